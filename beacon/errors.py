@@ -1,0 +1,91 @@
+"""The error tree: every refusal has one HTTP status and one machine-readable code.
+
+    SkerryError
+    ├── BadRequest            400 bad_request         the request breaks the standard's schema
+    │   ├── UnknownFilter     400 unknown_filter      no such filter, or one that this field cannot take
+    │   └── CannotAnswer      400 cannot_answer       well-formed, but this site has no such thing to ask
+    ├── Unauthenticated       401 unauthenticated     a token was presented and is not valid
+    ├── Forbidden             403 forbidden           no dataset here may be asked by this person
+    ├── NotFound              404 not_found           no such path, or no such record for this asker
+    ├── MethodNotAllowed      405 method_not_allowed
+    ├── TooLarge              413 too_large           body, filters or pages above the site's limits
+    ├── Overloaded            503 overloaded          every place in the queue is taken
+    ├── QueryTimeout          504 query_timeout       the query's deadline passed
+    ├── NetworkError          502 network_failed      no peer said yes and at least one failed (504 where all of those were too slow)
+    ├── ConfigurationError    (command line only)     a setting or file that cannot be used
+    ├── StoreUnavailable      503 store_unavailable   no MongoDB, or it does not answer
+    └── LoadError             (command line only)     a file that cannot be loaded
+
+The Beacon error envelope carries the status as ``errorCode`` (the standard wants an integer) and the
+code as ``error.skerryCode``; ``where`` names the offending parameter.
+"""
+
+from __future__ import annotations
+
+
+class SkerryError(Exception):
+    """Base of all refusals; ``str(error)`` is a sentence that may be shown to whoever asked."""
+
+    status = 500
+    code = "internal"
+
+    def __init__(self, message: str, *, where: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+
+
+class BadRequest(SkerryError):
+    status, code = 400, "bad_request"
+
+
+class UnknownFilter(BadRequest):
+    code = "unknown_filter"
+
+
+class CannotAnswer(BadRequest):
+    code = "cannot_answer"
+
+
+class Unauthenticated(SkerryError):
+    status, code = 401, "unauthenticated"
+
+
+class Forbidden(SkerryError):
+    status, code = 403, "forbidden"
+
+
+class NotFound(SkerryError):
+    status, code = 404, "not_found"
+
+
+class MethodNotAllowed(SkerryError):
+    status, code = 405, "method_not_allowed"
+
+
+class TooLarge(SkerryError):
+    status, code = 413, "too_large"
+
+
+class Overloaded(SkerryError):
+    status, code = 503, "overloaded"
+
+
+class QueryTimeout(SkerryError):
+    status, code = 504, "query_timeout"
+
+
+class NetworkError(SkerryError):
+    status, code = 502, "network_failed"
+
+
+class ConfigurationError(SkerryError):
+    code = "configuration"
+
+
+class StoreUnavailable(SkerryError):
+    status, code = 503, "store_unavailable"
+
+
+class LoadError(SkerryError):
+    code = "load_failed"
