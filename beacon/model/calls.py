@@ -1,0 +1,46 @@
+"""Who carries an allele: genotype calls over a segment's columns.
+
+A column is one sample of one person in one load. The four carrier groups are disjoint; whoever is in none
+of them, nor ``missing``, was called without the allele.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Columns = NDArray[np.uint32]
+
+_NOBODY: Columns = np.empty(0, np.uint32)
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """The calls of one allele, as sorted arrays of column numbers.
+
+    ``het``: at least one copy and at least one other or missing allele, ploidy 2 or more. ``hom``: all
+    called alleles are this one, ploidy 2 or more. ``hemi``: a haploid call of this allele. ``other``:
+    carriers whose zygosity is not stated. ``missing``: nothing called at all. ``haploid``: columns whose
+    call has ploidy 1, carriers or not. ``exceptions``: (column, copies, alleles called) wherever these are not
+    the usual 2 called (1 if haploid), with 1 copy for het, 2 for hom, 1 for hemi: half-calls and ploidy over 2.
+    ``counted`` is False where AC and AN mean nothing (cases from phenopackets).
+    """
+
+    het: Columns = field(default_factory=lambda: _NOBODY)
+    hom: Columns = field(default_factory=lambda: _NOBODY)
+    hemi: Columns = field(default_factory=lambda: _NOBODY)
+    other: Columns = field(default_factory=lambda: _NOBODY)
+    missing: Columns = field(default_factory=lambda: _NOBODY)
+    haploid: Columns = field(default_factory=lambda: _NOBODY)
+    exceptions: tuple[tuple[int, int, int], ...] = ()
+    counted: bool = True
+
+
+GROUPS = ("het", "hom", "hemi", "other")
+ZYGOSITIES = {
+    "GENO:0000135": ("het", "heterozygous"),
+    "GENO:0000136": ("hom", "homozygous"),
+    "GENO:0000134": ("hemi", "hemizygous"),
+}

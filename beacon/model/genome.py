@@ -1,0 +1,128 @@
+"""Reference assemblies as facts: names, chromosome lengths, RefSeq accessions.
+
+Lengths and accessions are those of the primary assemblies in NCBI RefSeq: GCF_000001405.25 (GRCh37.p13),
+GCF_000001405.40 (GRCh38.p14) and GCF_009914755.1 (T2T-CHM13v2.0).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+CHROMOSOMES = (*map(str, range(1, 23)), "X", "Y", "MT")
+
+_NAMES = {
+    "GRCh37": ("grch37", "hg19", "b37", "hs37d5", "g1k_v37", "ncbi37", "gcf_000001405.25", "gcf_000001405.13"),
+    "GRCh38": ("grch38", "hg38", "b38", "hs38dh", "gcf_000001405.40", "gcf_000001405.26", "gcf_000001405.39"),
+    "T2T": ("t2t", "t2t-chm13", "t2t-chm13v2.0", "chm13", "chm13v2", "chm13v2.0", "hs1", "gcf_009914755.1"),
+}
+_VERSIONS = {
+    "GRCh37": (10, 11, 11, 11, 9, 11, 13, 10, 11, 10, 9, 11, 10, 8, 9, 9, 10, 9, 9, 10, 8, 10, 10, 9),
+    "GRCh38": (11, 12, 12, 12, 10, 12, 14, 11, 12, 11, 10, 12, 11, 9, 10, 10, 11, 10, 10, 11, 9, 11, 11, 10),
+}
+_LENGTHS = {
+    "GRCh37": (
+        249250621, 243199373, 198022430, 191154276, 180915260, 171115067, 159138663, 146364022, 141213431,
+        135534747, 135006516, 133851895, 115169878, 107349540, 102531392, 90354753, 81195210, 78077248,
+        59128983, 63025520, 48129895, 51304566, 155270560, 59373566, 16569,
+    ),
+    "GRCh38": (
+        248956422, 242193529, 198295559, 190214555, 181538259, 170805979, 159345973, 145138636, 138394717,
+        133797422, 135086622, 133275309, 114364328, 107043718, 101991189, 90338345, 83257441, 80373285,
+        58617616, 64444167, 46709983, 50818468, 156040895, 57227415, 16569,
+    ),
+    "T2T": (
+        248387328, 242696752, 201105948, 193574945, 182045439, 172126628, 160567428, 146259331, 150617247,
+        134758134, 135127769, 133324548, 113566686, 101161492, 99753195, 96330374, 84276897, 80542538,
+        61707364, 66210255, 45090682, 51324926, 154259566, 62460029, 16569,
+    ),
+}  # fmt: skip
+_MITOCHONDRION = "NC_012920.1"
+
+
+def _accessions(assembly: str) -> tuple[str, ...]:
+    if assembly == "T2T":
+        return (*(f"NC_{60925 + index:06d}.1" for index in range(24)), _MITOCHONDRION)
+    return (*(f"NC_{index + 1:06d}.{version}" for index, version in enumerate(_VERSIONS[assembly])), _MITOCHONDRION)
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """One reference assembly; chromosome names without ``chr``, lengths in bases."""
+
+    name: str
+    lengths: Mapping[str, int]
+    accessions: Mapping[str, str]
+
+    @classmethod
+    def build(cls, name: str) -> Assembly:
+        """Assemble the facts above for one assembly name."""
+        return cls(
+            name,
+            dict(zip(CHROMOSOMES, _LENGTHS[name], strict=True)),
+            dict(zip(CHROMOSOMES, _accessions(name), strict=True)),
+        )
+
+
+ASSEMBLIES: Mapping[str, Assembly] = {name: Assembly.build(name) for name in _NAMES}
+_BY_ALIAS = {alias: name for name, aliases in _NAMES.items() for alias in aliases}
+_BY_ACCESSION = {
+    accession: (name, chrom)
+    for name, assembly in ASSEMBLIES.items()
+    for chrom, accession in assembly.accessions.items()
+    if accession != _MITOCHONDRION
+}
+
+
+def assembly_name(text: str) -> str | None:
+    """Return GRCh37, GRCh38 or T2T for any name in use (hg19, ``GRCh38.p13``, GCF_000001405.40), or None."""
+    alias = text.strip().lower()
+    return _BY_ALIAS.get(alias) or _BY_ALIAS.get(alias.split(".p")[0])
+
+
+def chromosome(text: str) -> str:
+    """Return a contig's name as this program stores it: without ``chr``, and ``MT`` for the mitochondrion.
+
+    A RefSeq accession of a known assembly becomes its chromosome; other names stay as they are.
+    """
+    name = text.strip()
+    if known := refseq(name):
+        return known[1]
+    if name[:3].lower() == "chr" and len(name) > 3:
+        name = name[3:]
+    if name.upper() in {"M", "MT"}:
+        return "MT"
+    return name.upper() if name.upper() in CHROMOSOMES else name
+
+
+def refseq(text: str) -> tuple[str | None, str] | None:
+    """Return (assembly, chromosome) of a versioned RefSeq accession, with or without ``refseq:``.
+
+    The mitochondrion's accession is the same in every assembly, so its assembly is None.
+    """
+    accession = text.strip().removeprefix("refseq:").removeprefix("RefSeq:")
+    if accession == _MITOCHONDRION:
+        return None, "MT"
+    return _BY_ACCESSION.get(accession)
+
+
+def sequence_id(assembly: str, chrom: str) -> str:
+    """Return the CURIE of a chromosome's sequence: RefSeq where it has one, else ``skerry:assembly-name``."""
+    known = ASSEMBLIES.get(assembly)
+    accession = known.accessions.get(chrom) if known else None
+    return f"refseq:{accession}" if accession else f"skerry:{assembly}-{chrom}"
+
+
+def infer_assembly(contigs: Iterable[tuple[str, int]]) -> str | None:
+    """Return the one assembly whose chromosomes have these (name, length) pairs, or None where it is not certain.
+
+    The mitochondrion says nothing: GRCh38 and most GRCh37 files share its sequence.
+    """
+    fits = set(ASSEMBLIES)
+    told = False
+    for contig, length in contigs:
+        chrom = chromosome(contig)
+        if chrom in CHROMOSOMES and chrom != "MT" and length > 0:
+            told = True
+            fits &= {name for name, assembly in ASSEMBLIES.items() if assembly.lengths[chrom] == length}
+    return next(iter(fits)) if told and len(fits) == 1 else None

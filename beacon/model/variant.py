@@ -1,0 +1,208 @@
+"""Alleles: how one is trimmed, named, typed and recognised, whatever notation it came in.
+
+Coordinates are 0-based half-open. An allele is kept as a trimmed VCF allele: shared bases removed at the
+end, then at the start, at least one base left on each side. Its *minimal* form may go down to no bases
+at all; two notations describe the same allele where their minimal forms are equal (left-alignment apart).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from beacon.model import genome
+
+UNPLACED = "skerry:unplaced"
+_BASES = re.compile(r"[ACGTUNRYSWKMBDHV]*")
+_PLAIN_ID = re.compile(r"[A-Za-z0-9_.*:\-]{1,100}")
+
+
+@dataclass(frozen=True, slots=True)
+class Allele:
+    """One allele at one place, or one without a place (``chrom`` "" and an identifying ``label``).
+
+    ``types`` are the variant types that a query may name to find it, the most telling one first.
+    ``length`` is the inserted, deleted or affected number of bases where it is known.
+    """
+
+    assembly: str
+    chrom: str
+    start: int
+    end: int
+    ref: str
+    alt: str
+    types: tuple[str, ...]
+    length: int | None = None
+    label: str = ""
+
+    @property
+    def placed(self) -> bool:
+        """Whether the allele has a position at all."""
+        return bool(self.chrom)
+
+    @property
+    def minimal(self) -> tuple[int, str, str]:
+        """(start, ref, alt) without shared bases; the allele's identity among sequence alleles."""
+        return minimal(self.start, self.ref, self.alt)
+
+    @property
+    def id(self) -> str:
+        """The ``variantInternalId``: the same for the same allele in every file, dataset and site."""
+        if not self.placed:
+            return "unplaced-" + _digest(self.label)
+        if is_sequence(self.alt):
+            text = f"{self.assembly}-{self.chrom}-{self.start + 1}-{self.ref}-{self.alt}"
+        else:
+            size = "" if self.length is None else f"-{self.length}"
+            text = f"{self.assembly}-{self.chrom}-{self.start + 1}-{self.end}-{self.alt.strip('<>')}{size}"
+        if _PLAIN_ID.fullmatch(text):
+            return text
+        return f"{self.assembly}-{self.chrom}-{self.start + 1}-" + _digest(text)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def is_sequence(alt: str) -> bool:
+    """Whether an ALT is written in bases (not ``*``, symbolic or a breakend)."""
+    return bool(_BASES.fullmatch(alt.upper()))
+
+
+def trim(start: int, ref: str, alt: str) -> tuple[int, str, str]:
+    """Remove shared bases, end first, keeping at least one on each side; upper case. Symbolic alleles pass."""
+    ref, alt = ref.upper(), alt.upper() if is_sequence(alt) else alt
+    if not is_sequence(alt):
+        return start, ref, alt
+    while len(ref) > 1 and len(alt) > 1 and ref[-1] == alt[-1]:
+        ref, alt = ref[:-1], alt[:-1]
+    while len(ref) > 1 and len(alt) > 1 and ref[0] == alt[0]:
+        start, ref, alt = start + 1, ref[1:], alt[1:]
+    return start, ref, alt
+
+
+def minimal(start: int, ref: str, alt: str) -> tuple[int, str, str]:
+    """Remove all shared bases, end first; an insertion's ref or a deletion's alt becomes ""."""
+    start, ref, alt = trim(start, ref, alt)
+    if is_sequence(alt) and ref and alt and ref != alt:
+        if ref[-1] == alt[-1]:
+            ref, alt = ref[:-1], alt[:-1]
+        elif ref[0] == alt[0]:
+            start, ref, alt = start + 1, ref[1:], alt[1:]
+    return start, ref, alt
+
+
+def sequence_types(ref: str, alt: str) -> tuple[tuple[str, ...], int | None]:
+    """Return the types and length of a sequence allele in its trimmed form."""
+    _, bare_ref, bare_alt = minimal(0, ref, alt)
+    if len(bare_ref) == len(bare_alt) == 1:
+        return ("SNP", "SNV"), 1
+    if not bare_ref:
+        return ("INS", "INDEL"), len(bare_alt)
+    if not bare_alt:
+        return ("DEL", "INDEL"), len(bare_ref)
+    if len(bare_ref) == len(bare_alt):
+        return ("MNP", "MNV"), len(bare_ref)
+    return ("DELINS", "INDEL"), max(len(bare_ref), len(bare_alt))
+
+
+def from_vcf(
+    assembly: str, chrom: str, pos: int, ref: str, alt: str, *, end: int | None = None, length: int | None = None
+) -> Allele:
+    """Build the allele of one VCF ALT. ``pos`` is 1-based as in the file, ``end`` the 0-based exclusive end.
+
+    ``end`` and ``length`` matter only for symbolic alleles and breakends (INFO END and SVLEN).
+    """
+    start, trimmed_ref, trimmed_alt = trim(pos - 1, ref, alt)
+    name = genome.chromosome(chrom)
+    if is_sequence(trimmed_alt):
+        types, size = sequence_types(trimmed_ref, trimmed_alt)
+        return Allele(assembly, name, start, start + len(trimmed_ref), trimmed_ref, trimmed_alt, types, size)
+    stop = max(end or 0, start + len(trimmed_ref))
+    return Allele(
+        assembly, name, start, stop, trimmed_ref, trimmed_alt, symbolic_types(trimmed_alt), abs(length) if length else None
+    )
+
+
+def unplaced(assembly: str, gene: str, structural_type: str, label: str) -> Allele:
+    """Build a variant known only by gene, type and a curator's words; the three together are its identity."""
+    return Allele(
+        assembly, "", 0, 0, "", "", structural_types(structural_type), None, "\x1f".join((gene, structural_type, label))
+    )
+
+
+# What a query may call a variant's type. Sequence Ontology and EFO ids name the structural kinds; a query by
+# such an id finds only variants recorded under it, a query by the plain word finds every variant of that sort.
+_STRUCTURAL = {
+    "SO:1000029": ("DEL",), "SO:0000159": ("DEL",), "SO:1000037": ("DUP",), "SO:1000035": ("DUP",),
+    "SO:1000173": ("DUP", "DUP:TANDEM"), "SO:1000030": ("INV",), "SO:1000036": ("INV",), "SO:0000667": ("INS",),
+    "SO:1000044": ("BND", "TRA"), "SO:0000199": ("BND", "TRA"), "SO:0001019": ("CNV",), "SO:0001742": ("CNV", "DUP"),
+    "SO:0001743": ("CNV", "DEL"), "SO:1000032": ("DELINS", "INDEL"), "SO:0001483": ("SNP", "SNV"), "SO:1000183": (),
+    "SO:0001059": (), "SO:0001537": (),
+}  # fmt: skip
+_EFO = {
+    "EFO:0030067": "DEL", "EFO:0030068": "DEL", "EFO:0020073": "DEL", "EFO:0030069": "DEL",
+    "EFO:0030070": "DUP", "EFO:0030071": "DUP", "EFO:0030072": "DUP", "EFO:0030073": "DUP",
+}  # fmt: skip
+_WORDS = frozenset(
+    "SNP SNV MNP MNV INS DEL INDEL DELINS DUP INV CNV BND TRA MEI STAR NON_REF SV DUP:TANDEM DEL:ME INS:ME".split()
+)
+
+
+def structural_types(curie: str) -> tuple[str, ...]:
+    """Return the types of a variant recorded under a Sequence Ontology id: the id itself, then its words."""
+    return (curie, *_STRUCTURAL.get(curie, ())) if curie else ()
+
+
+def symbolic_types(alt: str) -> tuple[str, ...]:
+    """Return the types of a non-sequence ALT: ``<DEL:ME:ALU>`` is DEL:ME:ALU, DEL:ME and DEL; ``<CN0>`` a lost copy."""
+    if alt == "*":
+        return ("STAR",)
+    if not alt.startswith("<"):
+        return ("BND",) if any(mark in alt for mark in "[].") else (alt.upper(),)
+    name = alt.strip("<>").upper()
+    if copies := re.fullmatch(r"CN(\d+)", name):
+        change = {0: ("DEL",), 1: ()}.get(int(copies[1]), ("DUP",))
+        return (name, "CNV", *change)
+    parts = name.split(":")
+    words = [":".join(parts[:size]) for size in range(len(parts), 0, -1)]
+    if "ME" in parts[1:]:
+        words.append("MEI")
+    return tuple(words)
+
+
+def matching_types(requested: str) -> frozenset[str] | None:
+    """Return the recorded types that a requested ``variantType`` finds; None where the word is not known."""
+    word = requested.strip().upper()
+    if word in _EFO:
+        return frozenset({word, _EFO[word]})
+    if word.startswith(("SO:", "EFO:")):
+        return frozenset({word})
+    if word in _WORDS or re.fullmatch(r"CN\d+|(DEL|DUP|INS|INV|CNV):[A-Z0-9:_]+", word):
+        return frozenset({word})
+    return None
+
+
+def variation(allele: Allele) -> dict[str, Any]:
+    """Return the Beacon ``variation`` (legacy form: location, bases, variantType) of an allele."""
+    if allele.placed:
+        sequence, start, end = genome.sequence_id(allele.assembly, allele.chrom), allele.start, allele.end
+    else:
+        sequence, start, end = UNPLACED, 0, 0
+    bases = is_sequence(allele.alt) and bool(allele.alt)
+    return {
+        "variantType": allele.types[0] if allele.types else "UNKNOWN",
+        "referenceBases": allele.ref if is_sequence(allele.ref) else "N",
+        "alternateBases": allele.alt if bases else "",
+        "location": {
+            "type": "SequenceLocation",
+            "sequence_id": sequence,
+            "interval": {
+                "type": "SequenceInterval",
+                "start": {"type": "Number", "value": start},
+                "end": {"type": "Number", "value": end},
+            },
+        },
+    }
