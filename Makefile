@@ -1,0 +1,53 @@
+# Everything that is needed lands in .venv; a repeat run installs nothing while pyproject.toml and constraints.txt stand.
+PYTHON ?= python3
+ARGS ?=
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: demo test check format clean
+
+demo: .venv/.run
+	@$(BIN)/skerry demo $(ARGS)
+
+test: .venv/.dev
+	$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict
+	$(BIN)/lint-imports --no-cache
+
+format: .venv/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# Each sentence names the one thing that is missing; a broken half of an environment is made again.
+.venv/bin/python:
+	@$(PYTHON) -c '' 2>/dev/null || { echo 'Skerry needs Python 3.11 or later: install the package python3 (or name another one: make PYTHON=/path/to/python3.12).' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Skerry needs Python 3.11 or later, and $(PYTHON) is $$($(PYTHON) -c 'import platform; print(platform.python_version())'): install a newer one and name it with make PYTHON=/path/to/python3.12." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo 'Python cannot make virtual environments here: install the package python3-venv (sudo apt-get install python3-venv).' >&2; exit 1; }
+	@$(PYTHON) -m venv --clear .venv
+
+# mongod of the extra "embedded" is linked with these two; a mongod of the system brings its own.
+.PHONY: libraries
+libraries:
+	@if [ "$$(uname -s)" = Linux ] && ! command -v mongod >/dev/null; then \
+	    for pair in libcurl.so.4=libcurl4 libssl.so.3=libssl3; do \
+	        $(PYTHON) -c "import ctypes, sys; ctypes.CDLL('$${pair%=*}')" 2>/dev/null || { \
+	            echo "MongoDB needs the library $${pair%=*}: install the package $${pair#*=} (sudo apt-get install $${pair#*=})." >&2; exit 1; }; \
+	    done; \
+	fi
+
+.venv/.run: pyproject.toml constraints.txt | .venv/bin/python libraries
+	@echo 'Installing Skerry into .venv (once)...'
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[embedded,fast]'
+	@touch $@
+
+.venv/.dev: pyproject.toml constraints.txt | .venv/bin/python libraries
+	@echo 'Installing Skerry and its development tools into .venv (once)...'
+	@$(PIP) install --quiet --constraint constraints.txt --editable '.[embedded,fast,dev]'
+	@touch $@ .venv/.run
