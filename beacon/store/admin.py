@@ -1,0 +1,178 @@
+"""Managing datasets, and beginning loads: the synchronous side of the store, for the command line and loaders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+from pymongo import MongoClient, ReplaceOne
+from pymongo.errors import PyMongoError
+
+from beacon.errors import ConfigurationError, LoadError, StoreUnavailable
+from beacon.model.access import DatasetPolicy
+from beacon.model.indexing import Ancestors
+from beacon.store.documents import (
+    INDEXES,
+    MODEL_VERSION,
+    Document,
+    decode_policy,
+    decode_rows,
+    encode_policy,
+    index_models,
+)
+from beacon.store.writer import LoadInfo, SegmentWriter, remove_segment
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSummary:
+    """A dataset as its custodian sees it; ``counts`` are live records by entry type id."""
+
+    id: str
+    name: str
+    description: str | None
+    policy: DatasetPolicy
+    counts: Mapping[str, int]
+    cohorts: Mapping[str, int]
+    created: datetime
+    updated: datetime
+
+
+class Admin:
+    """The synchronous store; a context manager."""
+
+    def __init__(self, client: MongoClient[Document], database: str) -> None:
+        self._client = client
+        self._db = client[database]
+
+    @classmethod
+    def open(cls, uri: str, database: str = "skerry") -> Admin:
+        """Connect, check the data model's version and make the indexes. Raises ``StoreUnavailable``."""
+        client: MongoClient[Document] = MongoClient(uri, serverSelectionTimeoutMS=10_000, tz_aware=True)
+        try:
+            check_version(client[database]["meta"].find_one({"_id": "model"}))
+            admin = cls(client, database)
+            admin._prepare()
+        except PyMongoError as error:
+            client.close()
+            raise StoreUnavailable(f"MongoDB does not answer: {error}") from error
+        except ConfigurationError:
+            client.close()
+            raise
+        return admin
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._client.close()
+
+    def create_dataset(
+        self,
+        id: str,
+        *,
+        name: str | None = None,
+        description: str | None = None,
+        policy: DatasetPolicy | None = None,
+        info: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Create an empty dataset. Raises ``LoadError`` where one of that id exists."""
+        now = datetime.now(UTC)
+        document = {
+            "name": name or id, "description": description, "policy": encode_policy(policy or DatasetPolicy()),
+            "info": dict(info or {}), "created": now, "updated": now, "revision": 0, "segments": [], "cohorts": [],
+        }  # fmt: skip
+        done = self._db["datasets"].update_one({"_id": id}, {"$setOnInsert": document}, upsert=True)
+        if done.matched_count:
+            raise LoadError(f"there is a dataset {id!r} already", where=id)
+
+    def datasets(self) -> list[DatasetSummary]:
+        """Return all datasets, by id."""
+        return [self._summary(document) for document in self._db["datasets"].find().sort("_id", 1)]
+
+    def dataset(self, id: str) -> DatasetSummary:
+        """Return one dataset. Raises ``LoadError`` where there is none of that id."""
+        return self._summary(self._document(id))
+
+    def delete_dataset(self, id: str) -> None:
+        """Delete a dataset and everything in it; readers lose it at once, the rest is then cleared away."""
+        document = self._document(id)
+        self._db["datasets"].delete_one({"_id": id})
+        for part in document["segments"]:
+            remove_segment(self._db, part["id"])
+        self._db["people"].delete_many({"d": id})
+
+    def set_policy(self, id: str, policy: DatasetPolicy) -> None:
+        """Replace a dataset's policy. Raises ``LoadError`` where there is no such dataset."""
+        change = {"$set": {"policy": encode_policy(policy), "updated": datetime.now(UTC)}, "$inc": {"revision": 1}}
+        if not self._db["datasets"].update_one({"_id": id}, change).matched_count:
+            raise LoadError(f"there is no dataset {id!r}", where=id)
+
+    def begin(self, dataset: str, load: LoadInfo, ancestors: Ancestors) -> SegmentWriter:
+        """Begin a load. Raises ``LoadError`` where there is no such dataset."""
+        self._document(dataset)
+        return SegmentWriter(self._db, dataset, load, ancestors)
+
+    def loaded(self, dataset: str, sha256: str, format: str) -> str | None:
+        """Return the segment that holds these very bytes already and unchanged, or None."""
+        for part in self._document(dataset)["segments"]:
+            if (part["sha256"], part["format"]) == (sha256, format) and part["whole"]:
+                return str(part["id"])
+        return None
+
+    def store_ontology(self, resource: Mapping[str, Any], terms: Mapping[str, str]) -> None:
+        """Keep an ontology's term ids and labels, so that a server can tell a term that does not exist.
+
+        ``resource`` is a Phenopackets resource with ``namespacePrefix`` and ``version``. Storing the version that
+        is there already does nothing.
+        """
+        prefix = resource["namespacePrefix"]
+        held = self._db["ontologies"].find_one({"_id": prefix})
+        if held is not None and held["resource"]["version"] == resource["version"]:
+            return
+        writes = [ReplaceOne({"_id": term}, {"label": label}, upsert=True) for term, label in terms.items()]
+        for begin in range(0, len(writes), 5_000):
+            self._db["terms"].bulk_write(writes[begin : begin + 5_000], ordered=False)
+        self._db["ontologies"].replace_one({"_id": prefix}, {"resource": dict(resource)}, upsert=True)
+
+    def _prepare(self) -> None:
+        self._db["meta"].update_one({"_id": "model"}, {"$setOnInsert": {"version": MODEL_VERSION}}, upsert=True)
+        for collection in INDEXES:
+            self._db[collection].create_indexes(index_models(collection))
+
+    def _document(self, id: str) -> Document:
+        document = self._db["datasets"].find_one({"_id": id})
+        if document is None:
+            raise LoadError(f"there is no dataset {id!r}; make it with: skerry dataset create {id}", where=id)
+        return document
+
+    def _summary(self, document: Document) -> DatasetSummary:
+        counts = dict.fromkeys(("individual", "biosample", "run", "analysis"), 0)
+        for part in document["segments"]:
+            for kind in counts:
+                if kind in part["live"]:
+                    counts[kind] += len(decode_rows(part["live"][kind]))
+        variants = sum(part["variants"] for part in document["segments"])
+        return DatasetSummary(
+            id=document["_id"],
+            name=document["name"],
+            description=document.get("description"),
+            policy=decode_policy(document["policy"]),
+            counts=counts | {"genomicVariant": variants},
+            cohorts={part["id"]: len(decode_rows(part["members"])) for part in document["cohorts"]},
+            created=document["created"],
+            updated=document["updated"],
+        )
+
+
+def check_version(document: Document | None) -> None:
+    """Refuse a database that another version of the data model wrote. Raises ``ConfigurationError``."""
+    if document is not None and document["version"] != MODEL_VERSION:
+        raise ConfigurationError(
+            f"this database has data model {document['version']}, this program needs {MODEL_VERSION}; "
+            "load the data anew into another database, or use the matching version of skerry"
+        )

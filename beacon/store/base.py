@@ -1,0 +1,208 @@
+"""What a store must be able to do, and the values it speaks in; ``beacon.store.mongo`` is the one that exists.
+
+A dataset is a list of immutable segments. Within a segment every kind of record has *rows*. The rows of
+individuals and biosamples are ordinals of the whole dataset (given once, never reused); those of runs,
+analyses and columns are the segment's own. A *column* is one sample in one segment's genotypes. Rows are held
+in roaring bitmaps; each segment comes with the bitmaps of its rows that are live.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pyroaring import BitMap
+
+from beacon.model.access import DatasetPolicy
+from beacon.model.variant import Allele
+from beacon.store.blocks import Calls, Heads
+
+COLUMN = "column"
+WIDE_KINDS = ("individual", "biosample")
+"""Kinds whose rows are ordinals of the whole dataset."""
+KINDS = ("individual", "biosample", "run", "analysis", COLUMN)
+
+Uints = NDArray[np.uint32]
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """To whom the rows of one kind in one segment belong: three arrays of the same length, by ascending row."""
+
+    rows: Uints
+    persons: Uints
+    samples: Uints
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One visible segment: its live rows by kind, and whether all of its columns are live."""
+
+    id: str
+    live: Mapping[str, BitMap]
+    whole: bool
+    variants: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """People chosen within a dataset; ``members`` are ordinals."""
+
+    id: str
+    name: str
+    members: BitMap
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """One dataset as it stood when the request began; every part of an answer is read from this one value."""
+
+    id: str
+    name: str
+    description: str | None
+    created: datetime
+    updated: datetime
+    info: Mapping[str, Any]
+    policy: DatasetPolicy
+    segments: tuple[Segment, ...]
+    cohorts: tuple[Cohort, ...]
+    assemblies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AllelePredicate:
+    """Which alleles are meant, as conditions that must all hold. Coordinates 0-based half-open.
+
+    ``overlap`` (start, end): shares a base with it. ``sequence`` (start, ref, alt): that very allele, in
+    minimal form. ``start_bases``: (start, ref or None, alt or None) where only one side or wildcards are given.
+    ``bracket`` (start min, start max, end min, end max), inclusive. ``types``: any of these variant types.
+    """
+
+    ids: tuple[str, ...] | None = None
+    assembly: str | None = None
+    chrom: str | None = None
+    overlap: tuple[int, int] | None = None
+    bracket: tuple[int, int, int, int] | None = None
+    sequence: tuple[int, str, str] | None = None
+    start_bases: tuple[int, str | None, str | None] | None = None
+    reference_bases: str | None = None
+    alternate_bases: str | None = None
+    types: frozenset[str] | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    gene: str | None = None
+    aminoacid_change: str | None = None
+
+    @property
+    def positional(self) -> bool:
+        """Whether position alone decides, so that block heads suffice."""
+        return self == AllelePredicate(assembly=self.assembly, chrom=self.chrom, overlap=self.overlap)
+
+
+class Bound(NamedTuple):
+    """One end of a range of numbers."""
+
+    value: float
+    inclusive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAllele:
+    """One allele as one segment holds it. ``body`` is encoded JSON; counts are for the whole segment.
+
+    ``allele_count`` and ``allele_number`` are None where genotypes are absent or mean nothing.
+    """
+
+    segment: str
+    allele: Allele
+    id: str
+    block: int
+    row: int
+    carriers: int | None
+    allele_count: int | None
+    allele_number: int | None
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A filter that the data hold: entry type, index key (``field op value``), label, number of rows."""
+
+    kind: str
+    key: str
+    label: str
+    rows: BitMap = field(compare=False)
+
+
+class Store(Protocol):
+    """Asynchronous reading. Every method may raise ``StoreUnavailable``."""
+
+    async def datasets(self) -> Mapping[str, Dataset]:
+        """Return all datasets with their visible segments, by id."""
+        ...
+
+    async def posting(self, segment: Segment, kind: str, keys: Sequence[str]) -> BitMap:
+        """Return the live rows found under any of these index keys."""
+        ...
+
+    async def text_posting(self, segment: Segment, kind: str, field: str, pattern: str) -> BitMap:
+        """Return the live rows whose text in ``field`` matches a pattern with ``%`` wildcards."""
+        ...
+
+    async def between(
+        self, segment: Segment, kind: str, field: str, low: Bound | None, high: Bound | None
+    ) -> BitMap:
+        """Return the live rows that have a number in this range in ``field``."""
+        ...
+
+    async def links(self, segment: Segment, kind: str) -> Links:
+        """Return to whom this kind's rows belong."""
+        ...
+
+    async def column_rows(self, segment: Segment, kind: str) -> NDArray[np.int64]:
+        """Return, by column, the row of its ``run`` or ``analysis``; -1 where it has none."""
+        ...
+
+    async def row_of(self, segment: Segment, kind: str, id: str) -> int | None:
+        """Return the live row of the record with this id."""
+        ...
+
+    async def records(self, segment: Segment, kind: str, rows: Sequence[int]) -> list[bytes]:
+        """Return encoded records in the order of ``rows``."""
+        ...
+
+    async def record_ids(self, segment: Segment, kind: str, rows: Iterable[int]) -> dict[int, str]:
+        """Return the ids of these rows."""
+        ...
+
+    async def heads(self, segment: Segment, predicate: AllelePredicate) -> Heads:
+        """Return positions and places of the alleles that match, in position order."""
+        ...
+
+    async def calls(self, segment: Segment, blocks: Sequence[int]) -> dict[int, Calls]:
+        """Return the genotypes of these blocks."""
+        ...
+
+    async def alleles(self, segment: Segment, places: Sequence[tuple[int, int]]) -> list[StoredAllele]:
+        """Return the alleles at these (block, row) places, in that order."""
+        ...
+
+    async def cases(self, segment: Segment, ids: Sequence[str]) -> dict[tuple[str, int], list[dict[str, Any]]]:
+        """Return what was recorded of single carriers, by (variant id, column)."""
+        ...
+
+    async def terms(self, segment: Segment) -> list[Term]:
+        """Return every filter under which this segment has live rows."""
+        ...
+
+    async def known_term(self, term: str) -> bool | None:
+        """Say whether an ontology stored here has this term; None where its ontology is not stored."""
+        ...
+
+    async def ontologies(self) -> list[dict[str, Any]]:
+        """Return the stored ontologies as Phenopackets resources."""
+        ...

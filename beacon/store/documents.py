@@ -1,0 +1,167 @@
+"""How things lie in MongoDB: collections, indexes, and the encodings that reader and writer share.
+
+    meta       the data model's version
+    datasets   one document per dataset: policy, cohorts, and the list of visible segments with their live rows.
+               Whatever is not listed there does not exist for a reader, so one update publishes a whole load.
+    people     (dataset, kind, id) -> ordinal, given once
+    segments   one document per segment: the load it came from, numbers of rows, how far it got
+    arrays     links of rows to people and samples, per segment and kind
+    records    encoded Beacon records and phenopackets, per (segment, kind, row)
+    postings   (segment, kind, key) -> bitmap of rows
+    numbers    (segment, kind, field) -> sorted values and their rows
+    alleles    one document per allele and segment: position, type, gene, counts, place in a block, body
+    blocks     heads and calls of consecutive alleles
+    cases      what was recorded of single carriers, per (segment, variant id, column)
+    terms      terms of stored ontologies;  ontologies  their versions
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from pymongo import ASCENDING, IndexModel
+from pyroaring import BitMap
+
+from beacon.model.access import Asker, DatasetPolicy, Granularity, Level, Person
+from beacon.model.variant import Allele
+from beacon.store.base import Cohort, Dataset, Links, Segment
+from beacon.store.blocks import pack, unpack
+
+MODEL_VERSION = 1
+Document = dict[str, Any]
+
+SEGMENT_COLLECTIONS = ("arrays", "records", "postings", "numbers", "alleles", "blocks", "cases")
+"""Collections whose documents belong to one segment, named in their field ``s``."""
+
+INDEXES: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "people": (("d", "k", "i"),),
+    "arrays": (("s", "k"),),
+    "records": (("s", "k", "r"), ("s", "k", "i")),
+    "postings": (("s", "k", "key"),),
+    "numbers": (("s", "k", "f", "low"),),
+    "alleles": (
+        ("s", "i"),
+        ("s", "n", "row"),
+        ("s", "a", "c", "b", "e", "r", "t"),
+        ("s", "a", "c", "mb", "mr", "mt"),
+        ("s", "g"),
+        ("s", "ty", "a", "c", "b"),
+        ("s", "p"),
+    ),
+    "blocks": (("s", "n"), ("s", "a", "c", "b", "e")),
+    "cases": (("s", "v", "c"),),
+}
+UNIQUE = {("people", ("d", "k", "i")), ("records", ("s", "k", "r")), ("postings", ("s", "k", "key")), ("blocks", ("s", "n"))}
+
+
+def index_models(collection: str) -> list[IndexModel]:
+    """Return the indexes of one collection."""
+    return [
+        IndexModel([(name, ASCENDING) for name in fields], unique=(collection, fields) in UNIQUE)
+        for fields in INDEXES[collection]
+    ]
+
+
+def encode_rows(rows: Iterable[int]) -> bytes:
+    """Encode rows as a compact roaring bitmap."""
+    bitmap = BitMap(rows)
+    bitmap.run_optimize()
+    return bitmap.serialize()
+
+
+def decode_rows(data: bytes) -> BitMap:
+    """Decode what ``encode_rows`` wrote."""
+    return BitMap.deserialize(data)
+
+
+def encode_links(links: Links) -> bytes:
+    """Encode the three arrays of ``Links``."""
+    return pack({"rows": links.rows, "persons": links.persons, "samples": links.samples})
+
+
+def decode_links(data: bytes) -> Links:
+    """Decode what ``encode_links`` wrote."""
+    arrays = unpack(data)
+    return Links(arrays["rows"], arrays["persons"], arrays["samples"])
+
+
+def no_links() -> Links:
+    """Return the links of a kind that a segment has none of."""
+    nothing = np.empty(0, np.uint32)
+    return Links(nothing, nothing, nothing)
+
+
+def encode_policy(policy: DatasetPolicy) -> Document:
+    """Encode a policy as it lies in its dataset's document."""
+    return {
+        "level": policy.level.value,
+        "ceilings": {asker.value: granularity.label for asker, granularity in sorted(policy.ceilings.items())},
+        "registered": [[person.issuer, person.subject] for person in sorted(policy.registered)],
+        "granted": [[person.issuer, person.subject] for person in sorted(policy.granted)],
+        "threshold": policy.threshold,
+    }
+
+
+def decode_policy(document: Document) -> DatasetPolicy:
+    """Decode a stored policy; anything unreadable raises, so that nothing is opened by mistake."""
+    return DatasetPolicy(
+        level=Level(document["level"]),
+        ceilings={Asker(name): Granularity.parse(value) for name, value in document["ceilings"].items()},
+        registered=frozenset(Person(issuer, subject) for issuer, subject in document["registered"]),
+        granted=frozenset(Person(issuer, subject) for issuer, subject in document["granted"]),
+        threshold=int(document["threshold"]),
+    )
+
+
+def decode_dataset(document: Document) -> Dataset:
+    """Decode a dataset's document with its visible segments and cohorts."""
+    return Dataset(
+        id=document["_id"],
+        name=document["name"],
+        description=document.get("description"),
+        created=document["created"],
+        updated=document["updated"],
+        info=document.get("info", {}),
+        policy=decode_policy(document["policy"]),
+        segments=tuple(
+            Segment(
+                id=part["id"],
+                live={kind: decode_rows(rows) for kind, rows in part["live"].items()},
+                whole=part["whole"],
+                variants=part["variants"],
+            )
+            for part in document["segments"]
+        ),
+        cohorts=tuple(
+            Cohort(part["id"], part["name"], decode_rows(part["members"])) for part in document["cohorts"]
+        ),
+        assemblies=tuple(sorted({a for part in document["segments"] for a in part["assemblies"]})),
+    )
+
+
+def encode_allele(allele: Allele) -> Document:
+    """Encode the searchable part of an allele."""
+    start, ref, alt = allele.minimal if allele.placed else (0, "", "")
+    return {
+        "i": allele.id, "a": allele.assembly, "c": allele.chrom, "b": allele.start, "e": allele.end,
+        "r": allele.ref, "t": allele.alt, "mb": start, "mr": bases_key(ref), "mt": bases_key(alt),
+        "ty": list(allele.types), "len": allele.length, "label": allele.label,
+    }  # fmt: skip
+
+
+def bases_key(bases: str) -> str:
+    """Return bases as an index key: themselves, or, where very long, their length and digest."""
+    if len(bases) <= 200:
+        return bases
+    return f"{len(bases)}:{hashlib.sha256(bases.encode()).hexdigest()}"
+
+
+def decode_allele(document: Document) -> Allele:
+    """Decode what ``encode_allele`` wrote."""
+    return Allele(
+        document["a"], document["c"], document["b"], document["e"], document["r"], document["t"],
+        tuple(document["ty"]), document["len"], document["label"],
+    )  # fmt: skip

@@ -1,0 +1,381 @@
+"""Writing one segment: what a load adds, invisible until ``publish``.
+
+Everything is written under the new segment's id first. ``publish`` then changes the dataset's document once:
+it lists the segment and takes from older segments the rows that the new one replaces. A load that stops
+before that leaves only documents that nobody reads.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import orjson
+from pymongo.database import Database
+from pymongo.errors import BulkWriteError
+from pyroaring import BitMap
+
+from beacon.errors import LoadError
+from beacon.model.calls import GROUPS, ZYGOSITIES, Calls
+from beacon.model.entry_types import ENTRY_TYPES, ZYGOSITY
+from beacon.model.indexing import RECORDED, Ancestors, index_entries
+from beacon.model.variant import Allele
+from beacon.store.base import COLUMN, Links
+from beacon.store.blocks import BlockBuilder, identity, pack
+from beacon.store.documents import SEGMENT_COLLECTIONS, Document, encode_allele, encode_links, encode_rows
+from beacon.store.publish import publish
+
+BATCH = 2_000
+NUMBERS_PER_DOCUMENT = 50_000
+DUPLICATE_KEY = 11000
+NO_SAMPLE = 0xFFFFFFFF
+"""The sample of a row that belongs to none."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadInfo:
+    """Where a segment came from. ``time`` is UTC; ``ontologies`` maps prefixes to versions."""
+
+    source: str
+    sha256: str
+    format: str
+    loader: str
+    time: datetime
+    who: str
+    assembly: str | None = None
+    cohort: str | None = None
+    ontologies: Mapping[str, str] = field(default_factory=dict)
+
+    def document(self) -> Document:
+        """Return the load as it lies in the segment's document."""
+        return {name: getattr(self, name) for name in self.__slots__} | {"ontologies": dict(self.ontologies)}
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a load changed: rows added by kind, and individuals whose record replaced an older one."""
+
+    segment: str
+    added: Mapping[str, int]
+    replaced: int
+
+
+@dataclass(slots=True)
+class _Case:
+    allele: Allele
+    body: dict[str, Any]
+    groups: dict[str, set[int]]
+    details: list[tuple[int, dict[str, Any]]]
+
+
+class _Batches:
+    """Documents on their way into collections, sent a batch at a time."""
+
+    def __init__(self, db: Database[Document]) -> None:
+        self._db = db
+        self._waiting: dict[str, list[Document]] = defaultdict(list)
+
+    def add(self, collection: str, document: Document) -> None:
+        waiting = self._waiting[collection]
+        waiting.append(document)
+        if len(waiting) >= BATCH:
+            self._send(collection)
+
+    def flush(self) -> None:
+        for collection in list(self._waiting):
+            self._send(collection)
+
+    def _send(self, collection: str) -> None:
+        if documents := self._waiting.pop(collection, None):
+            self._db[collection].insert_many(documents, ordered=False)
+
+
+class SegmentWriter:
+    """Adds one load's records to a dataset; a context manager that abandons whatever was not published."""
+
+    def __init__(self, db: Database[Document], dataset: str, load: LoadInfo, ancestors: Ancestors) -> None:
+        self.id = uuid.uuid4().hex
+        self._db = db
+        self._dataset = dataset
+        self._load = load
+        self._ancestors = ancestors
+        self._batches = _Batches(db)
+        self._ordinals: dict[tuple[str, str], int] = {}
+        self._rows: dict[tuple[str, str], int] = {}
+        self._derived: dict[str, BitMap] = defaultdict(BitMap)
+        self._links: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
+        self._postings: dict[tuple[str, str], tuple[list[int], str]] = {}
+        self._numbers: dict[tuple[str, str], list[tuple[float, int]]] = defaultdict(list)
+        self._columns: dict[tuple[str, str | None, str | None], int] = {}
+        self._column_rows: list[tuple[int, int]] = []
+        self._zygous: dict[str, set[int]] = defaultdict(set)
+        self._cases: dict[str, _Case] = {}
+        self._block: BlockBuilder | None = None
+        self._block_place = ("", "")
+        self._blocks = 0
+        self._alleles = 0
+        self._assemblies: set[str] = set()
+        self._published = False
+        db["segments"].insert_one({"_id": self.id, "d": dataset, "state": "writing", "load": load.document()})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._published:
+            remove_segment(self._db, self.id)
+
+    def individual(
+        self, body: Mapping[str, Any], *, derived: bool = False, phenopacket: bytes | None = None
+    ) -> None:
+        """Add a person. A derived one only makes sure that the id exists. Raises ``LoadError`` on a second one."""
+        id = str(body["id"])
+        if ("individual", id) in self._rows:
+            if derived:
+                return
+            raise LoadError(f"individual {id!r} occurs twice in one load with different contents", where=id)
+        ordinal = self._ordinal("individual", id)
+        self._add("individual", id, ordinal, ordinal, NO_SAMPLE, body, derived)
+        if phenopacket is not None:
+            self._batches.add("records", {"s": self.id, "k": "phenopacket", "r": ordinal, "i": id, "b": phenopacket})
+
+    def record(self, entry_type: str, body: Mapping[str, Any], *, individual: str, derived: bool = False) -> None:
+        """Add a biosample, run or analysis of a person. Raises ``LoadError`` on a second one of that id."""
+        id = str(body["id"])
+        if (entry_type, id) in self._rows:
+            raise LoadError(f"{entry_type} {id!r} occurs twice in one load", where=id)
+        person = self._ordinal("individual", individual)
+        if entry_type == "biosample":
+            row = sample = self._ordinal("biosample", id)
+        else:
+            row = len(self._links[entry_type])
+            name = body.get("biosampleId")
+            sample = self._ordinal("biosample", str(name)) if name else NO_SAMPLE
+        self._add(entry_type, id, row, person, sample, body, derived)
+
+    def column(self, individual: str, biosample: str, run: str | None = None, analysis: str | None = None) -> int:
+        """Return the column of one sample's genotypes, adding it where it is new."""
+        key = (biosample, run, analysis)
+        if key not in self._columns:
+            column = self._columns[key] = len(self._columns)
+            person, sample = self._ordinal("individual", individual), self._ordinal("biosample", biosample)
+            self._links[COLUMN].append((column, person, sample))
+            self._column_rows.append(
+                (self._rows.get(("run", run or ""), -1), self._rows.get(("analysis", analysis or ""), -1))
+            )
+        return self._columns[key]
+
+    def case(
+        self, allele: Allele, body: dict[str, Any], column: int, group: str, detail: dict[str, Any] | None = None
+    ) -> None:
+        """Add one carrier of an allele. Bodies of the same allele are merged; alleles may come in any order."""
+        case = self._cases.get(allele.id)
+        if case is None:
+            case = self._cases[allele.id] = _Case(allele, body, {name: set() for name in GROUPS}, [])
+        else:
+            merge(case.body, body)
+        if not any(column in columns for columns in case.groups.values()):
+            case.groups[group].add(column)
+        if detail:
+            case.details.append((column, detail))
+
+    def allele(self, allele: Allele, body: Mapping[str, Any], calls: Calls | None) -> None:
+        """Add one allele with all its calls, in position order within its chromosome."""
+        place = (allele.assembly, allele.chrom)
+        if self._block is None or self._block.full or place != self._block_place:
+            self._write_block()
+            self._block, self._block_place = BlockBuilder(len(self._columns)), place
+        variant_id = allele.id
+        row = self._block.add(allele.start, allele.end, identity(variant_id), calls)
+        molecular = body.get("molecularAttributes", {})
+        document = encode_allele(allele) | {
+            "s": self.id, "n": self._blocks, "row": row, "body": orjson.dumps(body),
+            "g": molecular.get("geneIds", []), "p": molecular.get("aminoacidChanges", []),
+        }  # fmt: skip
+        if calls is not None:
+            document |= self._count(calls)
+        self._batches.add("alleles", document)
+        self._alleles += 1
+        if allele.placed:
+            self._assemblies.add(allele.assembly)
+
+    def publish(self) -> Published:
+        """Write what is left and make the segment visible, with one update of the dataset's document."""
+        self._write_cases()
+        self._write_block()
+        self._write_postings()
+        self._write_numbers()
+        self._write_links()
+        self._batches.flush()
+        live = {kind: BitMap(row for row, _, _ in links) for kind, links in self._links.items()}
+        summary = {
+            "id": self.id,
+            "live": {kind: encode_rows(rows) for kind, rows in live.items()},
+            "derived": {kind: encode_rows(rows) for kind, rows in self._derived.items()},
+            "whole": True,
+            "variants": self._alleles,
+            "assemblies": sorted(self._assemblies),
+            "sha256": self._load.sha256,
+            "format": self._load.format,
+        }
+        replaced = publish(self._db, self._dataset, summary, self._load.cohort)
+        self._published = True
+        self._db["segments"].update_one({"_id": self.id}, {"$set": {"state": "published"}})
+        added = {kind: len(rows) for kind, rows in live.items() if kind != COLUMN}
+        return Published(self.id, added | {"genomicVariant": self._alleles}, replaced)
+
+    def _add(
+        self, kind: str, id: str, row: int, person: int, sample: int, body: Mapping[str, Any], derived: bool
+    ) -> None:
+        self._rows[kind, id] = row
+        self._links[kind].append((row, person, sample))
+        if derived:
+            self._derived[kind].add(row)
+        self._batches.add("records", {"s": self.id, "k": kind, "r": row, "i": id, "b": orjson.dumps(body)})
+        entries = index_entries(ENTRY_TYPES[kind], body, self._ancestors)
+        for key, label in entries.keys.items():
+            self._post(kind, key, label, row)
+        for name, number in entries.numbers:
+            self._numbers[kind, name].append((number, row))
+
+    def _post(self, kind: str, key: str, label: str, row: int) -> None:
+        rows, known = self._postings.get((kind, key), ([], ""))
+        rows.append(row)
+        self._postings[kind, key] = (rows, known or label)
+
+    def _ordinal(self, kind: str, id: str) -> int:
+        """Return the dataset's ordinal for a person or sample, giving out a new one where there is none."""
+        known = self._ordinals.get((kind, id))
+        if known is None:
+            known = self._ordinals[kind, id] = give_ordinal(self._db, self._dataset, kind, id)
+        return known
+
+    def reserve(self, kind: str, ids: Iterable[str]) -> None:
+        """Look up or give out the ordinals of many individuals or biosamples in one go, before adding them."""
+        wanted = [id for id in dict.fromkeys(ids) if (kind, id) not in self._ordinals]
+        found = give_ordinals(self._db, self._dataset, kind, wanted)
+        self._ordinals.update({(kind, id): ordinal for id, ordinal in found.items()})
+
+    def _count(self, calls: Calls) -> Document:
+        """Return carriers, allele count and number; remember who has any het, hom or hemizygous call."""
+        for group in GROUPS:
+            if len(columns := getattr(calls, group)):
+                self._zygous[group].update(columns.tolist())
+        carriers = sum(len(getattr(calls, group)) for group in GROUPS)
+        if not calls.counted:
+            return {"nc": carriers}
+        count = carriers + len(calls.hom)
+        haploid = np.setdiff1d(calls.haploid, calls.missing, assume_unique=True)
+        number = 2 * (len(self._columns) - len(calls.missing)) - len(haploid)
+        for column, copies, called in calls.exceptions:
+            usual = 2 if column in calls.hom else int(any(column in getattr(calls, group) for group in GROUPS))
+            count += copies - usual
+            number += called - (0 if column in calls.missing else 1 if column in calls.haploid else 2)
+        return {"nc": carriers, "ac": count, "an": number}
+
+    def _write_cases(self) -> None:
+        """Write the alleles that came carrier by carrier, in position order."""
+        ordered = sorted(
+            self._cases.items(), key=lambda item: (item[1].allele.chrom, item[1].allele.start, item[1].allele.end, item[0])
+        )
+        for variant_id, case in ordered:
+            groups = {name: np.array(sorted(columns), np.uint32) for name, columns in case.groups.items()}
+            self.allele(case.allele, case.body, Calls(**groups, counted=False))
+            for column, detail in case.details:
+                self._batches.add("cases", {"s": self.id, "v": variant_id, "c": column, "b": orjson.dumps(detail)})
+
+    def _write_block(self) -> None:
+        if self._block is None or not len(self._block):
+            return
+        head, calls, start, end = self._block.encode()
+        assembly, chrom = self._block_place
+        self._db["blocks"].insert_one(
+            {"s": self.id, "n": self._blocks, "a": assembly, "c": chrom, "b": start, "e": end, "head": head, "calls": calls}
+        )
+        self._blocks += 1
+        self._block = None
+
+    def _write_postings(self) -> None:
+        for zygosity, (group, label) in ZYGOSITIES.items():
+            for column in sorted(self._zygous[group]):
+                self._post(COLUMN, f"{RECORDED}{zygosity}", label, column)
+                self._post(COLUMN, f"{ZYGOSITY}{RECORDED}{zygosity}", label, column)
+        for (kind, key), (rows, label) in self._postings.items():
+            self._batches.add(
+                "postings", {"s": self.id, "k": kind, "key": key, "label": label, "rows": encode_rows(rows)}
+            )
+
+    def _write_numbers(self) -> None:
+        for (kind, name), pairs in self._numbers.items():
+            pairs.sort()
+            for begin in range(0, len(pairs), NUMBERS_PER_DOCUMENT):
+                values, rows = zip(*pairs[begin : begin + NUMBERS_PER_DOCUMENT], strict=True)
+                data = pack({"values": np.array(values, np.float64), "rows": np.array(rows, np.uint32)})
+                self._batches.add(
+                    "numbers", {"s": self.id, "k": kind, "f": name, "low": values[0], "high": values[-1], "data": data}
+                )
+
+    def _write_links(self) -> None:
+        for kind, listed in self._links.items():
+            rows, persons, samples = (np.array(part, np.uint32) for part in zip(*sorted(listed), strict=True))
+            self._batches.add("arrays", {"s": self.id, "k": kind, "data": encode_links(Links(rows, persons, samples))})
+        if self._column_rows:
+            runs, analyses = (np.array(part, np.int64) for part in zip(*self._column_rows, strict=True))
+            data = pack({"run": runs, "analysis": analyses})
+            self._batches.add("arrays", {"s": self.id, "k": "column_rows", "data": data})
+
+
+def merge(into: dict[str, Any], other: Mapping[str, Any]) -> None:
+    """Add to a record what another of the same thing knows: lists are united, first words stay."""
+    for name, value in other.items():
+        held = into.get(name)
+        if held is None:
+            into[name] = value
+        elif isinstance(held, dict) and isinstance(value, Mapping):
+            merge(held, value)
+        elif isinstance(held, list) and isinstance(value, list):
+            into[name] = held + [item for item in value if item not in held]
+
+
+def give_ordinal(db: Database[Document], dataset: str, kind: str, id: str) -> int:
+    """Return the ordinal of one person or sample of a dataset."""
+    return give_ordinals(db, dataset, kind, [id])[id]
+
+
+def give_ordinals(db: Database[Document], dataset: str, kind: str, ids: list[str]) -> dict[str, int]:
+    """Return ordinals by id, giving out new ones, dense and in order, to those that have none yet."""
+    people = db["people"]
+    found: dict[str, int] = {}
+    for begin in range(0, len(ids), BATCH):
+        part = ids[begin : begin + BATCH]
+        found |= {row["i"]: row["o"] for row in people.find({"d": dataset, "k": kind, "i": {"$in": part}})}
+    new = [id for id in ids if id not in found]
+    if new:
+        state = db["datasets"].find_one_and_update({"_id": dataset}, {"$inc": {f"next.{kind}": len(new)}})
+        if state is None:
+            raise LoadError(f"there is no dataset {dataset!r}", where=dataset)
+        first = int(state.get("next", {}).get(kind, 0))
+        found |= {id: first + offset for offset, id in enumerate(new)}
+        try:
+            people.insert_many([{"d": dataset, "k": kind, "i": id, "o": found[id]} for id in new], ordered=False)
+        except BulkWriteError as error:
+            # Another load gave out some of these ids just now: its ordinals stand, ours stay unused.
+            if any(failure["code"] != DUPLICATE_KEY for failure in error.details["writeErrors"]):
+                raise
+            found |= {row["i"]: row["o"] for row in people.find({"d": dataset, "k": kind, "i": {"$in": new}})}
+    return found
+
+
+def remove_segment(db: Database[Document], segment: str) -> None:
+    """Delete every document of a segment that is not, or no longer, visible."""
+    for collection in SEGMENT_COLLECTIONS:
+        db[collection].delete_many({"s": segment})
+    db["segments"].delete_one({"_id": segment})
