@@ -4,16 +4,17 @@
     ├── BadRequest            400 bad_request         the request breaks the standard's schema
     │   ├── UnknownFilter     400 unknown_filter      no such filter, or one that this field cannot take
     │   └── CannotAnswer      400 cannot_answer       well-formed, but this site has no such thing to ask
-    ├── Unauthenticated       401 unauthenticated     a token was presented and is not valid
+    ├── Unauthenticated       401 unauthenticated     a bad token, or none where one is needed
     ├── Forbidden             403 forbidden           no dataset here may be asked by this person
     ├── NotFound              404 not_found           no such path, or no such record for this asker
     ├── MethodNotAllowed      405 method_not_allowed
     ├── TooLarge              413 too_large           body, filters or pages above the site's limits
     ├── Overloaded            503 overloaded          every place in the queue is taken
     ├── QueryTimeout          504 query_timeout       the query's deadline passed
-    ├── NetworkError          502 network_failed      no peer said yes and at least one failed (504 where all of those were too slow)
+    ├── NetworkError          502 network_failed      nobody said yes, somebody failed (504 where too slow)
     ├── ConfigurationError    (command line only)     a setting or file that cannot be used
     ├── StoreUnavailable      503 store_unavailable   no MongoDB, or it does not answer
+    ├── IdentityUnavailable   503 identity_unavailable  the keys to check a token with are out of reach
     └── LoadError             (command line only)     a file that cannot be loaded
 
 The Beacon error envelope carries the status as ``errorCode`` (the standard wants an integer) and the
@@ -85,6 +86,10 @@ class ConfigurationError(SkerryError):
 
 class StoreUnavailable(SkerryError):
     status, code = 503, "store_unavailable"
+
+
+class IdentityUnavailable(SkerryError):
+    status, code = 503, "identity_unavailable"
 
 
 class LoadError(SkerryError):

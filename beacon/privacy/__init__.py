@@ -1,0 +1,1 @@
+"""The one way out: what a store found becomes what may be told."""
