@@ -7,7 +7,7 @@ import functools
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError, validators
@@ -38,7 +38,7 @@ class Problem:
     pointer: str
     message: str
     rule: str
-    value: Any
+    value: Any = field(repr=False)  # may be large, and nested too deeply to be printed
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +116,11 @@ def _type(broken: _Broken) -> Words:
     kinds = [broken.demand] if isinstance(broken.demand, str) else broken.demand
     wanted = broken.title or " or ".join(KINDS[kind] for kind in kinds)
     if broken.found is None:
-        yield (), f"null is found where {wanted} is wanted; leave the member out instead.", None
+        yield (), f"null is found where {wanted} is expected; leave the member out instead.", None
+    elif isinstance(broken.found, list | dict):
+        yield (), f"{_shown(broken.found)} is found where {wanted} is expected.", broken.found
     else:
-        yield (), f"{_shown(broken.found)} is {_kind(broken.found)}, but {wanted} is wanted.", broken.found
+        yield (), f"{_shown(broken.found)} is {_kind(broken.found)}; expected {wanted}.", broken.found
 
 
 def _enum(broken: _Broken) -> Words:
@@ -182,10 +184,6 @@ def _kind(value: Any) -> str:
             return "a text"
         case int() | float():
             return "a number"
-        case list():
-            return "a list"
-        case dict():
-            return "an object"
     return f"a {type(value).__name__}"
 
 
@@ -205,7 +203,7 @@ def _shown(value: Any) -> str:
 
 def _suggestion(name: str, known: Iterable[str]) -> str:
     """How the sentence about an unknown word ends."""
-    plain = {_plain(candidate): candidate for candidate in known}
+    plain = {_plain(candidate): candidate for candidate in known if _plain(candidate)}
     close = difflib.get_close_matches(_plain(str(name))[:SHOWN], plain, n=1, cutoff=0.8)
     return f"; did you mean {plain[close[0]]!r}?" if close else "."
 
