@@ -39,8 +39,4 @@ class Calls:
 
 
 GROUPS = ("het", "hom", "hemi", "other")
-ZYGOSITIES = {
-    "GENO:0000135": ("het", "heterozygous"),
-    "GENO:0000136": ("hom", "homozygous"),
-    "GENO:0000134": ("hemi", "hemizygous"),
-}
+GROUP_OF_ZYGOSITY = {"GENO:0000135": "het", "GENO:0000136": "hom", "GENO:0000134": "hemi"}

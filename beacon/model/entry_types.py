@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-DEFAULT_MODEL = "https://raw.githubusercontent.com/ga4gh-beacon/beacon-v2/main/models/json/beacon-v2-default-model"
+DEFAULT_MODEL = (
+    "https://raw.githubusercontent.com/ga4gh-beacon/beacon-v2/main/models/json/beacon-v2-default-model"
+)
 
 
 class FieldKind(StrEnum):
@@ -29,8 +31,8 @@ class Field:
 
     ``id`` is what a filter names: the dotted path of the default schema, or a name of ours. ``path`` is
     where the value lies in the record when that differs. A term of an ``everyday`` field is found by the
-    term's id alone; of the others only with the field's name. ``hierarchical`` fields count for the
-    ancestors of their terms too.
+    term's id alone; of the others only with the field's name. A term in ``closed`` belongs to this field alone
+    wherever it is asked for without a field or scope ("unknown" is a sex before it is anything else).
     """
 
     id: str
@@ -38,7 +40,7 @@ class Field:
     label: str
     path: str = ""
     everyday: bool = False
-    hierarchical: bool = True
+    closed: frozenset[str] = frozenset()
 
     @property
     def source(self) -> str:
@@ -90,8 +92,11 @@ def _date(id: str, label: str, path: str = "") -> Field:
     return Field(id, FieldKind.DATE, label, path)
 
 
+SEXES = {"NCIT:C16576": "female", "NCIT:C20197": "male", "NCIT:C46113": "other sex", "NCIT:C17998": "unknown"}
+ZYGOSITIES = {"GENO:0000135": "heterozygous", "GENO:0000136": "homozygous", "GENO:0000134": "hemizygous"}
+
 _INDIVIDUAL_FIELDS = (
-    _term("sex", "Sex"),
+    Field("sex", FieldKind.ONTOLOGY, "Sex", everyday=True, closed=frozenset(SEXES)),
     _text("karyotypicSex", "Karyotypic sex"),
     _term("ethnicity", "Ethnicity"),
     _term("geographicOrigin", "Geographic origin"),
@@ -153,7 +158,7 @@ _ANALYSIS_FIELDS = (
 ZYGOSITY = "caseLevelData.zygosity"
 """The one variant field answered from genotypes rather than from an index."""
 
-_VARIANT_FIELDS = (_term(ZYGOSITY, "Zygosity"),)
+_VARIANT_FIELDS = (Field(ZYGOSITY, FieldKind.ONTOLOGY, "Zygosity", everyday=True, closed=frozenset(ZYGOSITIES)),)
 
 
 def _schema(folder: str) -> str:
@@ -210,6 +215,11 @@ _ROWS = (
 ENTRY_TYPES: Mapping[str, EntryType] = {row.id: row for row in _ROWS}
 RECORD_TYPES = ("individual", "biosample", "run", "analysis")
 """Entry types whose records are stored one by one and belong to a person."""
+
+CLOSED_TERMS: Mapping[str, tuple[str, str]] = {
+    term: (row.id, field.id) for row in _ROWS for field in row.fields for term in field.closed
+}
+"""Terms that belong to one field alone: (entry type id, field id) by term."""
 
 _NAMES = {name: row.id for row in _ROWS for name in (row.id, row.path, *row.aliases)}
 

@@ -65,16 +65,17 @@ def _add(entries: Entries, row: Field, value: Any, absent: bool, ancestors: Ance
             entries.numbers.append((row.id, number))
 
 
-def _add_term(entries: Entries, row: Field, term: str, label: str, absent: bool, ancestors: Ancestors) -> None:
+def _add_term(
+    entries: Entries, row: Field, term: str, label: str, absent: bool, ancestors: Ancestors
+) -> None:
     for name in ("", row.id) if row.everyday else (row.id,):
         if absent:
             entries.keys[f"{name}{ABSENT}{term}"] = label
             continue
         entries.keys[f"{name}{RECORDED}{term}"] = label
-        if row.hierarchical:
-            entries.keys.setdefault(f"{name}{BELOW}{term}", label)
-            for ancestor in ancestors(term):
-                entries.keys.setdefault(f"{name}{BELOW}{ancestor}", "")
+        entries.keys.setdefault(f"{name}{BELOW}{term}", label)
+        for ancestor in ancestors(term):
+            entries.keys.setdefault(f"{name}{BELOW}{ancestor}", "")
 
 
 def as_number(kind: FieldKind, value: Any) -> float | None:

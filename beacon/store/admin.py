@@ -108,7 +108,10 @@ class Admin:
 
     def set_policy(self, id: str, policy: DatasetPolicy) -> None:
         """Replace a dataset's policy. Raises ``LoadError`` where there is no such dataset."""
-        change = {"$set": {"policy": encode_policy(policy), "updated": datetime.now(UTC)}, "$inc": {"revision": 1}}
+        change = {
+            "$set": {"policy": encode_policy(policy), "updated": datetime.now(UTC)},
+            "$inc": {"revision": 1},
+        }
         if not self._db["datasets"].update_one({"_id": id}, change).matched_count:
             raise LoadError(f"there is no dataset {id!r}", where=id)
 

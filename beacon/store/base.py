@@ -153,9 +153,7 @@ class Store(Protocol):
         """Return the live rows whose text in ``field`` matches a pattern with ``%`` wildcards."""
         ...
 
-    async def between(
-        self, segment: Segment, kind: str, field: str, low: Bound | None, high: Bound | None
-    ) -> BitMap:
+    async def between(self, segment: Segment, kind: str, field: str, low: Bound | None, high: Bound | None) -> BitMap:
         """Return the live rows that have a number in this range in ``field``."""
         ...
 
@@ -176,7 +174,11 @@ class Store(Protocol):
         ...
 
     async def record_ids(self, segment: Segment, kind: str, rows: Iterable[int]) -> dict[int, str]:
-        """Return the ids of these rows."""
+        """Return the ids of these rows of runs or analyses."""
+        ...
+
+    async def names(self, dataset: str, kind: str, ordinals: Iterable[int]) -> dict[int, str]:
+        """Return the ids of these individuals or biosamples, by ordinal."""
         ...
 
     async def heads(self, segment: Segment, predicate: AllelePredicate) -> Heads:

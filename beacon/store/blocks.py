@@ -33,7 +33,9 @@ def identity(variant_id: str) -> int:
 def pack(arrays: Mapping[str, Array]) -> bytes:
     """Write named arrays as one byte string: a JSON line that describes them, then their bytes."""
     described = [(name, array.dtype.str, array.shape) for name, array in arrays.items()]
-    return b"".join([orjson.dumps(described), b"\n", *(np.ascontiguousarray(a).tobytes() for a in arrays.values())])
+    return b"".join(
+        [orjson.dumps(described), b"\n", *(np.ascontiguousarray(a).tobytes() for a in arrays.values())]
+    )
 
 
 def unpack(data: bytes) -> dict[str, Array]:
@@ -266,7 +268,9 @@ class Calls:
         number = 2 * (len(columns) - len(missing)) - len(haploid - missing)
         for column, copies, called in self.exceptions(row):
             if column in columns:
-                usual = 2 if column in groups["hom"] else int(any(column in group for group in groups.values()))
+                usual = (
+                    2 if column in groups["hom"] else int(any(column in group for group in groups.values()))
+                )
                 count += copies - usual
                 number += called - (0 if column in missing else 1 if column in haploid else 2)
         return carriers, count, number

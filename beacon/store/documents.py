@@ -1,18 +1,18 @@
 """How things lie in MongoDB: collections, indexes, and the encodings that reader and writer share.
 
-    meta       the data model's version
-    datasets   one document per dataset: policy, cohorts, and the list of visible segments with their live rows.
-               Whatever is not listed there does not exist for a reader, so one update publishes a whole load.
-    people     (dataset, kind, id) -> ordinal, given once
-    segments   one document per segment: the load it came from, numbers of rows, how far it got
-    arrays     links of rows to people and samples, per segment and kind
-    records    encoded Beacon records and phenopackets, per (segment, kind, row)
-    postings   (segment, kind, key) -> bitmap of rows
-    numbers    (segment, kind, field) -> sorted values and their rows
-    alleles    one document per allele and segment: position, type, gene, counts, place in a block, body
-    blocks     heads and calls of consecutive alleles
-    cases      what was recorded of single carriers, per (segment, variant id, column)
-    terms      terms of stored ontologies;  ontologies  their versions
+meta       the data model's version
+datasets   one document per dataset: policy, cohorts, and the list of visible segments with their live rows.
+           Whatever is not listed there does not exist for a reader, so one update publishes a whole load.
+people     (dataset, kind, id) -> ordinal, given once
+segments   one document per segment: the load it came from, numbers of rows, how far it got
+arrays     links of rows to people and samples, per segment and kind
+records    encoded Beacon records and phenopackets, per (segment, kind, row)
+postings   (segment, kind, key) -> bitmap of rows
+numbers    (segment, kind, field) -> sorted values and their rows
+alleles    one document per allele and segment: position, type, gene, counts, place in a block, body
+blocks     heads and calls of consecutive alleles
+cases      what was recorded of single carriers, per (segment, variant id, column)
+terms      terms of stored ontologies;  ontologies  their versions
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SEGMENT_COLLECTIONS = ("arrays", "records", "postings", "numbers", "alleles", "b
 """Collections whose documents belong to one segment, named in their field ``s``."""
 
 INDEXES: Mapping[str, tuple[tuple[str, ...], ...]] = {
-    "people": (("d", "k", "i"),),
+    "people": (("d", "k", "i"), ("d", "k", "o")),
     "arrays": (("s", "k"),),
     "records": (("s", "k", "r"), ("s", "k", "i")),
     "postings": (("s", "k", "key"),),
@@ -54,7 +54,12 @@ INDEXES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "blocks": (("s", "n"), ("s", "a", "c", "b", "e")),
     "cases": (("s", "v", "c"),),
 }
-UNIQUE = {("people", ("d", "k", "i")), ("records", ("s", "k", "r")), ("postings", ("s", "k", "key")), ("blocks", ("s", "n"))}
+UNIQUE = {
+    ("people", ("d", "k", "i")),
+    ("records", ("s", "k", "r")),
+    ("postings", ("s", "k", "key")),
+    ("blocks", ("s", "n")),
+}
 
 
 def index_models(collection: str) -> list[IndexModel]:
@@ -135,9 +140,7 @@ def decode_dataset(document: Document) -> Dataset:
             )
             for part in document["segments"]
         ),
-        cohorts=tuple(
-            Cohort(part["id"], part["name"], decode_rows(part["members"])) for part in document["cohorts"]
-        ),
+        cohorts=tuple(Cohort(part["id"], part["name"], decode_rows(part["members"])) for part in document["cohorts"]),
         assemblies=tuple(sorted({a for part in document["segments"] for a in part["assemblies"]})),
     )
 

@@ -23,9 +23,15 @@ def publish(db: Database[Document], dataset: str, summary: Document, cohort: str
         if document is None:
             raise LoadError(f"dataset {dataset!r} was deleted while it was loaded into", where=dataset)
         segments, replaced = _replace(db, document["segments"], summary)
-        change: Document = {"segments": segments, "updated": datetime.now(UTC), "revision": document["revision"] + 1}
+        change: Document = {
+            "segments": segments,
+            "updated": datetime.now(UTC),
+            "revision": document["revision"] + 1,
+        }
         if cohort is not None:
-            change["cohorts"] = _with_members(document["cohorts"], cohort, decode_rows(summary["live"].get("individual", encode_rows(()))))
+            change["cohorts"] = _with_members(
+                document["cohorts"], cohort, decode_rows(summary["live"].get("individual", encode_rows(())))
+            )
         done = db["datasets"].update_one({"_id": dataset, "revision": document["revision"]}, {"$set": change})
         if done.matched_count:
             return replaced
@@ -56,7 +62,9 @@ def _replace(db: Database[Document], older: list[Document], summary: Document) -
         whole = part["whole"] and _complete(db, part["id"], held)
         if sum(map(len, held.values())) or part["variants"]:
             changed = before != sum(map(len, held.values()))
-            kept.append(part | {"live": {k: encode_rows(r) for k, r in held.items()}, "whole": whole} if changed else part)
+            kept.append(
+                part | {"live": {k: encode_rows(r) for k, r in held.items()}, "whole": whole} if changed else part
+            )
     return [*kept, summary | {"live": {kind: encode_rows(rows) for kind, rows in live.items()}}], replaced
 
 

@@ -22,9 +22,10 @@ from pymongo.errors import BulkWriteError
 from pyroaring import BitMap
 
 from beacon.errors import LoadError
-from beacon.model.calls import GROUPS, ZYGOSITIES, Calls
-from beacon.model.entry_types import ENTRY_TYPES, ZYGOSITY
+from beacon.model.calls import GROUP_OF_ZYGOSITY, GROUPS, Calls
+from beacon.model.entry_types import ENTRY_TYPES, ZYGOSITIES, ZYGOSITY
 from beacon.model.indexing import RECORDED, Ancestors, index_entries
+from beacon.model.records import unite
 from beacon.model.variant import Allele
 from beacon.store.base import COLUMN, Links
 from beacon.store.blocks import BlockBuilder, identity, pack
@@ -133,9 +134,7 @@ class SegmentWriter:
         if not self._published:
             remove_segment(self._db, self.id)
 
-    def individual(
-        self, body: Mapping[str, Any], *, derived: bool = False, phenopacket: bytes | None = None
-    ) -> None:
+    def individual(self, body: Mapping[str, Any], *, derived: bool = False, phenopacket: bytes | None = None) -> None:
         """Add a person. A derived one only makes sure that the id exists. Raises ``LoadError`` on a second one."""
         id = str(body["id"])
         if ("individual", id) in self._rows:
@@ -174,14 +173,19 @@ class SegmentWriter:
         return self._columns[key]
 
     def case(
-        self, allele: Allele, body: dict[str, Any], column: int, group: str, detail: dict[str, Any] | None = None
+        self,
+        allele: Allele,
+        body: dict[str, Any],
+        column: int,
+        group: str,
+        detail: dict[str, Any] | None = None,
     ) -> None:
         """Add one carrier of an allele. Bodies of the same allele are merged; alleles may come in any order."""
         case = self._cases.get(allele.id)
         if case is None:
             case = self._cases[allele.id] = _Case(allele, body, {name: set() for name in GROUPS}, [])
         else:
-            merge(case.body, body)
+            unite(case.body, body)
         if not any(column in columns for columns in case.groups.values()):
             case.groups[group].add(column)
         if detail:
@@ -284,7 +288,8 @@ class SegmentWriter:
     def _write_cases(self) -> None:
         """Write the alleles that came carrier by carrier, in position order."""
         ordered = sorted(
-            self._cases.items(), key=lambda item: (item[1].allele.chrom, item[1].allele.start, item[1].allele.end, item[0])
+            self._cases.items(),
+            key=lambda item: (item[1].allele.chrom, item[1].allele.start, item[1].allele.end, item[0]),
         )
         for variant_id, case in ordered:
             groups = {name: np.array(sorted(columns), np.uint32) for name, columns in case.groups.items()}
@@ -298,13 +303,23 @@ class SegmentWriter:
         head, calls, start, end = self._block.encode()
         assembly, chrom = self._block_place
         self._db["blocks"].insert_one(
-            {"s": self.id, "n": self._blocks, "a": assembly, "c": chrom, "b": start, "e": end, "head": head, "calls": calls}
+            {
+                "s": self.id,
+                "n": self._blocks,
+                "a": assembly,
+                "c": chrom,
+                "b": start,
+                "e": end,
+                "head": head,
+                "calls": calls,
+            }
         )
         self._blocks += 1
         self._block = None
 
     def _write_postings(self) -> None:
-        for zygosity, (group, label) in ZYGOSITIES.items():
+        for zygosity, group in GROUP_OF_ZYGOSITY.items():
+            label = ZYGOSITIES[zygosity]
             for column in sorted(self._zygous[group]):
                 self._post(COLUMN, f"{RECORDED}{zygosity}", label, column)
                 self._post(COLUMN, f"{ZYGOSITY}{RECORDED}{zygosity}", label, column)
@@ -320,7 +335,8 @@ class SegmentWriter:
                 values, rows = zip(*pairs[begin : begin + NUMBERS_PER_DOCUMENT], strict=True)
                 data = pack({"values": np.array(values, np.float64), "rows": np.array(rows, np.uint32)})
                 self._batches.add(
-                    "numbers", {"s": self.id, "k": kind, "f": name, "low": values[0], "high": values[-1], "data": data}
+                    "numbers",
+                    {"s": self.id, "k": kind, "f": name, "low": values[0], "high": values[-1], "data": data},
                 )
 
     def _write_links(self) -> None:
@@ -331,18 +347,6 @@ class SegmentWriter:
             runs, analyses = (np.array(part, np.int64) for part in zip(*self._column_rows, strict=True))
             data = pack({"run": runs, "analysis": analyses})
             self._batches.add("arrays", {"s": self.id, "k": "column_rows", "data": data})
-
-
-def merge(into: dict[str, Any], other: Mapping[str, Any]) -> None:
-    """Add to a record what another of the same thing knows: lists are united, first words stay."""
-    for name, value in other.items():
-        held = into.get(name)
-        if held is None:
-            into[name] = value
-        elif isinstance(held, dict) and isinstance(value, Mapping):
-            merge(held, value)
-        elif isinstance(held, list) and isinstance(value, list):
-            into[name] = held + [item for item in value if item not in held]
 
 
 def give_ordinal(db: Database[Document], dataset: str, kind: str, id: str) -> int:

@@ -1,0 +1,21 @@
+"""Nucleotide codes, with the IUPAC codes that stand for several bases."""
+
+from __future__ import annotations
+
+import re
+
+_STANDS_FOR = {
+    "A": "A", "C": "C", "G": "G", "T": "T", "U": "T", "R": "[AGR]", "Y": "[CTY]", "S": "[CGS]", "W": "[ATW]", "K": "[GTK]",
+    "M": "[ACM]", "B": "[CGTB]", "D": "[AGTD]", "H": "[ACTH]", "V": "[ACGV]", "N": ".",
+}  # fmt: skip
+_WILDCARDS = frozenset("RYSWKMBDHVN")
+
+
+def ambiguous(bases: str) -> bool:
+    """Whether some code in upper-case ``bases`` stands for several bases."""
+    return not _WILDCARDS.isdisjoint(bases)
+
+
+def pattern(bases: str) -> re.Pattern[str]:
+    """Return a pattern that matches every sequence that ``bases`` can stand for."""
+    return re.compile("^" + "".join(_STANDS_FOR.get(base, re.escape(base)) for base in bases) + "$")

@@ -1,0 +1,283 @@
+"""From a question and decisions to findings: one ``DatasetResult`` per dataset that may answer.
+
+Every kind of question is the same few steps: filters choose rows, variants choose carriers, the anchor
+chooses one record; all are turned into rows of the wanted kind and intersected as bitmaps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from typing import Any
+
+import orjson
+from pyroaring import BitMap
+
+from beacon.errors import UnknownFilter
+from beacon.model import ontology
+from beacon.model.access import DatasetPolicy, Decision, Granularity
+from beacon.model.entry_types import ENTRY_TYPES, RECORD_TYPES
+from beacon.model.query import Query
+from beacon.model.result import DatasetResult
+from beacon.privacy.rules import needed
+from beacon.query import joins, variants
+from beacon.query.filters import Condition, KeyCondition, NumberCondition, TextCondition, ZygosityCondition
+from beacon.query.joins import Selection
+from beacon.query.plan import Plan, plan
+from beacon.store.base import COLUMN, Dataset, Store
+
+MAX_PAGE = 1_000
+"""Records on a page where ``limit`` is 0, and the most that ``limit`` may ask for."""
+
+
+async def dataset_policies(store: Store) -> Mapping[str, DatasetPolicy]:
+    """Return the policy of every dataset, by id."""
+    return {id: dataset.policy for id, dataset in (await store.datasets()).items()}
+
+
+async def execute(store: Store, query: Query, decisions: Sequence[Decision]) -> tuple[DatasetResult, ...]:
+    """Answer a question from every dataset that may answer it, in the order of ``decisions``.
+
+    Each is looked at no deeper than the question and its decision allow. An anchor id that a dataset does not
+    hold finds nothing there: whether a record exists is itself an answer, so it is never told by an error.
+
+    Raises ``UnknownFilter`` and ``CannotAnswer`` where the question has a part that means nothing here.
+    """
+    asked = plan(query)
+    datasets = await store.datasets()
+    answering = [(decision, datasets[decision.dataset]) for decision in decisions if decision.dataset in datasets]
+    await _refuse_unknown_terms(store, asked, [dataset for _, dataset in answering])
+    return tuple(
+        [
+            await _Evaluation(store, dataset, asked, query).result(needed(query.granularity, decision))
+            for decision, dataset in answering
+            if decision.granularity > Granularity.NONE
+        ]
+    )
+
+
+async def _refuse_unknown_terms(store: Store, asked: Plan, datasets: Sequence[Dataset]) -> None:
+    """Raise ``UnknownFilter`` for a term of an ontology that nobody here knows, or one that its ontology lacks."""
+    for condition in asked.conditions:
+        if not isinstance(condition, KeyCondition) or condition.term is None:
+            continue
+        known = await store.known_term(condition.term)
+        if known or (known is None and ontology.prefix(condition.term) in ontology.KNOWN_PREFIXES):
+            continue
+        for dataset in datasets:
+            if joins.size(await _Rows(store, dataset).of(condition, condition.kinds[0])):
+                break
+        else:
+            raise UnknownFilter(f"filter {condition.term!r} is not a term known here", where=condition.term)
+
+
+class _Rows:
+    """What index conditions select in one dataset."""
+
+    def __init__(self, store: Store, dataset: Dataset) -> None:
+        self.store = store
+        self.dataset = dataset
+
+    async def of(self, condition: Condition, target: str) -> Selection:
+        """Return the rows of ``target`` that a condition, on whichever kind it speaks of, selects."""
+        found: Selection = {segment.id: BitMap() for segment in self.dataset.segments}
+        for kind in condition.kinds if not isinstance(condition, ZygosityCondition) else ():
+            held = {segment.id: await self._held(condition, kind, segment) for segment in self.dataset.segments}
+            if joins.size(held):
+                found = joins.either(found, await joins.convert(self.store, self.dataset, kind, held, target))
+        if getattr(condition, "negated", False):
+            return joins.without(joins.everything(self.dataset, target), found)
+        return found
+
+    async def _held(self, condition: Condition, kind: str, segment: Any) -> BitMap:
+        match condition:
+            case KeyCondition(key=key):
+                return await self.store.posting(segment, kind, [key])
+            case TextCondition(field=field, pattern=pattern):
+                return await self.store.text_posting(segment, kind, field, pattern)
+            case NumberCondition(field=field, low=low, high=high):
+                return await self.store.between(segment, kind, field, low, high)
+            case ZygosityCondition():
+                return BitMap()
+
+
+class _Evaluation:
+    """One question put to one dataset."""
+
+    def __init__(self, store: Store, dataset: Dataset, asked: Plan, query: Query) -> None:
+        self.store = store
+        self.dataset = dataset
+        self.plan = asked
+        self.query = query
+
+    async def result(self, depth: Granularity) -> DatasetResult:
+        """Return the findings, no deeper than ``depth``."""
+        if self.plan.anchor and self.plan.anchor.entry_type == "dataset" and self.plan.anchor.id != self.dataset.id:
+            return self._made(0, depth, ())
+        if self.plan.target in ("dataset", "cohort"):
+            return await self._collections(depth)
+        if self.plan.target == "genomicVariant":
+            return await self._variants(depth)
+        return await self._records(depth)
+
+    async def _records(self, depth: Granularity) -> DatasetResult:
+        kind = self.plan.target
+        rows = await self.selected(kind)
+        if rows is None:
+            rows = joins.everything(self.dataset, kind)
+        count = joins.size(rows)
+        people = count if kind == "individual" else None
+        if people is None and depth is not Granularity.BOOLEAN:
+            people = len(await joins.persons(self.store, self.dataset, kind, rows))
+        records = await self._page(kind, rows) if depth is Granularity.RECORD else None
+        return self._made(count, depth, records, people)
+
+    async def _page(self, kind: str, rows: Selection) -> tuple[bytes, ...]:
+        begin, stop = self.bounds()
+        page: list[bytes] = []
+        for segment in self.dataset.segments:
+            held = rows.get(segment.id, BitMap())
+            wanted = list(held[max(begin, 0) : max(stop, 0)])
+            page += await self.store.records(segment, kind, wanted)
+            begin, stop = begin - len(held), stop - len(held)
+        return tuple(page)
+
+    async def _variants(self, depth: Granularity) -> DatasetResult:
+        columns = await self.selected(COLUMN)
+        if columns is None and self._unrestricted() and depth is not Granularity.RECORD:
+            count = self.dataset.segments[0].variants
+            people = len(await joins.persons(self.store, self.dataset, COLUMN, joins.everything(self.dataset, COLUMN)))
+            return self._made(count, depth, None, people)
+        found = await variants.find(self.store, self.dataset, self.plan, columns)
+        people = None
+        if depth is not Granularity.BOOLEAN:
+            people = await self._carriers_of(columns)
+        records = None
+        if depth is Granularity.RECORD:
+            records = await variants.write(self.store, self.dataset, found, *self.bounds(), columns)
+        return self._made(len(found), depth, records, people)
+
+    async def _carriers_of(self, columns: Selection | None) -> int:
+        """Return how many people carry what was found."""
+        carrying = reduce(joins.both, await variants.carriers(self.store, self.dataset, self.plan))
+        if columns is not None:
+            carrying = joins.both(carrying, columns)
+        return len(await joins.persons(self.store, self.dataset, COLUMN, carrying))
+
+    def _unrestricted(self) -> bool:
+        """Whether the question is for all variants of a dataset that is one whole segment."""
+        predicate = self.plan.alleles
+        return (
+            len(self.dataset.segments) == 1
+            and self.dataset.segments[0].whole
+            and predicate is not None
+            and predicate.positional
+            and predicate.assembly is predicate.chrom is predicate.overlap is None
+            and len(self.plan.groups) == 1
+            and len(self.plan.groups[0]) > 1
+        )
+
+    async def _collections(self, depth: Granularity) -> DatasetResult:
+        members = await self.selected("individual")
+        rows = joins.everything(self.dataset, "individual") if members is None else members
+        people = reduce(BitMap.union, rows.values(), BitMap())
+        if self.plan.target == "dataset":
+            found = [_dataset_record(self.dataset)] if members is None or people else []
+        else:
+            anchor = self.plan.anchor
+            wanted = anchor.id if anchor and anchor.entry_type == "cohort" else None
+            found = [
+                _cohort_record(cohort.id, cohort.name, len(cohort.members & people))
+                for cohort in self.dataset.cohorts
+                if (wanted is None or cohort.id == wanted) and (members is None or cohort.members & people)
+            ]
+        begin, stop = self.bounds()
+        return self._made(len(found), depth, tuple(found[begin:stop]), len(people) if found else 0)
+
+    async def selected(self, target: str) -> Selection | None:
+        """Return the rows of ``target`` that everything asked selects; None where nothing narrows them."""
+        rows = _Rows(self.store, self.dataset)
+        parts = [await rows.of(condition, target) for condition in self.plan.conditions]
+        parts += await self._anchored(target)
+        if self.plan.alleles is not None and target != COLUMN:
+            for carrying in await variants.carriers(self.store, self.dataset, self.plan):
+                parts.append(await joins.convert(self.store, self.dataset, COLUMN, carrying, target))
+        return reduce(joins.both, parts) if parts else None
+
+    async def _anchored(self, target: str) -> list[Selection]:
+        anchor = self.plan.anchor
+        if anchor is None or anchor.entry_type in ("dataset", "genomicVariant"):
+            return []
+        if anchor.entry_type == "cohort":
+            members = next((cohort.members for cohort in self.dataset.cohorts if cohort.id == anchor.id), BitMap())
+            held = {segment.id: members & segment.live.get("individual", BitMap()) for segment in self.dataset.segments}
+            return [await joins.convert(self.store, self.dataset, "individual", held, target)]
+        held = {}
+        for segment in self.dataset.segments:
+            row = await self.store.row_of(segment, anchor.entry_type, anchor.id)
+            held[segment.id] = BitMap() if row is None else BitMap([row])
+        return [await joins.convert(self.store, self.dataset, anchor.entry_type, held, target)]
+
+    def bounds(self) -> tuple[int, int]:
+        """Return the first record of the page and the one after its last."""
+        limit = self.query.pagination.limit or MAX_PAGE
+        begin = self.query.pagination.skip * limit
+        return begin, begin + limit
+
+    def _made(
+        self, count: int, depth: Granularity, records: tuple[bytes, ...] | None, people: int | None = None
+    ) -> DatasetResult:
+        counted = depth is not Granularity.BOOLEAN
+        return DatasetResult(
+            self.dataset.id,
+            count > 0,
+            count if counted else None,
+            records if depth is Granularity.RECORD else None,
+            {"people": people} if counted and people is not None else {},
+        )
+
+
+def _dataset_record(dataset: Dataset) -> bytes:
+    record: dict[str, Any] = {
+        "id": dataset.id,
+        "name": dataset.name,
+        "createDateTime": dataset.created.isoformat(),
+        "updateDateTime": dataset.updated.isoformat(),
+        **dataset.info,
+    }
+    if dataset.description:
+        record["description"] = dataset.description
+    record["info"] = {"assemblies": list(dataset.assemblies)}
+    return orjson.dumps(record)
+
+
+def _cohort_record(id: str, name: str, size: int) -> bytes:
+    return orjson.dumps({"id": id, "name": name, "cohortType": "user-defined", "cohortSize": size})
+
+
+async def filtering_terms(store: Store, datasets: Sequence[str], *, skip: int = 0, limit: int = 0) -> dict[str, Any]:
+    """Return the ``response`` of ``/filtering_terms``: what these datasets hold, and the fields that can be compared.
+
+    ``skip`` counts pages of ``limit`` terms; ``limit`` 0 means all. Every term listed works as a filter.
+    """
+    held = await store.datasets()
+    scopes: dict[tuple[str, str], set[str]] = {}
+    labels: dict[str, str] = {}
+    for dataset in (held[id] for id in datasets if id in held):
+        for segment in dataset.segments:
+            for term in await store.terms(segment):
+                name, value = term.key.split("=", 1)
+                if not name:
+                    kind = "genomicVariant" if term.kind == COLUMN else term.kind
+                    scopes.setdefault(("ontology", value), set()).add(kind)
+                    labels[value] = labels.get(value) or term.label
+    for kind in RECORD_TYPES:
+        for field in ENTRY_TYPES[kind].fields:
+            scopes.setdefault(("alphanumeric", field.id), set()).add(kind)
+            labels[field.id] = field.label
+    listed = [
+        {"type": type_, "id": id, "scopes": sorted(kinds)} | ({"label": labels[id]} if labels[id] else {})
+        for (type_, id), kinds in sorted(scopes.items(), key=lambda item: (item[0][0] != "ontology", item[0][1]))
+    ]
+    page = listed[skip * limit : (skip + 1) * limit] if limit else listed
+    return {"filteringTerms": page, "resources": await store.ontologies()}

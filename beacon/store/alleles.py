@@ -1,0 +1,119 @@
+"""Finding alleles: by position from block heads, by anything else from the alleles' indexes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from pymongo.asynchronous.database import AsyncDatabase
+
+from beacon.model.bases import ambiguous, pattern
+from beacon.model.variant import minimal
+from beacon.store.base import AllelePredicate
+from beacon.store.blocks import Heads, identity, unpack
+from beacon.store.documents import Document, bases_key
+
+
+async def find_alleles(db: AsyncDatabase[Document], segment: str, predicate: AllelePredicate) -> Heads:
+    """Return the matching alleles of one segment, ordered by (chromosome, start, end, identity)."""
+    if predicate.positional:
+        found = await _from_heads(db, segment, predicate)
+    else:
+        where = _conditions(segment, predicate)
+        wanted = {"c": 1, "b": 1, "e": 1, "i": 1, "n": 1, "row": 1, "nc": 1, "_id": 0}
+        rows = []
+        async for part in db["alleles"].find(where, wanted):
+            carried = bool(part.get("nc"))
+            rows.append((part["c"], part["b"], part["e"], identity(part["i"]), part["n"], part["row"], carried))
+        found = Heads.build(rows)
+    return found.pick(np.lexsort((found.key, found.end, found.start, found.chrom)))
+
+
+async def _from_heads(db: AsyncDatabase[Document], segment: str, predicate: AllelePredicate) -> Heads:
+    where: Document = {"s": segment}
+    if predicate.assembly is not None:
+        where["a"] = predicate.assembly
+    if predicate.chrom is not None:
+        where["c"] = predicate.chrom
+    if predicate.overlap is not None:
+        where |= {"b": {"$lt": predicate.overlap[1]}, "e": {"$gt": predicate.overlap[0]}}
+    parts: list[tuple[str, int, dict[str, Any]]] = [
+        (block["c"], block["n"], unpack(block["head"]))
+        async for block in db["blocks"].find(where, {"c": 1, "n": 1, "head": 1})
+    ]
+    if not parts:
+        return Heads.build(())
+    names = tuple(sorted({chrom for chrom, _, _ in parts}))
+    sizes = [len(head["start"]) for _, _, head in parts]
+
+    def joined(name: str) -> Any:
+        return np.concatenate([head[name] for _, _, head in parts])
+
+    heads = Heads(
+        names,
+        np.repeat(np.array([names.index(chrom) for chrom, _, _ in parts], np.int32), sizes),
+        joined("start"),
+        joined("end"),
+        joined("key"),
+        np.repeat(np.array([number for _, number, _ in parts], np.int32), sizes),
+        np.concatenate([np.arange(size, dtype=np.int32) for size in sizes]),
+        joined("carried"),
+    )
+    if predicate.overlap is None:
+        return heads
+    return heads.pick((heads.start < predicate.overlap[1]) & (heads.end > predicate.overlap[0]))
+
+
+def _conditions(segment: str, predicate: AllelePredicate) -> Document:
+    where: Document = {"s": segment}
+    alternatives: list[list[Document]] = []
+    if predicate.ids is not None:
+        where["i"] = {"$in": list(predicate.ids)}
+    if predicate.assembly is not None:
+        where["a"] = predicate.assembly
+    if predicate.chrom is not None:
+        where["c"] = predicate.chrom
+    if predicate.overlap is not None:
+        where |= {"b": {"$lt": predicate.overlap[1]}, "e": {"$gt": predicate.overlap[0]}}
+    if predicate.bracket is not None:
+        first, last, end_first, end_last = predicate.bracket
+        where |= {"b": {"$gte": first, "$lte": last}, "e": {"$gte": end_first, "$lte": end_last}}
+    if predicate.sequence is not None:
+        start, ref, alt = minimal(*predicate.sequence)
+        where |= {"mb": start, "mr": bases_key(ref), "mt": bases_key(alt)}
+    if predicate.start_bases is not None:
+        start, given_ref, given_alt = predicate.start_bases
+        alternatives.append(
+            [
+                {"b": start} | _bases("r", given_ref) | _bases("t", given_alt),
+                {"mb": start} | _bases("mr", given_ref) | _bases("mt", given_alt),
+            ]
+        )
+    if predicate.reference_bases is not None or predicate.alternate_bases is not None:
+        alternatives.append(
+            [
+                _bases("r", predicate.reference_bases) | _bases("t", predicate.alternate_bases),
+                _bases("mr", predicate.reference_bases) | _bases("mt", predicate.alternate_bases),
+            ]
+        )
+    if predicate.types is not None:
+        where["ty"] = {"$in": sorted(predicate.types)}
+    if predicate.min_length is not None or predicate.max_length is not None:
+        bounds = {"$gte": predicate.min_length, "$lte": predicate.max_length}
+        where["len"] = {name: value for name, value in bounds.items() if value is not None}
+    if predicate.gene is not None:
+        where["g"] = predicate.gene
+    if predicate.aminoacid_change is not None:
+        where["p"] = predicate.aminoacid_change
+    if alternatives:
+        where["$and"] = [{"$or": options} for options in alternatives]
+    return where
+
+
+def _bases(field: str, given: str | None) -> Document:
+    """Return the condition that a field holds these bases; an ambiguity code matches each base it stands for."""
+    if given is None:
+        return {}
+    if ambiguous(given):
+        return {field: pattern(given)}
+    return {field: bases_key(given) if field in ("mr", "mt") else given}
