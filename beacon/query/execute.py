@@ -16,15 +16,16 @@ from pyroaring import BitMap
 from beacon.errors import UnknownFilter
 from beacon.model import ontology
 from beacon.model.access import DatasetPolicy, Decision, Granularity
+from beacon.model.calls import GROUPS
 from beacon.model.entry_types import ENTRY_TYPES, RECORD_TYPES
 from beacon.model.query import Query
 from beacon.model.result import DatasetResult
-from beacon.privacy.rules import needed
+from beacon.privacy.rules import needed, threshold_applies
 from beacon.query import joins, variants
 from beacon.query.filters import Condition, KeyCondition, NumberCondition, TextCondition, ZygosityCondition
 from beacon.query.joins import Selection
 from beacon.query.plan import Plan, plan
-from beacon.store.base import COLUMN, Dataset, Store
+from beacon.store.base import COLUMN, AllelePredicate, Dataset, Segment, Store
 
 MAX_PAGE = 1_000
 """Records on a page where ``limit`` is 0, and the most that ``limit`` may ask for."""
@@ -49,7 +50,7 @@ async def execute(store: Store, query: Query, decisions: Sequence[Decision]) -> 
     await _refuse_unknown_terms(store, asked, [dataset for _, dataset in answering])
     return tuple(
         [
-            await _Evaluation(store, dataset, asked, query).result(needed(query.granularity, decision))
+            await _Evaluation(store, dataset, asked, query, decision).result()
             for decision, dataset in answering
             if decision.granularity > Granularity.NONE
         ]
@@ -89,7 +90,7 @@ class _Rows:
             return joins.without(joins.everything(self.dataset, target), found)
         return found
 
-    async def _held(self, condition: Condition, kind: str, segment: Any) -> BitMap:
+    async def _held(self, condition: Condition, kind: str, segment: Segment) -> BitMap:
         match condition:
             case KeyCondition(key=key):
                 return await self.store.posting(segment, kind, [key])
@@ -104,33 +105,36 @@ class _Rows:
 class _Evaluation:
     """One question put to one dataset."""
 
-    def __init__(self, store: Store, dataset: Dataset, asked: Plan, query: Query) -> None:
+    def __init__(self, store: Store, dataset: Dataset, asked: Plan, query: Query, decision: Decision) -> None:
         self.store = store
         self.dataset = dataset
         self.plan = asked
         self.query = query
+        self.depth = needed(query.granularity, decision)
+        self.people_matter = threshold_applies(decision)
 
-    async def result(self, depth: Granularity) -> DatasetResult:
-        """Return the findings, no deeper than ``depth``."""
+    async def result(self) -> DatasetResult:
+        """Return the findings, no deeper than the answer or its protection needs."""
         if self.plan.anchor and self.plan.anchor.entry_type == "dataset" and self.plan.anchor.id != self.dataset.id:
-            return self._made(0, depth, ())
+            return self._made(0, (), 0)
         if self.plan.target in ("dataset", "cohort"):
-            return await self._collections(depth)
+            return await self._collections()
         if self.plan.target == "genomicVariant":
-            return await self._variants(depth)
-        return await self._records(depth)
+            return await self._variants()
+        return await self._records()
 
-    async def _records(self, depth: Granularity) -> DatasetResult:
+    async def _records(self) -> DatasetResult:
         kind = self.plan.target
         rows = await self.selected(kind)
         if rows is None:
             rows = joins.everything(self.dataset, kind)
-        count = joins.size(rows)
-        people = count if kind == "individual" else None
-        if people is None and depth is not Granularity.BOOLEAN:
-            people = len(await joins.persons(self.store, self.dataset, kind, rows))
-        records = await self._page(kind, rows) if depth is Granularity.RECORD else None
-        return self._made(count, depth, records, people)
+        people = await self._people(kind, rows)
+        records = await self._page(kind, rows) if self.depth is Granularity.RECORD else None
+        return self._made(joins.size(rows), records, people)
+
+    async def _people(self, kind: str, rows: Selection) -> int | None:
+        """Return how many people the rows are of, where a threshold needs to know."""
+        return len(await joins.persons(self.store, self.dataset, kind, rows)) if self.people_matter else None
 
     async def _page(self, kind: str, rows: Selection) -> tuple[bytes, ...]:
         begin, stop = self.bounds()
@@ -142,42 +146,28 @@ class _Evaluation:
             begin, stop = begin - len(held), stop - len(held)
         return tuple(page)
 
-    async def _variants(self, depth: Granularity) -> DatasetResult:
+    async def _variants(self) -> DatasetResult:
         columns = await self.selected(COLUMN)
-        if columns is None and self._unrestricted() and depth is not Granularity.RECORD:
-            count = self.dataset.segments[0].variants
-            people = len(await joins.persons(self.store, self.dataset, COLUMN, joins.everything(self.dataset, COLUMN)))
-            return self._made(count, depth, None, people)
+        people = await self._people(COLUMN, await self._carrying(columns)) if self.people_matter else None
+        if columns is None and self._unrestricted() and self.depth is not Granularity.RECORD:
+            return self._made(self.dataset.segments[0].variants, None, people)
         found = await variants.find(self.store, self.dataset, self.plan, columns)
-        people = None
-        if depth is not Granularity.BOOLEAN:
-            people = await self._carriers_of(columns)
         records = None
-        if depth is Granularity.RECORD:
+        if self.depth is Granularity.RECORD:
             records = await variants.write(self.store, self.dataset, found, *self.bounds(), columns)
-        return self._made(len(found), depth, records, people)
+        return self._made(len(found), records, people)
 
-    async def _carriers_of(self, columns: Selection | None) -> int:
-        """Return how many people carry what was found."""
+    async def _carrying(self, columns: Selection | None) -> Selection:
+        """Return the columns that carry what is asked for."""
         carrying = reduce(joins.both, await variants.carriers(self.store, self.dataset, self.plan))
-        if columns is not None:
-            carrying = joins.both(carrying, columns)
-        return len(await joins.persons(self.store, self.dataset, COLUMN, carrying))
+        return carrying if columns is None else joins.both(carrying, columns)
 
     def _unrestricted(self) -> bool:
         """Whether the question is for all variants of a dataset that is one whole segment."""
-        predicate = self.plan.alleles
-        return (
-            len(self.dataset.segments) == 1
-            and self.dataset.segments[0].whole
-            and predicate is not None
-            and predicate.positional
-            and predicate.assembly is predicate.chrom is predicate.overlap is None
-            and len(self.plan.groups) == 1
-            and len(self.plan.groups[0]) > 1
-        )
+        whole = len(self.dataset.segments) == 1 and self.dataset.segments[0].whole
+        return whole and self.plan.alleles == AllelePredicate() and self.plan.groups == (GROUPS,)
 
-    async def _collections(self, depth: Granularity) -> DatasetResult:
+    async def _collections(self) -> DatasetResult:
         members = await self.selected("individual")
         rows = joins.everything(self.dataset, "individual") if members is None else members
         people = reduce(BitMap.union, rows.values(), BitMap())
@@ -192,7 +182,7 @@ class _Evaluation:
                 if (wanted is None or cohort.id == wanted) and (members is None or cohort.members & people)
             ]
         begin, stop = self.bounds()
-        return self._made(len(found), depth, tuple(found[begin:stop]), len(people) if found else 0)
+        return self._made(len(found), tuple(found[begin:stop]), len(people) if found else 0)
 
     async def selected(self, target: str) -> Selection | None:
         """Return the rows of ``target`` that everything asked selects; None where nothing narrows them."""
@@ -224,16 +214,13 @@ class _Evaluation:
         begin = self.query.pagination.skip * limit
         return begin, begin + limit
 
-    def _made(
-        self, count: int, depth: Granularity, records: tuple[bytes, ...] | None, people: int | None = None
-    ) -> DatasetResult:
-        counted = depth is not Granularity.BOOLEAN
+    def _made(self, count: int, records: tuple[bytes, ...] | None, people: int | None) -> DatasetResult:
         return DatasetResult(
             self.dataset.id,
             count > 0,
-            count if counted else None,
-            records if depth is Granularity.RECORD else None,
-            {"people": people} if counted and people is not None else {},
+            count if self.depth is not Granularity.BOOLEAN else None,
+            records if self.depth is Granularity.RECORD else None,
+            {"people": people} if self.people_matter and people is not None else {},
         )
 
 

@@ -82,7 +82,7 @@ class Admin:
     ) -> None:
         """Create an empty dataset. Raises ``LoadError`` where one of that id exists."""
         now = datetime.now(UTC)
-        document = {
+        document: Document = {
             "name": name or id, "description": description, "policy": encode_policy(policy or DatasetPolicy()),
             "info": dict(info or {}), "created": now, "updated": now, "revision": 0, "segments": [], "cohorts": [],
         }  # fmt: skip

@@ -240,8 +240,8 @@ class Calls:
         a = self._arrays
         chosen = np.zeros(len(a["state"]), np.bool_)
         chosen[rows] = True
-        lengths = np.diff(a[f"{name}.offsets"].astype(np.int64))
-        sparse = a[f"{name}.columns"][np.repeat(chosen, lengths)]
+        offsets = a[f"{name}.offsets"].astype(np.int64)
+        sparse = a[f"{name}.columns"][np.repeat(chosen, offsets[1:] - offsets[:-1])]
         return sparse, a[f"{name}.dense"][chosen[a[f"{name}.dense_rows"]]]
 
     def shared(self, name: str, row: int) -> BitMap:

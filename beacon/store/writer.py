@@ -293,7 +293,8 @@ class SegmentWriter:
         )
         for variant_id, case in ordered:
             groups = {name: np.array(sorted(columns), np.uint32) for name, columns in case.groups.items()}
-            self.allele(case.allele, case.body, Calls(**groups, counted=False))
+            calls = Calls(groups["het"], groups["hom"], groups["hemi"], groups["other"], counted=False)
+            self.allele(case.allele, case.body, calls)
             for column, detail in case.details:
                 self._batches.add("cases", {"s": self.id, "v": variant_id, "c": column, "b": orjson.dumps(detail)})
 
