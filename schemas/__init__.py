@@ -34,6 +34,7 @@ NAMES: Final = ("beacon_request", "cohort", "family", "phenopacket", "request_pa
 class Validator:
     """One schema, ready for use; thread-safe and without state of its own.
 
+    No schema of ours is recursive, so that no document, however deeply nested, exhausts the stack.
     A whole number may be written ``10.0`` in JSON Schema and is then a float in Python: read integers
     with ``int()``.
     """
@@ -77,7 +78,7 @@ def schema(name: str) -> Mapping[str, Any]:
 def validator(name: str) -> Validator:
     """Return the validator of that name, made once. Raises ``ValueError`` for an unknown name."""
     document = dict(schema(name))
-    reference = exact(Draft202012Validator)(document, registry=_registry())
+    reference = exact(Draft202012Validator)(_plain(document), registry=_registry())
     return Validator(name, reference, _fast(document) or reference.is_valid)
 
 
@@ -91,8 +92,13 @@ def _documents() -> Mapping[str, dict[str, Any]]:
 def _registry() -> Registry[Any]:
     registry: Registry[Any] = Registry()
     return registry.with_resources(
-        (document["$id"], DRAFT202012.create_resource(document)) for document in _documents().values()
+        (document["$id"], DRAFT202012.create_resource(_plain(document))) for document in _documents().values()
     )
+
+
+def _plain(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema without ``$schema``, at whose sight jsonschema would go back to its inexact patterns."""
+    return {keyword: value for keyword, value in document.items() if keyword != "$schema"}
 
 
 def _fast(document: dict[str, Any]) -> Callable[[Any], bool] | None:
