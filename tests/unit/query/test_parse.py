@@ -1,0 +1,442 @@
+"""The same question is the same value, however it was sent; anything else is refused with its place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from beacon.errors import BadRequest, CannotAnswer, TooLarge, UnknownFilter
+from beacon.model.access import Granularity
+from beacon.model.query import (
+    AlphanumericFilter,
+    Anchor,
+    CustomFilter,
+    Include,
+    OntologyFilter,
+    Pagination,
+    Query,
+    VariantQuery,
+)
+from beacon.query.parse import parse_get, parse_post
+from beacon.settings import Limits
+
+LIMITS = Limits()
+
+
+def get(**params: str) -> Query:
+    return parse_get("individual", None, {name: [value] for name, value in params.items()}, LIMITS)
+
+
+def post(query: Any = None, **rest: Any) -> Query:
+    document = rest | ({} if query is None else {"query": query})
+    return parse_post("individual", None, orjson.dumps(document), {}, LIMITS)
+
+
+def asked(**parameters: Any) -> VariantQuery:
+    variant = post({"requestParameters": {"g_variant": parameters}}).variant
+    assert variant is not None
+    return variant
+
+
+def test_a_bare_get_asks_for_ten_records_of_hits() -> None:
+    query = get()
+    assert (query.granularity, query.include, query.pagination) == (Granularity.RECORD, Include.HIT, Pagination(0, 10))
+    assert query == post() == post({})
+    assert (query.variant, query.datasets, query.filters, query.test_mode) == (None, None, (), False)
+
+
+def test_the_anchor_and_the_entry_type_are_kept() -> None:
+    anchor = Anchor("individual", "P:1")
+    query = parse_get("biosample", anchor, {}, LIMITS)
+    assert (query.entry_type, query.anchor) == ("biosample", anchor)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("HP:0001250", OntologyFilter("HP:0001250")),
+        ("HP_0001250", OntologyFilter("HP:0001250")),
+        ("diseases.ageOfOnset.iso8601duration:>=P1Y",
+         AlphanumericFilter("diseases.ageOfOnset.iso8601duration", ">=", "P1Y")),
+        ("PATO_0000011:>P70Y", AlphanumericFilter("PATO:0000011", ">", "P70Y")),
+        ("PATO:0000011:>P70Y", AlphanumericFilter("PATO:0000011", ">", "P70Y")),
+        ("HP_0032443:!text", AlphanumericFilter("HP:0032443", "!", "text")),
+        ("libraryStrategy:=%WGS%", AlphanumericFilter("libraryStrategy", "=", "%WGS%")),
+        ("diseases.ageOfOnset:=HP:0003593", AlphanumericFilter("diseases.ageOfOnset", "=", "HP:0003593")),
+        ("ageAtLastEncounter<P5Y", AlphanumericFilter("ageAtLastEncounter", "<", "P5Y")),
+        ("something", CustomFilter("something")),
+    ],
+)  # fmt: skip
+def test_each_get_form_of_a_filter_is_understood(text: str, expected: Any) -> None:
+    assert get(filters=text).filters == (expected,)
+
+
+def test_filters_come_joined_by_commas_or_repeated() -> None:
+    joined = get(filters="HP:0001250,NCIT:C16576")
+    repeated = parse_get("individual", None, {"filters": ["HP:0001250", "NCIT:C16576"]}, LIMITS)
+    assert joined == repeated
+    assert joined.echoed_filters == ("HP:0001250", "NCIT:C16576")
+
+
+def test_a_filter_that_was_looked_for_and_found_absent_is_our_extension() -> None:
+    query = post({"filters": [{"id": "HP:0001250", "excluded": True}]})
+    assert query.filters == (OntologyFilter("HP:0001250", excluded=True),)
+    assert query.echoed_filters == ("HP:0001250 excluded",)
+
+
+@pytest.mark.parametrize(("value", "text"), [(5, "5"), (5.0, "5"), (0.25, "0.25"), ("P1Y", "P1Y"), (-3, "-3")])
+def test_the_value_of_a_comparison_is_a_text_or_a_number(value: Any, text: str) -> None:
+    query = post({"filters": [{"id": "measures", "operator": ">", "value": value}]})
+    assert query.filters == (AlphanumericFilter("measures", ">", text),)
+
+
+def test_a_value_without_an_operator_is_compared_for_equality() -> None:
+    query = post({"filters": [{"id": "vitalStatus", "value": "DECEASED"}]})
+    assert query.filters == (AlphanumericFilter("vitalStatus", "=", "DECEASED"),)
+
+
+@pytest.mark.parametrize("scope", ["individual", "individuals", "Individual", ["individuals"]])
+def test_a_scope_is_singular_or_plural(scope: Any) -> None:
+    assert post({"filters": [{"id": "HP:1", "scope": scope}]}).filters == (OntologyFilter("HP:1", scope="individual"),)
+
+
+@pytest.mark.parametrize(
+    ("item", "error"),
+    [
+        ({"id": "HP:1", "scope": "person"}, BadRequest),
+        ({"id": "HP:1", "scope": ["individuals", "biosamples"]}, CannotAnswer),
+        ({"id": "age", "operator": ">", "value": 1, "excluded": True}, UnknownFilter),
+        ({"id": "age", "operator": ">", "value": 1, "similarity": "high"}, UnknownFilter),
+        ({"id": "custom", "excluded": True}, UnknownFilter),
+        ({"id": "age", "operator": "~", "value": 1}, BadRequest),
+        ({"id": "age", "operator": "="}, BadRequest),
+        ({"id": "HP:1", "includeDescendants": False}, BadRequest),
+        ({"id": ""}, BadRequest),
+        ({}, BadRequest),
+        ("HP:1", BadRequest),
+    ],
+)
+def test_a_filter_that_says_two_things_or_none_is_refused(item: Any, error: type[BadRequest]) -> None:
+    with pytest.raises(BadRequest) as caught:
+        post({"filters": [item]})
+    assert type(caught.value) is error
+
+
+@pytest.mark.parametrize("key", ["g_variant", "g_variants", "genomicVariant", "genomicVariation", "genomicVariations"])
+def test_parameters_may_be_nested_under_any_name_of_the_entity_or_flat(key: str) -> None:
+    flat = post({"requestParameters": {"geneId": "FBN1", "variantType": "DEL"}})
+    nested = post({"requestParameters": {key: {"geneId": "FBN1", "variantType": "DEL"}}})
+    assert nested == flat == get(geneId="FBN1", variantType="DEL") == get(geneid="FBN1", variantType="DEL")
+    assert flat.echoed_parameters == {"g_variant": {"geneId": "FBN1", "variantType": "DEL"}}
+
+
+def test_a_parameter_given_twice_must_say_the_same() -> None:
+    post({"requestParameters": {"geneId": "FBN1", "g_variant": {"geneId": "FBN1"}}})
+    with pytest.raises(BadRequest, match="geneId is given twice"):
+        post({"requestParameters": {"geneId": "FBN1", "g_variant": {"geneId": "FBN2"}}})
+
+
+@pytest.mark.parametrize(
+    "scoping",
+    [
+        {"datasets": {"datasetIds": ["a", "b"]}}, {"datasetIds": ["a", "b"]}, {"datasets": ["a", "b"]},
+        {"datasets": "a,b"}, {"g_variant": {"datasetIds": ["a", "b"]}}, {"datasets": ["a", "b", "a"]},
+    ],
+)  # fmt: skip
+def test_datasets_are_named_in_three_spellings(scoping: Any) -> None:
+    assert post({"requestParameters": scoping}).datasets == ("a", "b")
+    assert get(datasetIds="a,b") == get(datasets="a,b") == get(dataset="a,b") == post({"requestParameters": scoping})
+
+
+def test_datasets_named_differently_in_two_places_are_refused() -> None:
+    with pytest.raises(BadRequest, match="named twice"):
+        post({"requestParameters": {"datasetIds": ["a"], "datasets": {"datasetIds": ["b"]}}})
+
+
+PLACE = {"referenceName": "17", "assemblyId": "GRCh38"}
+
+
+@pytest.mark.parametrize("position", [5, [5], "5"])
+def test_a_position_is_a_number_a_list_or_a_text(position: Any) -> None:
+    assert asked(**PLACE, start=position, alternateBases="A").start == (5,)
+
+
+def test_a_sequence_query() -> None:
+    assert asked(**PLACE, start=5, referenceBases="g", alternateBases="u") == VariantQuery(
+        "GRCh38", "17", (5,), (), "G", "T"
+    )
+
+
+def test_an_empty_text_of_bases_is_not_the_same_as_none() -> None:
+    variant = asked(**PLACE, start=5, referenceBases="GG", alternateBases="")
+    assert variant.alternate_bases == ""
+    assert (
+        get(referenceName="17", assemblyId="hg38", start="5", referenceBases="GG", alternateBases="").variant == variant
+    )
+
+
+def test_a_range_and_a_bracket() -> None:
+    assert asked(**PLACE, start=[5], end=[9]).end == (9,)
+    bracket = asked(**PLACE, start=[5, 6], end="9,12", variantType="DUP")
+    assert (bracket.start, bracket.end, bracket.variant_type) == ((5, 6), (9, 12), "DUP")
+
+
+@pytest.mark.parametrize("name", ["17", "chr17", "Chr17", "NC_000017.11", "refseq:NC_000017.11"])
+@pytest.mark.parametrize("assembly", ["GRCh38", "hg38", "GRCh38.p13", "GCF_000001405.40"])
+def test_chromosomes_and_assemblies_have_many_names(name: str, assembly: str) -> None:
+    variant = asked(referenceName=name, assemblyId=assembly, start=1, end=2)
+    assert (variant.assembly, variant.chrom) == ("GRCh38", "17")
+
+
+def test_an_accession_names_its_assembly() -> None:
+    assert asked(referenceName="NC_000017.10", start=1, end=2).assembly == "GRCh37"
+
+
+WRONG: list[tuple[dict[str, Any], str, str]] = [
+    ({"referenceName": "17", "start": 1, "end": 2}, "assemblyId", "says nothing without an assembly"),
+    (
+        {"referenceName": "NC_000017.10", "assemblyId": "GRCh38", "start": 1, "end": 2},
+        "assemblyId",
+        "belongs to GRCh37",
+    ),
+    ({"referenceName": "NC_012920.1", "start": 1, "end": 2}, "assemblyId", "the same in several"),
+    ({"referenceName": "NC_000017", "start": 1, "end": 2}, "referenceName", "with its version"),
+    ({"assemblyId": "mm10", "referenceName": "1", "start": 1, "end": 2}, "assemblyId", "mm10"),
+    ({"start": 1, "end": 2}, "referenceName", "needs referenceName"),
+    (PLACE, "start", "0 start and 0 end"),
+    (PLACE | {"end": 2}, "start", "0 start and 1 end"),
+    (PLACE | {"start": [1, 2]}, "end", "2 start and 0 end"),
+    (PLACE | {"start": [1, 2], "end": 5}, "start", "2 start and 1 end"),
+    (PLACE | {"start": 1, "end": [4, 5]}, "end", "1 start and 2 end"),
+    (PLACE | {"start": 5, "end": 5}, "end", "is not after start"),
+    (PLACE | {"start": 1}, "alternateBases", "asks for an allele"),
+    (PLACE | {"start": 1, "alternateBases": ""}, "referenceBases", "needs bases"),
+    (PLACE | {"start": 1, "alternateBases": "-"}, "alternateBases", "empty text"),
+    (PLACE | {"start": [9, 5], "end": [10, 12]}, "start", "after the second"),
+    (PLACE | {"start": [5, 9], "end": [12, 10]}, "end", "after the second"),
+    (PLACE | {"start": [5, 9], "end": [3, 4]}, "end", "not after the first start"),
+    ({"alternateBases": "A"}, "alternateBases", "needs a place"),
+    ({"geneId": "A", "variantMinLength": 9, "variantMaxLength": 2}, "variantMinLength", "above variantMaxLength"),
+    (PLACE | {"start": -1, "end": 2}, "/query/requestParameters/g_variant/start", "below 0"),
+    (PLACE | {"start": 2**40, "end": 2}, "/query/requestParameters/g_variant/start", "above"),
+    (PLACE | {"start": "five", "end": 2}, "/query/requestParameters/g_variant/start", "five"),
+    (PLACE | {"start": 1, "alternateBases": "XYZ"}, "/query/requestParameters/g_variant/alternateBases", "XYZ"),
+    ({"gene": "FBN1"}, "/query/requestParameters/g_variant/gene", "geneId"),
+]
+
+
+@pytest.mark.parametrize(("parameters", "where", "words"), WRONG)
+def test_parameters_that_make_no_question_are_refused_by_name(
+    parameters: dict[str, Any], where: str, words: str
+) -> None:
+    with pytest.raises(BadRequest, match=words) as caught:
+        asked(**parameters)
+    assert caught.value.where == where
+
+
+def test_a_get_names_the_parameter_not_a_pointer() -> None:
+    with pytest.raises(BadRequest, match="The parameter start") as caught:
+        get(referenceName="17", assemblyId="GRCh38", start="x")
+    assert caught.value.where == "start"
+
+
+@pytest.mark.parametrize(
+    ("params", "where"),
+    [
+        ({"granularity": ["count"]}, "granularity"),
+        ({"skip": ["1", "2"]}, "skip"),
+        ({"geneId": ["A"], "geneid": ["B"]}, "geneId"),
+        ({"skip": ["-1"]}, "skip"),
+        ({"limit": ["ten"]}, "limit"),
+        ({"limit": ["1001"]}, "limit"),
+        ({"requestedGranularity": ["aggregated"]}, "requestedGranularity"),
+        ({"includeResultsetResponses": ["hit"]}, "includeResultsetResponses"),
+        ({"testMode": ["maybe"]}, "testMode"),
+        ({"testMode": ["true"]}, "testMode"),
+        ({"nextPage": ["abc"]}, "nextPage"),
+        ({"geneId": [""]}, "geneId"),
+    ],
+)
+def test_a_get_parameter_that_cannot_be_taken_is_named(params: dict[str, list[str]], where: str) -> None:
+    with pytest.raises(BadRequest) as caught:
+        parse_get("individual", None, params, LIMITS)
+    assert caught.value.where == where
+
+
+def test_pages_count_from_skip_and_zero_means_the_most() -> None:
+    assert get(skip="2", limit="8").pagination == Pagination(2, 8)
+    assert get(limit="0").pagination == post({"pagination": {"limit": 0}}).pagination == Pagination(0, 1000)
+    assert parse_get("run", None, {}, Limits(max_page_size=5)).pagination.limit == 5
+
+
+def test_too_many_filters_and_too_long_a_body_are_too_large() -> None:
+    with pytest.raises(TooLarge):
+        get(filters=",".join(f"HP:{number}" for number in range(51)))
+    with pytest.raises(TooLarge):
+        parse_post("run", None, b" " * 1_000_001, {}, LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"", "empty"), (b"{", "line 1 column 2"), (b"[1,2]", "a list"), (b"NaN", "not JSON"), (b"\xff{}", "not JSON"),
+        (b'{"query": []}', "/query"), (b"[" * 40 + b"]" * 40, "deep"), (b"[" * 5000, "not JSON"),
+        (b"1e999", "not JSON"),
+        (b'{"filters": []}', "/filters"), (b'{"query": {"filter": []}}', "/query/filter"),
+        (b'{"query": {"pagination": {"page": 1}}}', "/query/pagination/page"),
+        (b'{"query": {"pagination": {"limit": 123456789012345678901234567890}}}', "/query/pagination/limit"),
+    ],
+)  # fmt: skip
+def test_a_body_that_is_no_request_is_refused_with_its_place(body: bytes, words: str) -> None:
+    with pytest.raises(BadRequest, match=words):
+        parse_post("individual", None, body, {}, LIMITS)
+
+
+def test_parameters_in_the_address_of_a_post_are_refused() -> None:
+    with pytest.raises(BadRequest, match="put it into the body"):
+        parse_post("individual", None, b"{}", {"limit": ["1"]}, LIMITS)
+
+
+def test_null_is_read_as_not_specified() -> None:
+    assert post({"includeResultsetResponses": None, "filters": None, "requestParameters": None}) == post()
+
+
+def test_the_version_and_schemas_asked_for_are_kept_for_the_summary() -> None:
+    query = post(meta={"apiVersion": "2.0", "requestedSchemas": [{"entityType": "individual", "schema": "x"}]})
+    assert (query.api_version, query.requested_schemas) == ("2.0", (("individual", "x"),))
+    assert get(requestedSchemas="x").requested_schemas == get(requestedSchema="x").requested_schemas
+
+
+# --- for all questions and for all bodies
+
+NAME = st.text(
+    st.characters(codec="utf-8", exclude_characters=",", exclude_categories=["Z", "C"]), min_size=1, max_size=9
+)
+BASES = st.text("ACGTUNRYSWKMBDHV", max_size=6)
+POSITION = st.integers(0, 2**30)
+PATH = st.sampled_from(["diseases.ageOfOnset.iso8601duration", "vitalStatus", "PATO:0000011", "libraryStrategy"])
+
+
+@st.composite
+def places(draw: st.DrawFn) -> dict[str, Any]:
+    place: dict[str, Any] = {"referenceName": draw(st.sampled_from(["17", "chrX", "MT", "GL000220.1"]))}
+    place["assemblyId"] = draw(st.sampled_from(["GRCh38", "hg19", "T2T"]))
+    start = sorted(draw(st.lists(POSITION, min_size=1, max_size=2)))
+    if len(start) == 2:
+        ends = draw(st.lists(st.integers(start[0] + 1, 2**31 - 1), min_size=2, max_size=2))
+        return place | {"start": start, "end": sorted(ends)}
+    place["start"] = start
+    if draw(st.booleans()):
+        return place | {"referenceBases": draw(BASES.filter(bool)), "alternateBases": draw(BASES)}
+    return place | {"end": [draw(st.integers(start[0] + 1, 2**31 - 1))]}
+
+
+@st.composite
+def questions(draw: st.DrawFn) -> dict[str, Any]:
+    """A question that both GET and POST can ask, in the body's shape."""
+    genomic: dict[str, Any] = draw(st.one_of(st.just({}), places()))
+    for name in ("geneId", "variantType", "aminoacidChange", "genomicAlleleShortForm", "mateName"):
+        if draw(st.booleans()):
+            genomic[name] = draw(NAME)
+    if draw(st.booleans()):
+        genomic |= {"variantMinLength": draw(st.integers(0, 50)), "variantMaxLength": draw(st.integers(50, 99))}
+    operator = st.sampled_from(["=", "<", ">", "!", ">=", "<="])
+    value = NAME.filter(lambda text: not text.startswith("="))
+    item = st.one_of(
+        st.fixed_dictionaries({"id": st.from_regex(r"[A-Z]{2,5}:[0-9]{1,7}", fullmatch=True)}),
+        st.fixed_dictionaries({"id": PATH, "operator": operator, "value": st.one_of(value, st.integers(-9, 99))}),
+    )
+    query: dict[str, Any] = {"filters": draw(st.lists(item, max_size=4))}
+    if draw(st.booleans()):
+        query["requestedGranularity"] = draw(st.sampled_from(["boolean", "count", "record"]))
+    if draw(st.booleans()):
+        query["includeResultsetResponses"] = draw(st.sampled_from(list(Include)))
+    if draw(st.booleans()):
+        query["pagination"] = {"skip": draw(st.integers(0, 9**9)), "limit": draw(st.integers(0, 1000))}
+    datasets = draw(st.lists(NAME, max_size=3))
+    return {"query": query, "genomic": genomic, "datasets": datasets}
+
+
+def as_get(question: dict[str, Any], draw: st.DataObject) -> dict[str, list[str]]:
+    query = question["query"]
+    params = {name: str(query[name]) for name in ("requestedGranularity", "includeResultsetResponses") if name in query}
+    params |= {name: str(value) for name, value in query.get("pagination", {}).items()}
+    for name, value in question["genomic"].items():
+        params[name] = ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    if question["datasets"]:
+        params[draw.draw(st.sampled_from(["datasets", "datasetIds"]))] = ",".join(question["datasets"])
+    filters = [
+        f"{item['id']}:{item['operator']}{item['value']}" if "operator" in item else item["id"]
+        for item in query["filters"]
+    ]
+    if filters:
+        params["filters"] = ",".join(filters)
+    return {name: [value] for name, value in params.items()}
+
+
+def as_post(question: dict[str, Any], draw: st.DataObject) -> bytes:
+    key = draw.draw(st.sampled_from([None, "g_variant", "genomicVariations"]))
+    genomic = question["genomic"]
+    parameters: dict[str, Any] = dict(genomic) if key is None else {key: genomic}
+    if question["datasets"]:
+        spellings = [{"datasets": {"datasetIds": question["datasets"]}}, {"datasetIds": question["datasets"]}]
+        parameters |= draw.draw(st.sampled_from(spellings))
+    document = {"meta": {"apiVersion": "v2.0"}, "query": question["query"] | {"requestParameters": parameters}}
+    return orjson.dumps(document)
+
+
+@given(questions(), st.data())
+@settings(max_examples=300, deadline=None)
+def test_get_and_post_of_the_same_question_are_the_same_query(question: dict[str, Any], data: st.DataObject) -> None:
+    by_get = parse_get("genomicVariant", None, as_get(question, data), LIMITS)
+    by_post = parse_post("genomicVariant", None, as_post(question, data), {}, LIMITS)
+    assert by_get == by_post
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)  # fmt: skip
+WORDS = st.sampled_from([
+    "meta", "query", "filters", "id", "operator", "value", "scope", "excluded", "requestParameters", "g_variant",
+    "start", "end", "referenceName", "assemblyId", "alternateBases", "referenceBases", "geneId", "datasets", "datasetIds",
+    "pagination", "skip", "limit", "testMode", "requestedSchemas", "apiVersion", "variantMinLength", "mateName",
+])  # fmt: skip
+NEARLY = st.recursive(
+    JSON | st.sampled_from(["17", "GRCh38", "A", "HP:0001250", "individual", "=", "count", "1,2", 5, [1, 2]]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(WORDS, inner, max_size=5),
+    max_leaves=25,
+)
+
+
+@given(st.one_of(JSON, NEARLY, NEARLY.map(lambda query: {"query": query})))
+@settings(max_examples=500, deadline=None)
+def test_any_json_is_a_query_or_a_bad_request(document: Any) -> None:
+    try:
+        query = parse_post("individual", None, orjson.dumps(document), {}, LIMITS)
+    except (BadRequest, TooLarge) as error:
+        assert error.message.endswith((".", "deep; no request needs that."))
+    else:
+        hash(query.filters), hash(query.variant)
+
+
+@given(st.binary(max_size=200))
+@settings(deadline=None)
+def test_any_bytes_are_a_query_or_a_bad_request(body: bytes) -> None:
+    with pytest.raises(BadRequest):
+        parse_post("individual", None, b"\x00" + body, {}, LIMITS)
+
+
+@given(st.dictionaries(st.one_of(WORDS, st.text()), st.lists(st.text(), min_size=1, max_size=2), max_size=5))
+@settings(max_examples=300, deadline=None)
+def test_any_get_parameters_are_a_query_or_a_bad_request(params: dict[str, list[str]]) -> None:
+    try:
+        parse_get("individual", None, params, LIMITS)
+    except (BadRequest, TooLarge) as error:
+        assert error.message
