@@ -65,9 +65,7 @@ def algorithm(key: PublicKey) -> str:
     return "RS256" if isinstance(key, RSAKey) else "ES256"
 
 
-def sign_assertion(
-    key: SigningKey, node: str, audience: str, person: Person, now: float, *, seconds: int = 60
-) -> str:
+def sign_assertion(key: SigningKey, node: str, audience: str, person: Person, now: float, *, seconds: int = 60) -> str:
     """Sign that ``person`` asks, for the one peer ``audience``; ``now`` is in seconds since 1970.
 
     Raises ``ValueError`` for a lifetime that no peer would accept (above 300 s).

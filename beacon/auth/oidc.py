@@ -44,9 +44,7 @@ class Verifier:
         """
         names = [i.issuer for i in issuers] + [n.id for n in nodes]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ConfigurationError(
-                f"{twice[0]} is configured twice among issuers and nodes.", where=twice[0]
-            )
+            raise ConfigurationError(f"{twice[0]} is configured twice among issuers and nodes.", where=twice[0])
         self._clock = clock
         self._fetched: list[FetchedKeys] = []
         self._issuers: dict[str, tokens.Terms] = {}
