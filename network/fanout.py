@@ -1,0 +1,77 @@
+"""Asks all members at once, under one deadline: the engine of one-shot and of streamed answers alike."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from beacon.model.access import Person
+from beacon.model.query import Query
+from network.client import Client, Question, encode, request_path
+from network.outcomes import Outcome
+from network.reading import entries, filtering_terms
+from network.registry import Member, Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What one member is asked."""
+
+    member: Member
+    question: Question
+
+
+def plan(registry: Registry, query: Query) -> tuple[Ask, ...]:
+    """Say who is asked what, in the registry's order.
+
+    Everybody is asked the same, except that a dataset named with its member (``site-a:cases``) is asked for
+    there alone; a member of which nothing but other members' datasets are wanted is not asked at all.
+    """
+    chosen: dict[str, list[str]] = {member.id: [] for member in registry.members}
+    for dataset in query.datasets or ():
+        owner = registry.owner(dataset)
+        for member in registry.members if owner is None else (owner[0],):
+            chosen[member.id].append(dataset if owner is None else owner[1])
+    return tuple(
+        Ask(member, _question(replace(query, datasets=tuple(chosen[member.id])) if query.datasets else query))
+        for member in registry.members
+        if chosen[member.id] or not query.datasets
+    )
+
+
+def plan_terms(registry: Registry) -> tuple[Ask, ...]:
+    """Ask everybody for all their filtering terms."""
+    question = Question("/filtering_terms?limit=0", filtering_terms)
+    return tuple(Ask(member, question) for member in registry.members)
+
+
+async def outcomes(
+    client: Client, asks: Sequence[Ask], person: Person | None, deadline: float
+) -> AsyncGenerator[Outcome]:
+    """Yield every member's outcome as it comes; ``deadline`` is a time of the event loop's clock.
+
+    Use it within ``contextlib.aclosing``: whoever stops listening, or is cancelled, stops all members' requests.
+    """
+    tasks = [asyncio.create_task(client.ask(ask.member, ask.question, person, deadline)) for ask in asks]
+    try:
+        for done in asyncio.as_completed(tasks):
+            yield await done
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def collect(client: Client, asks: Sequence[Ask], person: Person | None, deadline: float) -> tuple[Outcome, ...]:
+    """Return every member's outcome, in the order of ``asks``."""
+    found: dict[str, Outcome] = {}
+    async with aclosing(outcomes(client, asks, person, deadline)) as coming:
+        async for outcome in coming:
+            found[outcome.peer] = outcome
+    return tuple(found[ask.member.id] for ask in asks)
+
+
+def _question(query: Query) -> Question:
+    return Question(request_path(query), entries(query), encode(query), single=query.anchor is not None)

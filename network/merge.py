@@ -1,0 +1,272 @@
+"""Joins what members said into one finding: pure functions, no member's word trusted beyond its own part.
+
+Result sets stay apart under the registry's name of their member. What is said about all of them together
+is never more than what follows: ``exists`` is false only where every asked member said no, and a total is
+an interval that holds the truth.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from beacon.errors import (
+    CannotAnswer,
+    Forbidden,
+    NetworkError,
+    NotFound,
+    QueryTimeout,
+    SkerryError,
+    Unauthenticated,
+    UnknownFilter,
+)
+from beacon.model import genome, variant
+from beacon.model.access import Granularity
+from beacon.model.query import Include, Query
+from network.outcomes import NOTHING, Bounds, Kind, Outcome, ResultSet
+from network.reading import RESOURCE_KEYS, additive
+
+
+class Inconclusive(NetworkError):
+    """Nobody said yes and nobody failed, yet not all said no: some withheld, denied or could not answer."""
+
+    code = "network_inconclusive"
+
+
+class TooSlow(QueryTimeout):
+    """Nobody said yes, and those who failed were too slow."""
+
+    code = "network_timeout"
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The network's finding; ``sets`` and ``collections`` are ready for the envelope, each with its ``beaconId``."""
+
+    exists: bool
+    bounds: Bounds
+    granularity: Granularity
+    sets: tuple[dict[str, Any], ...]
+    collections: tuple[dict[str, Any], ...]
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Return ``responseSummary``; ``numTotalResults`` is the lower bound, where counts were released."""
+        summary: dict[str, Any] = {"exists": self.exists}
+        if self.granularity >= Granularity.COUNT:
+            summary["numTotalResults"] = self.bounds.low
+            summary["countPrecision"] = "exact" if self.bounds.exact else "imprecise"
+        return summary
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """Return the answer's ``info``: who answered, what became of each, and the interval of a count."""
+        info = tally(self.outcomes)
+        if self.granularity >= Granularity.COUNT:
+            info["interval"] = [self.bounds.low, self.bounds.high]
+        return info
+
+
+def tally(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return what every answer of a network says of its members, errors included."""
+    return {
+        "asked": len(outcomes),
+        "answered": sum(outcome.kind.answered for outcome in outcomes),
+        "outcomes": [outcome.describe() for outcome in outcomes],
+    }
+
+
+def join(query: Query, outcomes: Sequence[Outcome], *, anonymous: bool = True) -> Joined:
+    """Join all members' outcomes into one finding.
+
+    Raises an error of ``beacon.errors`` where nobody said yes and not everybody said no: 504 where those
+    that failed were too slow, 502 where they failed otherwise or where some only withheld or denied; 401 or
+    403 where every member denied, 400 where none can answer the question, 404 where none knows the record.
+    """
+    exists = any(outcome.finding.exists for outcome in outcomes if outcome.kind.answered)
+    if not exists and (problem := _problem(outcomes, anonymous=anonymous)):
+        raise problem
+    answers = [outcome for outcome in outcomes if outcome.kind.answered]
+    return Joined(
+        exists=exists,
+        bounds=_bounds(query, outcomes, exists=exists),
+        granularity=max((one.finding.granularity for one in answers), default=query.granularity) or query.granularity,
+        sets=tuple(row for one in answers for row in _rows(query, one)),
+        collections=tuple({**row, "beaconId": one.peer} for one in answers for row in one.finding.collections),
+        outcomes=tuple(outcomes),
+    )
+
+
+def _problem(outcomes: Sequence[Outcome], *, anonymous: bool) -> SkerryError | None:
+    """The error that is the answer where nobody said yes; None where everybody said no."""
+    kinds = {outcome.kind for outcome in outcomes}
+    if kinds and all(kind.certain for kind in kinds):
+        unknown = all(outcome.verdict.code == NotFound.code for outcome in outcomes)
+        return NotFound("No member of the network knows such a record.") if unknown else None
+    if failed := {kind for kind in kinds if kind.failed}:
+        slow = {kind.status for kind in failed} == {TooSlow.status}
+        error = TooSlow if slow else NetworkError
+        return error(f"No member said yes, and not all answered: {_told(outcomes)}.")
+    if len(kinds) == 1 and (refusal := _refusal(kinds.pop(), outcomes, anonymous=anonymous)):
+        return refusal
+    return Inconclusive(f"No member said yes, and not all said no: {_told(outcomes)}.")
+
+
+def _refusal(kind: Kind, outcomes: Sequence[Outcome], *, anonymous: bool) -> SkerryError | None:
+    """What all members refuse, the network refuses as they do."""
+    if kind.status == CannotAnswer.status:
+        same = {outcome.verdict.code for outcome in outcomes} == {UnknownFilter.code}
+        reason = outcomes[0].verdict.reason
+        return (UnknownFilter if same else CannotAnswer)(f"No member can answer this. {outcomes[0].peer}: {reason}")
+    if kind.status == Forbidden.status and anonymous:
+        return Unauthenticated("No member answers this without a login; log in and send a bearer token.")
+    if kind.status == Forbidden.status:
+        return Forbidden("No member of the network answers this to you.")
+    return None
+
+
+def _told(outcomes: Sequence[Outcome]) -> str:
+    """``2 no_hit, 1 timeout``, in the order of the outcomes."""
+    names = [outcome.kind.name for outcome in outcomes]
+    return ", ".join(f"{names.count(name)} {name}" for name in dict.fromkeys(names))
+
+
+def _rows(query: Query, outcome: Outcome) -> Iterator[dict[str, Any]]:
+    finding = outcome.finding
+    sets = finding.sets
+    if not sets and not finding.collections and finding.exists is not None:
+        # A beacon that only sums up still gets its place among the result sets.
+        whole = ResultSet(
+            outcome.peer, "dataset", finding.exists, finding.bounds, finding.count, info={"wholeBeacon": True}
+        )
+        sets = (whole,)
+    for one in sets:
+        if _included(one, query.include):
+            yield _row(outcome.peer, one)
+
+
+def _included(one: ResultSet, include: Include) -> bool:
+    match include:
+        case Include.ALL:
+            return True
+        case Include.HIT:
+            return one.exists
+        case Include.MISS:
+            return not one.exists
+        case _:
+            return False
+
+
+def _row(peer: str, one: ResultSet) -> dict[str, Any]:
+    row: dict[str, Any] = {"id": one.id, "beaconId": peer, "setType": one.set_type, "exists": one.exists}
+    if one.count is not None:
+        row["resultsCount"] = one.count
+        row["countPrecision"] = one.precision or "exact"
+    if one.adjusted_to is not None:
+        row["countAdjustedTo"] = list(one.adjusted_to)
+    if one.results is not None:
+        row["results"] = list(one.results)
+    row["info"] = dict(one.info or {})
+    return row
+
+
+def _bounds(query: Query, outcomes: Iterable[Outcome], *, exists: bool) -> Bounds:
+    findings = [outcome.finding for outcome in outcomes]
+    total = NOTHING
+    for finding in findings:
+        total = total + finding.bounds if additive(query.entry_type) else total.union(finding.bounds)
+    if not total.exact and not additive(query.entry_type):
+        sets = [one for finding in findings for one in finding.sets]
+        told = all(finding.bounds == NOTHING or finding.sets for finding in findings)
+        if told and query.pagination.skip == 0 and all(one.complete for one in sets):
+            return distinct_alleles(sets)
+    return Bounds(max(total.low, 1), total.high) if exists else total
+
+
+_OUR_VARIANT_ID = re.compile(r"(GRCh3[78]|T2T)-.+|unplaced-[0-9a-f]{24}")
+
+
+def distinct_alleles(sets: Iterable[ResultSet]) -> Bounds:
+    """Count the distinct alleles in completely read result sets.
+
+    A record that nobody else could recognise may or may not be the same as another's: such records make the
+    number an interval.
+    """
+    known: set[object] = set()
+    largest = opaque = 0
+    for one in sets:
+        identities = [allele_identity(record) for record in one.results or ()]
+        known.update(identity for identity in identities if identity is not None)
+        opaque += identities.count(None)
+        largest = max(largest, len(set(identities) - {None}) + identities.count(None))
+    return Bounds(max(largest, len(known)), len(known) + opaque)
+
+
+def allele_identity(record: Mapping[str, Any]) -> object | None:
+    """Return what is the same for the same allele wherever it is recorded, or None where that cannot be told.
+
+    Substitutions are recognised by place and bases, in any beacon. Other alleles can be written in several
+    ways, so they are recognised by the id alone that every Skerry site gives them.
+    """
+    if (place := _substitution(record.get("variation"))) is not None:
+        return place
+    own = record.get("variantInternalId")
+    return own if isinstance(own, str) and _OUR_VARIANT_ID.fullmatch(own) else None
+
+
+def _substitution(variation: object) -> tuple[object, ...] | None:
+    """(assembly, chromosome, start, ref, alt) in minimal form, of a variation in the standard's legacy form."""
+    match variation:
+        case {
+            "referenceBases": str(ref),
+            "alternateBases": str(alt),
+            "location": {
+                "sequence_id": str(sequence),
+                "interval": {"start": {"value": int(start)}, "end": {"value": int(end)}},
+            },
+        } if len(ref) == len(alt) == end - start and variant.is_sequence(ref + alt):
+            known = genome.refseq(sequence)
+            # The mitochondrion's accession does not tell the assembly.
+            return (*known, *variant.minimal(start, ref, alt)) if known and known[0] else None
+        case _:
+            return None
+
+
+def join_terms(
+    outcomes: Sequence[Outcome], *, anonymous: bool = True
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Join members' filtering terms: (terms, resources), sorted by id, each with the members that have it.
+
+    ``beaconIds`` names them. Scopes and values are united; of differing labels the first member's stays.
+    Raises as ``join`` does where no member answered.
+    """
+    if not any(outcome.kind.answered for outcome in outcomes):
+        problem = _problem(outcomes, anonymous=anonymous)
+        raise problem or NetworkError("No member answered.")
+    terms: dict[tuple[str, ...], dict[str, Any]] = {}
+    resources: dict[tuple[str, ...], dict[str, Any]] = {}
+    for outcome in outcomes:
+        if outcome.finding.content is None:
+            continue
+        theirs, sources = outcome.finding.content
+        for term in theirs:
+            mine = terms.setdefault((term["id"], term["type"]), _known(term, ("id", "type", "label")))
+            _unite(mine, "scopes", term.get("scopes") or ())
+            _unite(mine, "values", term.get("values") or ())
+            _unite(mine, "beaconIds", (outcome.peer,))
+        for source in sources:
+            key = (source["id"], str(source.get("version", "")))
+            _unite(resources.setdefault(key, _known(source, RESOURCE_KEYS)), "beaconIds", (outcome.peer,))
+    return [terms[key] for key in sorted(terms)], [resources[key] for key in sorted(resources)]
+
+
+def _known(row: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    return {key: row[key] for key in keys if row.get(key) is not None}
+
+
+def _unite(row: dict[str, Any], key: str, values: Iterable[Any]) -> None:
+    if new := [value for value in values if value not in row.get(key, ())]:
+        row.setdefault(key, []).extend(new)
