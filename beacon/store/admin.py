@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
+import orjson
 from pymongo import MongoClient, ReplaceOne
 from pymongo.errors import PyMongoError
 
@@ -21,6 +22,7 @@ from beacon.store.documents import (
     decode_policy,
     decode_rows,
     encode_policy,
+    encode_rows,
     index_models,
 )
 from beacon.store.writer import LoadInfo, SegmentWriter, remove_segment
@@ -126,6 +128,18 @@ class Admin:
             if (part["sha256"], part["format"]) == (sha256, format) and part["whole"]:
                 return str(part["id"])
         return None
+
+    def owners(self, dataset: str, samples: Iterable[str]) -> dict[str, str]:
+        """Return whose these samples are in the dataset already, by sample id; those of nobody are left out."""
+        wanted = list(dict.fromkeys(samples))
+        found: dict[str, str] = {}
+        for part in self._document(dataset)["segments"]:
+            live = decode_rows(part["live"].get("biosample", encode_rows(())))
+            query = {"s": part["id"], "k": "biosample", "i": {"$in": wanted}}
+            for record in self._db["records"].find(query) if live and wanted else ():
+                if record["r"] in live:
+                    found[record["i"]] = str(orjson.loads(record["b"]).get("individualId", ""))
+        return found
 
     def store_ontology(self, resource: Mapping[str, Any], terms: Mapping[str, str]) -> None:
         """Keep an ontology's term ids and labels, so that a server can tell a term that does not exist.

@@ -1,0 +1,236 @@
+"""Rules beyond the schema: terms, features, samples and variants that do not fit together.
+
+Every rule has a row in ``RULES`` and in ``docs/curating.md``. An error sets the phenopacket aside, because
+loading it would make an answer wrong; a warning is about something that a curator should look at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from beacon.model import genome, variant
+from loaders import interpretations
+from loaders.elements import CURIE
+from loaders.report import Problem, Severity
+from loaders.sources import Document
+from loaders.terms import Terms
+
+ERROR, WARNING = Severity.ERROR, Severity.WARNING
+
+RULES: Mapping[str, tuple[Severity, str]] = {
+    "term-swapped": (WARNING, "A term's id and label were exchanged; they are taken the right way round."),
+    "term-not-curie": (WARNING, "A modifier's id is no CURIE; it is kept, but cannot be searched for."),
+    "term-unknown": (WARNING, "The ontology in use does not have this term; it is kept, without ancestors."),
+    "term-obsolete": (WARNING, "The term is obsolete; where it was replaced it counts as its replacement too."),
+    "term-label-missing": (WARNING, "A term has no label."),
+    "term-label": (WARNING, "A term's label is not the ontology's."),
+    "resource-missing": (WARNING, "A prefix in use is not among the resources of the meta data."),
+    "feature-contradiction": (ERROR, "A feature is observed and excluded, with the same onset and modifiers."),
+    "feature-both": (WARNING, "A feature is observed and excluded, with different onset or modifiers."),
+    "feature-excluded-ancestor": (WARNING, "A feature is observed although a more general one is excluded."),
+    "feature-repeated": (WARNING, "A feature is listed twice with the same onset and modifiers."),
+    "biosample-repeated": (ERROR, "Two samples of one phenopacket have the same id."),
+    "biosample-individual": (WARNING, "A sample names another individual than the phenopacket's subject."),
+    "interpretation-subject": (WARNING, "A variant belongs to nobody in the phenopacket; it is the subject's."),
+    "vcf-assembly": (ERROR, "The assembly is not known, or not the one that the chromosome's accession belongs to."),
+    "vcf-beyond-end": (ERROR, "The position lies beyond the end of the chromosome."),
+    "vcf-no-allele": (ERROR, "The alternate allele is none, or the same as the reference."),
+    "vcf-symbolic": (WARNING, "A symbolic allele is written without angle brackets."),
+    "vcf-hgvs": (WARNING, "The VCF record and the genomic HGVS name different alleles; the VCF record counts."),
+}
+"""Rule ids with their severity and what they mean."""
+
+_NO_TERMS = frozenset({"metaData", "files", "variation", "extensions", "xrefs", "geneContext", "gene"})
+"""Members that hold no ontology terms at any depth."""
+_NOT_TERMS = frozenset(
+    {"subject", "biosamples", "interpretations", "variationDescriptor", "reference", "externalReference"}
+)
+"""Members whose objects may look like a term (id, perhaps label) and are none."""
+
+
+def check(document: Document, packet: Mapping[str, Any], terms: Terms) -> Iterator[Problem]:
+    """Yield what is wrong with a packet that fits the schema."""
+    for rule, pointer, message, value, hint in _findings(packet, terms):
+        yield document.problem(rule, message, severity=RULES[rule][0], pointer=pointer, value=value, hint=hint)
+
+
+Finding = tuple[str, str, str, Any, str | None]
+"""rule, pointer, message, value, hint."""
+
+
+def _findings(packet: Mapping[str, Any], terms: Terms) -> Iterator[Finding]:
+    places = list(term_places(packet))
+    yield from _terms(places, terms)
+    yield from _resources(packet, places)
+    yield from _features(packet.get("phenotypicFeatures") or [], terms)
+    yield from _samples(packet)
+    yield from _variants(packet)
+
+
+def term_places(value: Any, pointer: str = "", name: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Walk a packet; yield every ontology term with its pointer."""
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from term_places(item, f"{pointer}/{index}", name)
+    elif isinstance(value, dict):
+        if pointer and "id" in value and value.keys() <= {"id", "label"} and name not in _NOT_TERMS:
+            yield pointer, value
+            return
+        for member, item in value.items():
+            if member not in _NO_TERMS and isinstance(item, dict | list):
+                yield from term_places(item, f"{pointer}/{member}", member)
+
+
+def _terms(places: list[tuple[str, Mapping[str, Any]]], terms: Terms) -> Iterator[Finding]:
+    for pointer, term in places:
+        id, label = term["id"], term.get("label", "")
+        if not CURIE.fullmatch(id):
+            if not CURIE.fullmatch(label):
+                yield (
+                    "term-not-curie",
+                    f"{pointer}/id",
+                    f"{id!r} is not the id of a term.",
+                    id,
+                    "Write an id such as HP:0012834.",
+                )
+                continue
+            yield "term-swapped", f"{pointer}/id", f"The id {id!r} and the label {label!r} were exchanged.", id, None
+            id, label = label, id
+        if not label:
+            yield "term-label-missing", f"{pointer}/label", f"{id} has no label.", None, None
+        if id.startswith(f"{terms.prefix}:"):
+            yield from _known_term(pointer, id, label, terms)
+
+
+def _known_term(pointer: str, id: str, label: str, terms: Terms) -> Iterator[Finding]:
+    known = terms.label(id)
+    if known is None:
+        yield (
+            "term-unknown", f"{pointer}/id", f"{id} is not in version {terms.version} of {terms.prefix}.", id,
+            "It may be newer than that version, or mistyped.",
+        )  # fmt: skip
+    elif id in terms.replaced:
+        better = terms.replaced[id]
+        hint = f"Use {better} ({terms.label(better)})." if better else None
+        yield "term-obsolete", f"{pointer}/id", f"{id} is obsolete.", id, hint
+    elif label and label.strip().casefold() != known.casefold():
+        yield "term-label", f"{pointer}/label", f"{id} is {known!r}, not {label!r}.", label, None
+
+
+def _resources(packet: Mapping[str, Any], places: list[tuple[str, Mapping[str, Any]]]) -> Iterator[Finding]:
+    listed = {row["namespacePrefix"].casefold() for row in packet["metaData"].get("resources") or ()}
+    used = dict.fromkeys(term["id"].partition(":")[0] for _, term in places if CURIE.fullmatch(term["id"]))
+    if missing := [prefix for prefix in used if prefix.casefold() not in listed]:
+        message = f"Terms of {', '.join(missing)} are used, but meta data list no such resource."
+        yield "resource-missing", "/metaData/resources", message, ", ".join(missing), None
+
+
+def _features(features: list[dict[str, Any]], terms: Terms) -> Iterator[Finding]:
+    """What a list of features says against itself; pointers name the later of two features."""
+    seen: dict[tuple[str, bool, bytes], int] = {}
+    observed: dict[str, int] = {}
+    excluded: dict[str, int] = {}
+    for index, feature in enumerate(features):
+        id, absent = feature["type"]["id"], bool(feature.get("excluded"))
+        about = orjson.dumps(
+            [feature.get(name) for name in ("onset", "resolution", "modifiers")], option=orjson.OPT_SORT_KEYS
+        )
+        pointer = f"/phenotypicFeatures/{index}"
+        if (id, absent, about) in seen:
+            yield (
+                "feature-repeated",
+                pointer,
+                f"{id} was listed before, as feature {seen[id, absent, about]}.",
+                id,
+                None,
+            )
+        elif (id, not absent, about) in seen:
+            other = seen[id, not absent, about]
+            yield (
+                "feature-contradiction", pointer, f"{id} is observed and excluded: see feature {other}.", id,
+                "Remove one of the two, or say with onset or modifiers how they differ.",
+            )  # fmt: skip
+        elif id in (observed if absent else excluded):
+            yield "feature-both", pointer, f"{id} is observed in one respect and excluded in another.", id, None
+        seen.setdefault((id, absent, about), index)
+        (excluded if absent else observed).setdefault(id, index)
+    for id, index in observed.items():
+        if above := [ancestor for ancestor in terms.ancestors(id) if ancestor in excluded]:
+            message = f"{id} is observed, but {', '.join(above)}, which includes it, is excluded."
+            yield "feature-excluded-ancestor", f"/phenotypicFeatures/{index}", message, id, None
+
+
+def _samples(packet: Mapping[str, Any]) -> Iterator[Finding]:
+    ids: set[str] = set()
+    people = {packet["id"], packet["subject"]["id"]}
+    for index, sample in enumerate(packet.get("biosamples") or ()):
+        pointer, id = f"/biosamples/{index}", sample["id"]
+        if id in ids:
+            yield (
+                "biosample-repeated",
+                f"{pointer}/id",
+                f"Another sample of this phenopacket has the id {id!r}.",
+                id,
+                None,
+            )
+        ids.add(id)
+        person = sample.get("individualId")
+        if person and person not in people:
+            yield (
+                "biosample-individual", f"{pointer}/individualId",
+                f"The sample names the individual {person!r}, the phenopacket is about {packet['subject']['id']!r}.",
+                person, None,
+            )  # fmt: skip
+
+
+def _variants(packet: Mapping[str, Any]) -> Iterator[Finding]:
+    known = {packet["id"], packet["subject"]["id"], *(row["id"] for row in packet.get("biosamples") or ())}
+    for outer, interpretation in enumerate(packet.get("interpretations") or ()):
+        diagnosis = interpretation.get("diagnosis") or {}
+        for inner, genomic in enumerate(diagnosis.get("genomicInterpretations") or ()):
+            pointer = f"/interpretations/{outer}/diagnosis/genomicInterpretations/{inner}"
+            subject = genomic["subjectOrBiosampleId"]
+            if subject not in known:
+                message = f"{subject!r} is neither the subject nor a sample of this phenopacket."
+                yield "interpretation-subject", f"{pointer}/subjectOrBiosampleId", message, subject, None
+            descriptor = (genomic.get("variantInterpretation") or {}).get("variationDescriptor") or {}
+            if "vcfRecord" in descriptor:
+                yield from _record(f"{pointer}/variantInterpretation/variationDescriptor", descriptor)
+
+
+def _record(pointer: str, descriptor: Mapping[str, Any]) -> Iterator[Finding]:
+    record = descriptor["vcfRecord"]
+    pointer = f"{pointer}/vcfRecord"
+    name, chrom, ref, alt = (record[member] for member in ("genomeAssembly", "chrom", "ref", "alt"))
+    assembly, accession = genome.assembly_name(name), genome.refseq(chrom)
+    if assembly is None:
+        hint = f"Use one of {', '.join(genome.ASSEMBLIES)}."
+        yield "vcf-assembly", f"{pointer}/genomeAssembly", f"{name!r} is not an assembly known here.", name, hint
+        return
+    if accession and accession[0] not in {None, assembly}:
+        message = f"{chrom} is a sequence of {accession[0]}, but the record says {name}."
+        yield "vcf-assembly", f"{pointer}/genomeAssembly", message, name, None
+        return
+    if alt == "." or alt.upper() == ref.upper():
+        yield "vcf-no-allele", f"{pointer}/alt", f"{alt!r} is no alternate allele of {ref!r}.", alt, None
+        return
+    if alt in interpretations.SYMBOLIC:
+        yield "vcf-symbolic", f"{pointer}/alt", f"{alt!r} is taken as <{alt}>.", alt, None
+    allele = interpretations.from_record(record)
+    length = genome.ASSEMBLIES[assembly].lengths.get(allele.chrom)
+    if length is not None and allele.end > length:
+        message = f"{name} {chrom} ends at {length}, before this allele does."
+        yield "vcf-beyond-end", f"{pointer}/pos", message, record["pos"], "Is it the right assembly?"
+        return
+    named = interpretations.from_expressions(descriptor)
+    if named and variant.is_sequence(alt) and not _same(named, allele):
+        message = f"The VCF record means {allele.id}, the genomic expression {named.id}."
+        yield "vcf-hgvs", pointer, message, named.id, None
+
+
+def _same(one: variant.Allele, other: variant.Allele) -> bool:
+    """Whether two alleles are the same, or say nothing against each other for being of different assemblies."""
+    return one.assembly != other.assembly or (one.chrom, one.minimal) == (other.chrom, other.minimal)

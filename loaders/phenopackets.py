@@ -1,0 +1,166 @@
+"""From documents to phenopackets that may be loaded: parsing, the schema, the rules, and ids that occur twice."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from loaders import checks
+from loaders.report import Problem, Severity
+from loaders.sources import Document
+from loaders.terms import Terms
+from schemas import Validator, validator
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_VERSION_1 = frozenset({"genes", "variants", "htsFiles"})
+"""Top-level members that Phenopackets 1 had and 2 has not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packet:
+    """A phenopacket that may be loaded, and the document that it came from."""
+
+    document: Document
+    body: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a reader has seen: documents, those set aside, and those that repeat an earlier one exactly."""
+
+    read: int = 0
+    set_aside: int = 0
+    duplicates: int = 0
+
+
+class Reader:
+    """Reads phenopackets one after the other; remembers ids, so one reader serves one load.
+
+    Every problem goes to ``tell`` as it is found. A packet with an error is set aside and the rest goes on.
+    """
+
+    def __init__(self, terms: Terms, tell: Callable[[Problem], None]) -> None:
+        self.counts = Counts()
+        self._terms = terms
+        self._tell = tell
+        self._validator = validator("phenopacket")
+        self._seen: dict[str, tuple[bytes, str]] = {}
+
+    def packets(self, items: Iterable[Document | Problem]) -> Iterator[Packet]:
+        """Yield what may be loaded, in the order given."""
+        for item in items:
+            self.counts.read += 1
+            if isinstance(item, Problem):
+                self._tell(item)
+                self.counts.set_aside += 1
+            elif packet := self._packet(item):
+                yield packet
+
+    def _packet(self, document: Document) -> Packet | None:
+        """One document's packet, or None where it is set aside or a repetition."""
+        body = parse(document)
+        problems = [body] if isinstance(body, Problem) else list(self._problems(document, body))
+        for problem in problems:
+            self._tell(problem)
+        if isinstance(body, Problem) or any(problem.severity is Severity.ERROR for problem in problems):
+            self.counts.set_aside += 1
+            return None
+        return None if self._is_repeated(document, body) else Packet(document, body)
+
+    def _problems(self, document: Document, body: Any) -> Iterator[Problem]:
+        refusal = _other_message(document, body)
+        if refusal:
+            yield refusal
+        elif not self._validator.is_valid(body):
+            yield from schema_problems(document, body, self._validator)
+        else:
+            yield from checks.check(document, body, self._terms)
+
+    def _is_repeated(self, document: Document, body: dict[str, Any]) -> bool:
+        content = hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).digest()
+        if body["id"] not in self._seen:
+            self._seen[body["id"]] = (content, document.place)
+            return False
+        earlier, first = self._seen[body["id"]]
+        if earlier == content:
+            self.counts.duplicates += 1
+            self._tell(
+                document.problem(
+                    "packet-repeated",
+                    f"The same phenopacket was read before, from {first}; it is loaded once.",
+                    severity=Severity.WARNING,
+                    pointer="/id",
+                    value=body["id"],
+                )
+            )
+        else:
+            self.counts.set_aside += 1
+            self._tell(
+                document.problem(
+                    "packet-id-taken",
+                    f"Another phenopacket has this id, with other content, in {first}; that one is loaded.",
+                    pointer="/id",
+                    value=body["id"],
+                    hint="Give each phenopacket an id of its own, or remove the outdated one.",
+                )
+            )
+        return True
+
+
+def parse(document: Document) -> Any:
+    """Decode a document's JSON; returns a ``Problem`` where it is none. The place of a fault is in its message."""
+    try:
+        return orjson.loads(document.data.removeprefix(_BYTE_ORDER_MARK))
+    except orjson.JSONDecodeError as error:
+        if not document.data.strip():
+            return document.problem("json-empty", "The file is empty.", pointer="")
+        where = f"column {error.colno}" if document.line else f"line {error.lineno}, column {error.colno}"
+        return document.problem(
+            "json-invalid",
+            f"This is not JSON: {error.msg} at {where}.",
+            pointer="",
+            hint="The file may be cut short, or edited by hand; make it again.",
+        )
+
+
+def _other_message(document: Document, body: Any) -> Problem | None:
+    """Things that are JSON of a neighbouring kind get one sentence instead of the many that a schema would find."""
+    if isinstance(body, list):
+        return document.problem(
+            "packet-list",
+            f"This is a list of {len(body)}, but a phenopacket is one object.",
+            pointer="",
+            hint="Write each phenopacket to a file of its own, or one per line to a .jsonl file.",
+        )
+    if not isinstance(body, dict):
+        return None
+    if old := sorted(_VERSION_1 & body.keys()):
+        return document.problem(
+            "packet-version",
+            "This is a phenopacket of version 1; only version 2 can be loaded.",
+            pointer=f"/{old[0]}",
+            hint="Convert it first, for instance with phenopacket-tools.",
+        )
+    for member, name in (("proband", "family"), ("members", "cohort")):
+        if member in body and "subject" not in body:
+            return document.problem(
+                "packet-kind",
+                f"This is a phenopackets {name}, which cannot be loaded yet.",
+                pointer=f"/{member}",
+                hint="Hand over its members as phenopackets of their own.",
+            )
+    return None
+
+
+def schema_problems(document: Document, body: Any, known: Validator) -> Iterator[Problem]:
+    """Explain what a document that the schema refused lacks; ends with at least one error, whatever happens."""
+    found = known.errors(body)
+    for problem in found:
+        value = problem.value if isinstance(problem.value, str | int | float | bool) else None
+        yield document.problem(f"schema-{problem.rule}", problem.message, pointer=problem.pointer, value=value)
+    if not found:
+        yield document.problem("schema", "This is not a phenopacket of version 2.", pointer="")

@@ -1,0 +1,233 @@
+"""What a load tells its curator: progress while it works, and a report of counts and problems at the end."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TextIO
+
+KEPT = 10_000
+"""Problems of which a report keeps everything; beyond that it only counts."""
+EXAMPLES = 3
+SHOWN = 60
+
+
+class Severity(StrEnum):
+    """``error``: the record was set aside. ``warning``: it was loaded, and somebody should look at it."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with the input.
+
+    ``file`` names the file as it was given, a member of an archive after ``!``. ``line`` is 1-based,
+    ``pointer`` a JSON pointer (RFC 6901) or a VCF column, ``rule`` the id of the rule that was broken,
+    ``value`` what was found there, and ``hint`` a sentence that says what to do.
+    """
+
+    file: str
+    line: int | None
+    pointer: str | None
+    rule: str
+    severity: Severity
+    message: str
+    value: Any = None
+    hint: str | None = None
+
+    @property
+    def place(self) -> str:
+        """File, line and pointer in one text: ``cases.jsonl:12 /subject/id``."""
+        line = f":{self.line}" if self.line is not None else ""
+        pointer = f" {self.pointer}" if self.pointer else ""
+        return f"{self.file}{line}{pointer}"
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}" + (f" {self.hint}" if self.hint else "")
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of one load into one dataset; filled while the load runs.
+
+    ``counts`` are records by kind (individual, biosample, genomicVariant, ...) and whatever else was counted.
+    ``outcome`` is one sentence that says what became of the dataset, and ``ahead`` what to do next.
+    """
+
+    dataset: str
+    counts: dict[str, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    rules: Counter[tuple[Severity, str]] = field(default_factory=Counter)
+    outcome: str = ""
+    ahead: str = ""
+
+    def add(self, problem: Problem) -> None:
+        """Count a problem, and keep it unless there are very many already."""
+        self.rules[problem.severity, problem.rule] += 1
+        if len(self.problems) < KEPT:
+            self.problems.append(problem)
+
+    def count(self, kind: str, number: int = 1) -> None:
+        """Count something that was read or loaded."""
+        self.counts[kind] = self.counts.get(kind, 0) + number
+
+    @property
+    def errors(self) -> int:
+        """Number of errors, kept or not."""
+        return sum(number for (severity, _), number in self.rules.items() if severity is Severity.ERROR)
+
+    @property
+    def warnings(self) -> int:
+        """Number of warnings, kept or not."""
+        return self.rules.total() - self.errors
+
+    @property
+    def exit_code(self) -> int:
+        """0 where everything that was handed over could be used, 1 where something was set aside."""
+        return 1 if self.errors else 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as plain values, for programs."""
+        return {
+            "dataset": self.dataset,
+            "outcome": self.outcome,
+            "counts": dict(self.counts),
+            "errors": self.errors,
+            "warnings": self.warnings,
+            "rules": [
+                {"rule": rule, "severity": severity.value, "count": number}
+                for (severity, rule), number in self._sorted_rules()
+            ],
+            "problems": [
+                {
+                    "file": problem.file,
+                    "line": problem.line,
+                    "pointer": problem.pointer,
+                    "rule": problem.rule,
+                    "severity": problem.severity.value,
+                    "message": problem.message,
+                    "value": problem.value,
+                    "hint": problem.hint,
+                }
+                for problem in self.problems
+            ],
+        }
+
+    def render(self) -> str:
+        """Return the report as plain text, errors first, a few examples of each rule."""
+        lines = [self.outcome] if self.outcome else []
+        lines += [f"  {number:>9,}  {plural(kind, number)}" for kind, number in self.counts.items()]
+        for (severity, rule), number in self._sorted_rules():
+            lines.append(f"{number:,} {plural(severity.value, number)}: {rule}")
+            shown = [problem for problem in self.problems if (problem.severity, problem.rule) == (severity, rule)]
+            lines += [f"    {problem}" for problem in shown[:EXAMPLES]]
+            if number > EXAMPLES:
+                lines.append(f"    ... and {number - min(len(shown), EXAMPLES):,} more")
+        if self.ahead:
+            lines.append(self.ahead)
+        return "\n".join(lines)
+
+    def show(self, stream: TextIO | None = None) -> None:
+        """Print the report; with colours on a terminal."""
+        stream = stream or sys.stdout
+        if not stream.isatty():
+            stream.write(self.render() + "\n")
+            return
+        from rich.console import Console
+        from rich.text import Text
+
+        text = Text(self.render())
+        text.highlight_regex(r"(?m)^[\d,]+ errors?: \S+", "bold red")
+        text.highlight_regex(r"(?m)^[\d,]+ warnings?: \S+", "yellow")
+        Console(file=stream).print(text)
+
+    def _sorted_rules(self) -> list[tuple[tuple[Severity, str], int]]:
+        return sorted(self.rules.items(), key=lambda item: (item[0][0], -item[1], item[0][1]))
+
+
+PLURALS: Mapping[str, str] = {"analysis": "analyses", "genomicVariant": "genomic variants"}
+
+
+def plural(noun: str, number: int) -> str:
+    """Return a noun in the form that goes with the number."""
+    if number == 1:
+        return "genomic variant" if noun == "genomicVariant" else noun
+    return PLURALS.get(noun) or (noun if noun.endswith("s") else noun + "s")
+
+
+Advance = Callable[[int], None]
+"""Called with the number of units done since the last call."""
+
+
+class Progress:
+    """Shows that long work goes on: a bar on a terminal, a line now and then elsewhere, nothing where quiet."""
+
+    def __init__(self, stream: TextIO | None = None, *, quiet: bool = False, every: float = 5.0) -> None:
+        self._stream = stream or sys.stderr
+        self._quiet = quiet
+        self._every = every
+
+    @contextmanager
+    def task(self, title: str, total: int | None = None, unit: str = "records") -> Iterator[Advance]:
+        """Show one piece of work while the block runs; ``total`` None where nobody knows it beforehand."""
+        if self._quiet:
+            yield _ignore
+        elif self._stream.isatty():
+            with self._bar(title, total) as advance:
+                yield advance
+        else:
+            lines = _Lines(self._stream, title, total, unit, self._every)
+            yield lines.advance
+            lines.end()
+
+    @contextmanager
+    def _bar(self, title: str, total: int | None) -> Iterator[Advance]:
+        from rich import progress
+        from rich.console import Console
+
+        columns = (
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TimeRemainingColumn(),
+        )
+        with progress.Progress(*columns, console=Console(file=self._stream)) as bar:
+            task = bar.add_task(title, total=total)
+            yield lambda number: bar.advance(task, number)
+
+
+def _ignore(number: int) -> None:
+    del number
+
+
+class _Lines:
+    """Progress for logs: one line every few seconds, with the rate."""
+
+    def __init__(self, stream: TextIO, title: str, total: int | None, unit: str, every: float) -> None:
+        self._stream, self._title, self._total, self._unit, self._every = stream, title, total, unit, every
+        self._done = 0
+        self._begun = self._told = time.monotonic()
+
+    def advance(self, number: int) -> None:
+        self._done += number
+        now = time.monotonic()
+        if now - self._told >= self._every:
+            self._told = now
+            rate = self._done / (now - self._begun)
+            left = f", {(self._total - self._done) / rate:.0f} s left" if self._total and rate else ""
+            self._write(f", {rate:,.0f} a second{left}")
+
+    def end(self) -> None:
+        self._write(f" in {time.monotonic() - self._begun:.1f} s")
+
+    def _write(self, rest: str) -> None:
+        of = f" of {self._total:,}" if self._total is not None else ""
+        self._stream.write(f"{self._title}: {self._done:,}{of} {self._unit}{rest}\n")
+        self._stream.flush()
