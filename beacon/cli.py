@@ -137,7 +137,7 @@ def _settings(options: argparse.Namespace) -> SiteSettings:
 @contextmanager
 def _admin(options: argparse.Namespace) -> Iterator[Admin]:
     settings = _settings(options)
-    with mongodb(settings) as uri, Admin.open(uri, settings.mongo.database) as admin:
+    with mongodb(settings.mongo) as uri, Admin.open(uri, settings.mongo.database) as admin:
         yield admin
 
 
@@ -225,7 +225,7 @@ def _dataset_policy(options: argparse.Namespace) -> int:
         if not _agreed(options, "Apply it?"):
             return 1
         admin.set_policy(options.id, new)
-    print(f"Applied. The site's next answer follows it; nothing needs a restart.")
+    print("Applied. The site's next answer follows it; nothing needs a restart.")
     return 0
 
 
@@ -256,8 +256,9 @@ def _load_phenopackets(options: argparse.Namespace) -> int:
 
 
 def _load_vcf(options: argparse.Namespace) -> int:
-    from loaders.report import Progress
     from loaders.vcf import load_vcf
+
+    from loaders.report import Progress
 
     with _admin(options) as admin:
         report = load_vcf(
@@ -295,7 +296,7 @@ def _serve(options: argparse.Namespace) -> int:
         listen, host=options.host or listen.host, port=listen.port if options.port is None else options.port
     )
     settings = replace(settings, listen=listen)
-    with mongodb(settings) as uri:
+    with mongodb(settings.mongo) as uri:
         asyncio.run(serve(settings, uri))
     return 0
 
@@ -310,7 +311,7 @@ def _serve_network(options: argparse.Namespace) -> int:
 def _demo(options: argparse.Namespace) -> int:
     from beacon.demo import run
 
-    return run(options.data, once=options.once)
+    return run(options.data, once=options.once, say=lambda line: print(line, flush=True))
 
 
 if __name__ == "__main__":
