@@ -1,0 +1,98 @@
+"""Real sites for tests: a database loaded through the loaders, served over HTTP on loopback."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+from aiohttp.test_utils import TestServer
+
+from beacon.app import create_app
+from beacon.auth.oidc import Verifier
+from beacon.model.entry_types import entry_type_id
+from beacon.settings import Mongo, SiteSettings
+from beacon.store.mongo import MongoStore
+from tests.contract import official
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A running site; every answer is checked against the official schemas where those are there."""
+
+    url: str
+    session: aiohttp.ClientSession
+
+    async def post(
+        self, path: str, query: Mapping[str, Any] | None = None, *, token: str | None = None, status: int = 200
+    ) -> dict[str, Any]:
+        """Ask by POST and return the answer, which must have this status."""
+        body = {"meta": {"apiVersion": "v2.0"}, "query": dict(query or {})}
+        return await self._ask("POST", path, {"json": body}, token, status)
+
+    async def get(
+        self, path: str, params: Mapping[str, str] | None = None, *, token: str | None = None, status: int = 200
+    ) -> dict[str, Any]:
+        """Ask by GET and return the answer, which must have this status."""
+        return await self._ask("GET", path, {"params": dict(params or {})}, token, status)
+
+    async def count(self, path: str, query: Mapping[str, Any] | None = None, *, token: str | None = None) -> int:
+        """Return the number of results of a question."""
+        answer = await self.post(path, {**(query or {}), "requestedGranularity": "count"}, token=token)
+        return int(answer["responseSummary"]["numTotalResults"])
+
+    async def records(self, path: str, query: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """Return all records of a question, page by page."""
+        found: list[dict[str, Any]] = []
+        while True:
+            pagination = {"skip": len(found) // 500, "limit": 500}
+            answer = await self.post(path, {**(query or {}), "requestedGranularity": "record", "pagination": pagination})
+            sets = answer["response"]["resultSets"]
+            page = [record for one in sets for record in one["results"]]
+            found += page
+            if len(page) < 500:
+                return found
+
+    async def _ask(self, method: str, path: str, arguments: dict[str, Any], token: str | None, status: int) -> Any:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        async with self.session.request(method, self.url + path, headers=headers, **arguments) as response:
+            text = await response.read()
+            assert response.status == status, text[:2000]
+            answer = orjson.loads(text)
+        if official.shared_dir() is not None and "meta" in answer:
+            assert official.check_answer(answer, _returned(path)) == [], text[:2000]
+        return answer
+
+
+def _returned(path: str) -> str | None:
+    """Return the entry type that a path lists: ``/individuals/{id}/biosamples`` lists biosamples."""
+    names = [entry_type_id(part) for part in path.strip("/").split("/")[::2]]
+    return names[-1] if names else None
+
+
+ServeSite = Callable[..., AbstractAsyncContextManager[Site]]
+
+
+@asynccontextmanager
+async def serve_site(uri: str, database: str, settings: SiteSettings | None = None) -> AsyncIterator[Site]:
+    """Serve a database on a free port of this machine."""
+    settings = settings or SiteSettings(id="test.site", mongo=Mongo(uri=uri, database=database))
+    store = await MongoStore.open(uri, database)
+    server = TestServer(create_app(settings, store, Verifier(settings.issuers, settings.nodes, beacon_id=settings.id)))
+    await server.start_server()
+    try:
+        async with aiohttp.ClientSession() as session:
+            yield Site(str(server.make_url("/api")), session)
+    finally:
+        await server.close()
+        await store.close()
+
+
+@pytest.fixture
+def serve() -> ServeSite:
+    """Return ``serve_site``."""
+    return serve_site
