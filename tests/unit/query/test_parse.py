@@ -405,8 +405,9 @@ JSON = st.recursive(
 )  # fmt: skip
 WORDS = st.sampled_from([
     "meta", "query", "filters", "id", "operator", "value", "scope", "excluded", "requestParameters", "g_variant",
-    "start", "end", "referenceName", "assemblyId", "alternateBases", "referenceBases", "geneId", "datasets", "datasetIds",
-    "pagination", "skip", "limit", "testMode", "requestedSchemas", "apiVersion", "variantMinLength", "mateName",
+    "start", "end", "referenceName", "assemblyId", "alternateBases", "referenceBases", "geneId", "datasets",
+    "datasetIds", "pagination", "skip", "limit", "testMode", "requestedSchemas", "apiVersion", "variantMinLength",
+    "mateName",
 ])  # fmt: skip
 NEARLY = st.recursive(
     JSON | st.sampled_from(["17", "GRCh38", "A", "HP:0001250", "individual", "=", "count", "1,2", 5, [1, 2]]),

@@ -1,0 +1,159 @@
+"""From protected answers to bytes: the Beacon v2 envelopes, and the only place where they are made.
+
+    answers         ``responseSummary``; ``response.resultSets``, one per dataset, or ``response.collections``
+    errors          ``error`` beside a full ``meta``, also where the request could not be read
+    informational   ``response`` beside a short ``meta``
+
+Only ``Protected`` values become answers. Result sets are there at every granularity (Beacon 2.2: a set needs no
+records), so that a client can tell which dataset said what; each says its own granularity in ``info``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from beacon import API_VERSION
+from beacon.errors import SkerryError
+from beacon.model.access import Granularity
+from beacon.model.entry_types import ENTRY_TYPES
+from beacon.model.query import Include, Pagination, Query
+from beacon.privacy.rules import Protected
+
+_SHOWN = {
+    Include.ALL: (True, False),
+    Include.HIT: (True,),
+    Include.MISS: (False,),
+    Include.NONE: (),
+}
+"""Which values of ``exists`` a listed result set may have."""
+
+UNREAD = Query(entry_type="", granularity=Granularity.RECORD)
+"""What the summary shows of a request that could not be read."""
+
+
+def answer(beacon_id: str, query: Query, protected: Sequence[Protected]) -> bytes:
+    """Encode the answer to a query that its datasets gave (Beacon v2, boolean, count, resultsets and collections).
+
+    ``numTotalResults`` adds up the datasets that released a number; where one released less, it is a lower
+    bound and called ``imprecise``. Collections are paged here, over all datasets, result sets by the store, each
+    by itself. Raises ``TypeError`` for anything but ``Protected``, ``ValueError`` without any.
+    """
+    for one in protected:
+        if not isinstance(one, Protected):
+            raise TypeError(f"Only Protected answers leave this server, not {type(one).__name__}.")
+    granularity = max(one.granularity for one in protected)
+    body: dict[str, Any] = {
+        "meta": _meta(beacon_id, query, granularity),
+        "responseSummary": _summary(granularity, protected),
+    }
+    if info := _info(granularity, protected):
+        body["info"] = info
+    if response := _response(query, granularity, protected):
+        body["response"] = response
+    return orjson.dumps(body)
+
+
+def error(beacon_id: str, problem: SkerryError, query: Query | None = None) -> bytes:
+    """Encode a refusal (Beacon v2 ``beaconErrorResponse``); ``query`` as far as it was understood."""
+    shown = query or UNREAD
+    refusal: dict[str, Any] = {
+        "errorCode": problem.status,
+        "errorMessage": problem.message,
+        "skerryCode": problem.code,
+    }
+    if problem.where is not None:
+        refusal["where"] = problem.where
+    return orjson.dumps({"meta": _meta(beacon_id, shown, Granularity.BOOLEAN), "error": refusal})
+
+
+def informational(beacon_id: str, entity: str, response: Mapping[str, Any]) -> bytes:
+    """Encode a document about the beacon itself; ``entity`` is what its schema is called (``map``, ``info``)."""
+    meta = {
+        "beaconId": beacon_id,
+        "apiVersion": API_VERSION,
+        "returnedSchemas": [{"entityType": entity, "schema": f"beacon-{entity.replace('_', '-')}-v2.0.0"}],
+    }
+    return orjson.dumps({"meta": meta, "response": response})
+
+
+def _meta(beacon_id: str, query: Query, returned: Granularity) -> dict[str, Any]:
+    row = ENTRY_TYPES.get(query.entry_type)
+    return {
+        "beaconId": beacon_id,
+        "apiVersion": API_VERSION,
+        "returnedSchemas": [{"entityType": row.id, "schema": row.schema_id}] if row else [],
+        "returnedGranularity": returned.label,
+        "testMode": query.test_mode,
+        "receivedRequestSummary": {
+            "apiVersion": query.api_version,
+            "requestedSchemas": [{"entityType": kind, "schema": name} for kind, name in query.requested_schemas],
+            "filters": list(query.echoed_filters),
+            "requestParameters": dict(query.echoed_parameters),
+            "includeResultsetResponses": query.include,
+            "pagination": {"skip": query.pagination.skip, "limit": query.pagination.limit},
+            "requestedGranularity": query.granularity.label,
+            "testMode": query.test_mode,
+        },
+    }
+
+
+def _summary(granularity: Granularity, protected: Sequence[Protected]) -> dict[str, Any]:
+    summary: dict[str, Any] = {"exists": any(one.exists for one in protected)}
+    if granularity >= Granularity.COUNT:
+        summary["numTotalResults"] = sum(one.count or 0 for one in protected)
+        summary["countPrecision"] = _precision(protected)
+    return summary
+
+
+def _precision(protected: Iterable[Protected]) -> str:
+    """The worst of all: a total is exact only where every dataset gave an exact number."""
+    precisions = {one.count_precision or "imprecise" for one in protected}
+    return next((word for word in ("imprecise", "rounded") if word in precisions), "exact")
+
+
+def _info(granularity: Granularity, protected: Sequence[Protected]) -> dict[str, Any]:
+    info: dict[str, Any] = {}
+    if any(one.withheld for one in protected):
+        info["withheld"] = True
+        info["note"] = (
+            "At least one dataset does not say whether it has none or a few, to protect people; "
+            "its exists false is not a no."
+        )
+    if granularity >= Granularity.COUNT and any(one.count_precision in (None, "imprecise") for one in protected):
+        info["numTotalResults"] = "a lower bound: at least one dataset did not release its number"
+    return info
+
+
+def _response(query: Query, granularity: Granularity, protected: Sequence[Protected]) -> dict[str, Any] | None:
+    if granularity is Granularity.RECORD and ENTRY_TYPES[query.entry_type].collection:
+        records = [record for one in protected for record in one.records or ()]
+        return {"collections": _fragments(_page(records, query.pagination))}
+    if query.include is Include.NONE and granularity is not Granularity.RECORD:
+        return None
+    return {"resultSets": [_result_set(one) for one in protected if one.exists in _SHOWN[query.include]]}
+
+
+def _page(records: Sequence[bytes], pagination: Pagination) -> Sequence[bytes]:
+    begin = pagination.skip * pagination.limit
+    return records[begin : begin + pagination.limit]
+
+
+def _result_set(one: Protected) -> dict[str, Any]:
+    listed: dict[str, Any] = {"id": one.dataset, "setType": "dataset", "exists": one.exists}
+    if one.granularity >= Granularity.COUNT:
+        listed["resultsCount"] = one.count
+        listed["countPrecision"] = one.count_precision
+        if one.count_adjusted_to is not None:
+            listed["countAdjustedTo"] = list(one.count_adjusted_to)
+    if one.records is not None:
+        listed["results"] = _fragments(one.records)
+    listed["info"] = dict(one.info)
+    return listed
+
+
+def _fragments(records: Iterable[bytes]) -> list[orjson.Fragment]:
+    """Records go out as the bytes that they were stored as; nothing is decoded."""
+    return [orjson.Fragment(record) for record in records]
