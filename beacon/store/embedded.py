@@ -231,26 +231,25 @@ _PACKAGES = {"libcurl.so.4": "libcurl4", "libssl.so.3": "libssl3", "libcrypto.so
 
 
 def _telling(log: Path) -> str:
-    """One sentence from the log of a mongod that ended: its last error, else its last line."""
-    said = "it said nothing"
-    failed = False
-    for line in log.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            entry = json.loads(line)
-            text = entry["msg"]
-        except (ValueError, KeyError, TypeError):
-            said, failed = line.strip() or said, True  # the loader's or the keeper's words, or a wrong option
-            continue
-        if entry.get("s") in {"E", "F"}:
-            attributes = entry.get("attr") or {}
-            reason = attributes.get("error") or attributes.get("message") or ""
-            said, failed = (
-                f"{text}: {json.dumps(reason) if isinstance(reason, dict) else reason}" if reason else text,
-                True,
-            )
-        elif not failed:
-            said = text
+    """One sentence from the log of a mongod that ended: its first error, since the later ones only follow."""
+    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    said = next(filter(None, map(_complaint, lines)), "it does not say why")
     for library, package in _PACKAGES.items():
         if library in said:
             return f"MongoDB needs the library {library}: install the package {package}."
     return f"MongoDB did not start: {said.rstrip('.')} (the whole log: {log})."
+
+
+def _complaint(line: str) -> str | None:
+    """What one line of the log complains of. Plain text is the loader's, the keeper's, or about a wrong option."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return line
+    if not isinstance(entry, dict) or entry.get("s") not in {"E", "F"}:
+        return None
+    attributes = entry.get("attr") or {}
+    reason = attributes.get("message") or attributes.get("error")
+    if isinstance(reason, dict):  # WiredTiger's own format
+        reason = reason.get("msg") or reason.get("error_str")
+    return f"{entry.get('msg')}: {reason}" if isinstance(reason, str) else str(entry.get("msg"))
