@@ -20,7 +20,7 @@ class Gate:
     """
 
     def __init__(self, places: int, max_waiting: int | None = None) -> None:
-        self._semaphore = asyncio.Semaphore(places)  # FIFO, by its own promise
+        self._semaphore = asyncio.Semaphore(places)  # wakes waiters in order of arrival
         self._max_waiting = max_waiting
         self._waiting = 0
 
