@@ -16,7 +16,7 @@ from beacon.errors import ConfigurationError
 from beacon.http.handlers import ROOT
 from beacon.http.middleware import guard
 from beacon.http.routes import routes
-from beacon.http.site import SITE, Site
+from beacon.http.site import DOOR, SITE, Door, Site
 from beacon.settings import Listen, SiteSettings
 from beacon.store.base import Store
 from beacon.store.mongo import MongoStore
@@ -30,7 +30,8 @@ MAX_LINE = 65_536
 def create_app(settings: SiteSettings, store: Store, verifier: Verifier) -> web.Application:
     """Put one site together; nothing about a request outlives it."""
     app = web.Application(middlewares=[guard], client_max_size=settings.limits.max_body_bytes)
-    app[SITE] = Site(settings, store, verifier)
+    app[DOOR] = Door(settings, verifier)
+    app[SITE] = Site(settings, store)
     app.add_routes(routes())
     return app
 

@@ -23,12 +23,17 @@ code as ``error.skerryCode``; ``where`` names the offending parameter.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class SkerryError(Exception):
     """Base of all refusals; ``str(error)`` is a sentence that may be shown to whoever asked."""
 
     status = 500
     code = "internal"
+    info: Mapping[str, Any] | None = None
+    """What the answer's ``info`` adds: what became of every member that a network asked."""
 
     def __init__(self, message: str, *, where: str | None = None) -> None:
         super().__init__(message)

@@ -46,7 +46,7 @@ def answer(beacon_id: str, query: Query, protected: Sequence[Protected]) -> byte
             raise TypeError(f"Only Protected answers leave this server, not {type(one).__name__}.")
     granularity = max(one.granularity for one in protected)
     body: dict[str, Any] = {
-        "meta": _meta(beacon_id, query, granularity),
+        "meta": meta(beacon_id, query, granularity),
         "responseSummary": _summary(granularity, protected),
     }
     if info := _info(granularity, protected):
@@ -66,20 +66,27 @@ def error(beacon_id: str, problem: SkerryError, query: Query | None = None) -> b
     }
     if problem.where is not None:
         refusal["where"] = problem.where
-    return orjson.dumps({"meta": _meta(beacon_id, shown, Granularity.BOOLEAN), "error": refusal})
+    body: dict[str, Any] = {"meta": meta(beacon_id, shown, Granularity.BOOLEAN), "error": refusal}
+    if problem.info is not None:
+        body["info"] = problem.info
+    return orjson.dumps(body)
 
 
-def informational(beacon_id: str, entity: str, response: Mapping[str, Any]) -> bytes:
+def informational(
+    beacon_id: str, entity: str, response: Mapping[str, Any], *, info: Mapping[str, Any] | None = None
+) -> bytes:
     """Encode a document about the beacon itself; ``entity`` is what its schema is called (``map``, ``info``)."""
-    meta = {
+    about = {
         "beaconId": beacon_id,
         "apiVersion": API_VERSION,
         "returnedSchemas": [{"entityType": entity, "schema": f"beacon-{entity.replace('_', '-')}-v2.0.0"}],
     }
-    return orjson.dumps({"meta": meta, "response": response})
+    more = {} if info is None else {"info": info}
+    return orjson.dumps({"meta": about, "response": response, **more})
 
 
-def _meta(beacon_id: str, query: Query, returned: Granularity) -> dict[str, Any]:
+def meta(beacon_id: str, query: Query, returned: Granularity) -> dict[str, Any]:
+    """Return the ``meta`` of an answer or error (Beacon v2 ``beaconResponseMeta``)."""
     row = ENTRY_TYPES.get(query.entry_type)
     return {
         "beaconId": beacon_id,

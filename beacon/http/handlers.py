@@ -13,7 +13,7 @@ from beacon.auth.policy import decide
 from beacon.errors import BadRequest, Forbidden, Unauthenticated
 from beacon.http import envelope
 from beacon.http.proxies import base_url
-from beacon.http.site import ENTRY_TYPE, PRINCIPAL, QUERY, SITE
+from beacon.http.site import DOOR, ENTRY_TYPE, PRINCIPAL, QUERY, SITE
 from beacon.model.access import Decision
 from beacon.model.entry_types import ENTRY_TYPES
 from beacon.model.query import Anchor, Pagination, Query
@@ -48,7 +48,7 @@ def entries(entry_type: str, anchor_type: str | None = None) -> Handler:
         site = request.app[SITE]
         request[ENTRY_TYPE] = entry_type
         anchor = None if anchor_type is None else Anchor(anchor_type, request.match_info["id"])
-        query = await _read(request, entry_type, anchor)
+        query = await read(request, entry_type, anchor)
         request[QUERY] = query
         decisions = await _decide(request, query.datasets, anchor)
         # Few and all needed to page them together, over all datasets; the envelope takes the page.
@@ -67,7 +67,7 @@ def terms(scope: str | None = None, anchor_type: str | None = None) -> Handler:
 
     async def answer(request: web.Request) -> web.StreamResponse:
         site = request.app[SITE]
-        skip, limit = _paging(request)
+        skip, limit = paging(request)
         anchor = None if anchor_type is None else Anchor(anchor_type, request.match_info["id"])
         try:
             decisions = await _decide(request, None, anchor)
@@ -88,7 +88,7 @@ def document(entity: str, make: Document, *, bare: bool = False) -> Handler:
     """Make the handler of an informational document; ``bare`` ones have no Beacon envelope."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        settings = request.app[SITE].settings
+        settings = request.app[DOOR].settings
         made = make(settings, base_url(request, settings.listen) + ROOT)
         return respond(orjson.dumps(made) if bare else envelope.informational(settings.id, entity, made))
 
@@ -97,12 +97,13 @@ def document(entity: str, make: Document, *, bare: bool = False) -> Handler:
 
 async def to_root(request: web.Request) -> web.StreamResponse:
     """Send whoever comes to the server's own root on to the Beacon."""
-    address = base_url(request, request.app[SITE].settings.listen) + ROOT
+    address = base_url(request, request.app[DOOR].settings.listen) + ROOT
     return web.Response(status=307, headers={"Location": address})
 
 
-async def _read(request: web.Request, entry_type: str, anchor: Anchor | None) -> Query:
-    limits = request.app[SITE].settings.limits
+async def read(request: web.Request, entry_type: str, anchor: Anchor | None) -> Query:
+    """Read the question, by GET or POST alike. Raises what ``beacon.query.parse`` raises."""
+    limits = request.app[DOOR].settings.limits
     params = {name: request.query.getall(name) for name in request.query}
     if request.method == "POST":
         return parse_post(entry_type, anchor, await request.read(), params, limits)
@@ -116,7 +117,7 @@ async def _decide(request: web.Request, wanted: tuple[str, ...] | None, anchor: 
     return decide(await dataset_policies(request.app[SITE].store), request[PRINCIPAL], wanted=wanted)
 
 
-def _paging(request: web.Request) -> tuple[int, int]:
+def paging(request: web.Request) -> tuple[int, int]:
     """Return pages to skip and terms on one; 0 means all of them, which is also the default."""
     found = {"skip": 0, "limit": 0}
     for name, value in request.query.items():

@@ -14,7 +14,7 @@ from beacon.errors import MethodNotAllowed, NotFound, QueryTimeout, SkerryError,
 from beacon.http import envelope
 from beacon.http.handlers import respond
 from beacon.http.proxies import client_address
-from beacon.http.site import ENTRY_TYPE, PRINCIPAL, QUERY, SITE
+from beacon.http.site import DOOR, ENTRY_TYPE, PRINCIPAL, QUERY
 from beacon.model.access import Granularity
 from beacon.model.query import Query
 
@@ -58,11 +58,11 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
-    site = request.app[SITE]
-    seconds = site.settings.limits.query_seconds
+    door = request.app[DOOR]
+    seconds = door.settings.limits.query_seconds
     try:
         async with asyncio.timeout(seconds):
-            request[PRINCIPAL] = await site.verifier.principal(_authorization(request))
+            request[PRINCIPAL] = await door.verifier.principal(_authorization(request))
             return await handler(request)
     except TimeoutError:
         raise QueryTimeout(f"The answer took longer than {seconds:g} seconds; ask for less.") from None
@@ -76,7 +76,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPNotFound:
         raise NotFound("There is nothing at this path; /api/map lists every path.", where=request.path) from None
     except web.HTTPRequestEntityTooLarge:
-        most = site.settings.limits.max_body_bytes
+        most = door.settings.limits.max_body_bytes
         raise TooLarge(f"The body is above {most} bytes, the most that is read here.") from None
     except web.HTTPException as refused:
         error = SkerryError(refused.reason)
@@ -95,7 +95,7 @@ def _refusal(request: web.Request, error: SkerryError) -> web.Response:
     query = request.get(QUERY)
     if query is None and ENTRY_TYPE in request:
         query = Query(entry_type=request[ENTRY_TYPE], granularity=Granularity.RECORD)
-    response = respond(envelope.error(request.app[SITE].settings.id, error, query), error.status)
+    response = respond(envelope.error(request.app[DOOR].settings.id, error, query), error.status)
     if error.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
     if error.status == 503:
@@ -114,6 +114,6 @@ def _access(request: web.Request, request_id: str, status: int, began: float) ->
         "%s %s %d %.1f ms", request.method, path, status, took,
         extra={
             "request_id": request_id, "method": request.method, "path": path, "status": status,
-            "milliseconds": round(took, 1), "client": client_address(request, request.app[SITE].settings.listen),
+            "milliseconds": round(took, 1), "client": client_address(request, request.app[DOOR].settings.listen),
         },
     )  # fmt: skip

@@ -14,14 +14,22 @@ from beacon.store.base import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
-    """One site: its settings, its data, and who can tell who asks."""
+class Door:
+    """What stands before every handler, of a site or of a network: who we are, and who can tell who asks."""
 
     settings: SiteSettings
-    store: Store
     verifier: Verifier
 
 
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One site: its settings and its data."""
+
+    settings: SiteSettings
+    store: Store
+
+
+DOOR = web.AppKey("door", Door)
 SITE = web.AppKey("site", Site)
 
 PRINCIPAL = web.RequestKey("principal", Principal)
