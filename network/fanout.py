@@ -41,9 +41,9 @@ def plan(registry: Registry, query: Query) -> tuple[Ask, ...]:
     )
 
 
-def plan_terms(registry: Registry) -> tuple[Ask, ...]:
-    """Ask everybody for all their filtering terms."""
-    question = Question("/filtering_terms?limit=0", filtering_terms)
+def plan_terms(registry: Registry, path: str, *, single: bool = False) -> tuple[Ask, ...]:
+    """Ask everybody for all filtering terms at ``path`` (percent-encoded, ``/filtering_terms``)."""
+    question = Question(f"{path}?limit=0", filtering_terms, single=single)
     return tuple(Ask(member, question) for member in registry.members)
 
 

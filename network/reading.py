@@ -40,16 +40,14 @@ def entries(query: Query) -> Callable[[Mapping[str, Any]], Finding]:
         response = _optional(body, "response")
         if granularity is Granularity.RECORD and response is None:
             raise InvalidAnswer("it sent no records where it says it does")
-        sets: tuple[ResultSet, ...] = ()
-        collections: tuple[Mapping[str, Any], ...] = ()
-        if response and collection:
-            collections = _rows(response, "collections", "response.collections") or ()
-            _check_amount(collections, query, granularity, "response.collections")
-        elif response:
-            listed = _rows(response, "resultSets", "response.resultSets") or ()
-            sets = tuple(_result_set(row, query, granularity) for row in listed)
-            if len({one.id for one in sets}) < len(sets):
-                raise InvalidAnswer("it lists the same result set twice")
+        listed = _rows(response or {}, "resultSets", "response.resultSets") or ()
+        sets = tuple(_result_set(row, query, granularity) for row in listed)
+        if len({one.id for one in sets}) < len(sets):
+            raise InvalidAnswer("it lists the same result set twice")
+        collections = _rows(response or {}, "collections", "response.collections") or ()
+        if collections and not collection:
+            raise InvalidAnswer("it lists collections where records were asked")
+        _check_amount(collections, query, granularity, "response.collections")
         if not exists and (collections or any(one.exists for one in sets)):
             raise InvalidAnswer("it says there is nothing, and lists something")
         bounds = _bounds(exists, summary, _optional(body, "info"), sets, query)

@@ -1,0 +1,128 @@
+"""The composition root of a network node: settings, members and keys become a running server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Final
+
+from aiohttp import web
+
+from beacon.app import MAX_LINE, tls_context
+from beacon.auth.assertion import MAX_SECONDS, SigningKey, public_jwks, signing_key
+from beacon.auth.oidc import Verifier
+from beacon.errors import ConfigurationError
+from beacon.http.handlers import ROOT
+from beacon.http.middleware import guard
+from beacon.http.routes import routes
+from beacon.http.site import DOOR, Door
+from beacon.settings import NetworkSettings, SiteSettings
+from network.client import Client, session, signer
+from network.handlers import CLIENT, NODE, Node, entries, jwks, terms
+from network.registry import Registry
+
+_log = logging.getLogger("skerry")
+
+JOINING_SECONDS: Final = 10.0
+"""Beyond the members' deadline, for checking the token before and joining after it."""
+
+
+def create_network(settings: NetworkSettings) -> web.Application:
+    """Put one network node together. Raises ``ConfigurationError`` for peers or keys that cannot be used."""
+    key = _signing_key(settings)
+    app = web.Application(middlewares=[guard], client_max_size=settings.limits.max_body_bytes)
+    app[DOOR] = Door(_as_site(settings), Verifier(settings.issuers, beacon_id=settings.id))
+    app[NODE] = Node(Registry(settings.peers), settings.deadline_seconds, public_jwks(key) if key else {"keys": []})
+    sign = signer(key, settings.id, seconds=settings.assertion_seconds) if key else None
+
+    async def connections(app: web.Application) -> AsyncIterator[None]:
+        async with session() as opened:
+            app[CLIENT] = Client(opened, max_bytes=settings.max_peer_bytes, sign=sign)
+            yield
+        await app[DOOR].verifier.close()
+
+    app.cleanup_ctx.append(connections)
+    app.add_routes(routes(entries, terms))
+    app.router.add_get("/.well-known/jwks.json", jwks)
+    return app
+
+
+@contextlib.asynccontextmanager
+async def running(settings: NetworkSettings) -> AsyncIterator[str]:
+    """Serve one network node while the context lasts; yields the address of its Beacon.
+
+    Raises ``ConfigurationError`` for an address, certificate, key or peer that cannot be used.
+    """
+    listen = settings.listen
+    tls = tls_context(listen)
+    runner = web.AppRunner(
+        create_network(settings),
+        access_log=None,
+        handle_signals=False,
+        handler_cancellation=True,  # a client that leaves cancels what is asked for it
+        shutdown_timeout=settings.deadline_seconds + 1,
+        max_line_size=MAX_LINE,
+        max_field_size=MAX_LINE,
+    )
+    try:
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, listen.host, listen.port, ssl_context=tls).start()
+        except OSError as error:
+            raise ConfigurationError(
+                f"Cannot listen on {listen.host} port {listen.port}: {error.strerror or error}.", where="listen"
+            ) from None
+        host, port = runner.addresses[0][:2]
+        own = f"http{'s' if tls else ''}://{f'[{host}]' if ':' in host else host}:{port}"
+        yield (listen.public_url or own).rstrip("/") + ROOT
+    finally:
+        await runner.cleanup()
+
+
+async def serve(settings: NetworkSettings) -> None:
+    """Serve one network node until SIGINT or SIGTERM. Raises as ``running``."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        async with running(settings) as address:
+            _log.info("%s answers at %s", settings.name, address)
+            await stop.wait()
+            _log.info("ending, after the requests under way")
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+def _as_site(settings: NetworkSettings) -> SiteSettings:
+    """A network introduces itself, and guards its door, as any beacon does."""
+    seconds = max(settings.limits.query_seconds, settings.deadline_seconds + JOINING_SECONDS)
+    return SiteSettings(
+        id=settings.id,
+        name=settings.name,
+        description=settings.description,
+        environment=settings.environment,
+        organization=settings.organization,
+        listen=settings.listen,
+        limits=replace(settings.limits, query_seconds=seconds),
+    )
+
+
+def _signing_key(settings: NetworkSettings) -> SigningKey | None:
+    path = settings.signing_key_file
+    if path is None:
+        return None
+    if settings.assertion_seconds > MAX_SECONDS:
+        raise ConfigurationError(
+            f"assertion_seconds is {settings.assertion_seconds}; peers accept at most {MAX_SECONDS}.",
+            where="assertion_seconds",
+        )
+    try:
+        return signing_key(path.read_bytes(), place=str(path))
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read ({error.strerror}).", where=str(path)) from None

@@ -1,0 +1,237 @@
+"""One question to many beacons, healthy and not: the answer is joined, complete, in time, and never a false no."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+from aiohttp import web
+
+from tests.network.conftest import DEADLINE, SLACK, Start
+from tests.network.members import (
+    ZOO,
+    Group,
+    answer,
+    error,
+    hanging,
+    healthy,
+    people,
+    raw,
+    replying,
+    serving,
+    stopped,
+)
+
+HIT = healthy({"ds1": people("P1", "P2"), "ds2": people("P3")})
+MISS = healthy({"ds1": []})
+
+
+async def test_the_answers_of_all_members_are_joined_and_kept_apart(members: Group, start: Start) -> None:
+    await members.add("a", HIT)
+    await members.add("b", healthy({"ds1": people("P1")}))
+    network = await start({name: member.url for name, member in members.members.items()})
+    reply = await network.ask()
+    assert reply.status == 200
+    assert reply.body["meta"]["beaconId"] == "test.network"
+    assert reply.body["responseSummary"] == {"exists": True, "numTotalResults": 4, "countPrecision": "exact"}
+    assert [row["id"] for row in reply.sets["a", "ds1"]["results"]] == ["P1", "P2"]
+    assert [row["id"] for row in reply.sets["b", "ds1"]["results"]] == ["P1"]
+    assert set(reply.sets) == {("a", "ds1"), ("a", "ds2"), ("b", "ds1")}
+    info = reply.body["info"]
+    assert (info["interval"], info["asked"], info["answered"]) == ([4, 4], 2, 2)
+    assert {row["requestId"] for row in info["outcomes"]} == {"member-request-1"}
+    assert {row["granularity"] for row in info["outcomes"]} == {"record"}
+
+
+async def test_get_and_post_ask_the_same(members: Group, start: Start) -> None:
+    await members.add("a", HIT)
+    network = await start({"a": members.members["a"].url})
+    by_get = await network.send("GET", "/individuals?requestedGranularity=count&includeResultsetResponses=ALL")
+    by_post = await network.ask(granularity="count")
+    assert by_get.body["responseSummary"] == by_post.body["responseSummary"]
+    assert by_get.sets == by_post.sets
+    first, second = members.members["a"].seen
+    assert first.method == second.method == "POST"
+    assert (first.path, first.body) == (second.path, second.body)
+
+
+async def test_the_finest_granularity_that_was_released_is_the_answers(members: Group, start: Start) -> None:
+    await members.add("yes-or-no", healthy({"ds": people("P1")}, most="boolean"))
+    await members.add("counts", healthy({"ds": people("P1", "P2")}, most="count"))
+    network = await start({name: member.url for name, member in members.members.items()})
+    reply = await network.ask()
+    assert reply.body["meta"]["returnedGranularity"] == "count"
+    assert reply.body["responseSummary"]["numTotalResults"] == 3
+    assert reply.body["responseSummary"]["countPrecision"] == "imprecise"
+    assert reply.body["info"]["interval"] == [3, None]
+    assert "resultsCount" not in reply.sets["yes-or-no", "ds"]
+
+
+async def test_all_members_that_misbehave_at_once_leave_the_healthy_answers_whole(members: Group, start: Start) -> None:
+    await members.add("healthy", HIT)
+    for name, (handler, _) in ZOO.items():
+        await members.add(name, handler)
+    canary = await members.add("canary", HIT)
+    moved = await members.add("moved", _redirecting(canary.url))
+    canary_url = members.members.pop("canary").url
+    async with raw(b"SSH-2.0-OpenSSH_9.6\r\n") as not_http, raw(b"") as closing:
+        urls = {name: member.url for name, member in members.members.items()}
+        urls |= {"stopped": stopped().url, "not-http": not_http.url, "closing": closing.url}
+        network = await start(urls)
+        began = time.perf_counter()
+        reply = await network.ask()
+        took = time.perf_counter() - began
+    expected = {name: outcome for name, (_, outcome) in ZOO.items()}
+    expected |= {"healthy": "hit", "stopped": "unreachable", "not-http": "invalid", "closing": "unreachable"}
+    assert reply.outcomes == expected | {"moved": "invalid"}
+    assert took < DEADLINE + SLACK
+    assert reply.body["responseSummary"]["numTotalResults"] == 3
+    assert reply.body["info"]["interval"] == [3, None]
+    assert set(reply.sets) == {("healthy", "ds1"), ("healthy", "ds2")}
+    assert [len(row["results"]) for row in reply.sets.values()] == [2, 1]
+    assert canary_url
+    assert canary.seen == []
+    assert moved.seen
+
+
+def _redirecting(target: str):  # type: ignore[no-untyped-def]  # a handler made here alone
+    async def handle(request: web.Request) -> web.StreamResponse:
+        raise web.HTTPTemporaryRedirect(f"{target}/individuals")
+
+    return handle
+
+
+@pytest.mark.parametrize("name", [*ZOO, "stopped"])
+async def test_a_member_that_failed_is_never_shown_as_no(name: str, members: Group, start: Start) -> None:
+    await members.add("no", MISS)
+    if name in ZOO:
+        await members.add(name, ZOO[name][0])
+    url = members.members[name].url if name in ZOO else stopped().url
+    network = await start({"no": members.members["no"].url, name: url}, deadline_seconds=0.3)
+    reply = await network.ask(granularity="count")
+    expected = ZOO[name][1] if name in ZOO else "unreachable"
+    assert reply.status == (504 if expected == "timeout" else 502)
+    assert reply.body["error"]["errorCode"] == reply.status
+    assert reply.outcomes == {"no": "no_hit", name: expected}
+    assert "responseSummary" not in reply.body
+
+
+async def test_no_is_said_where_every_member_said_no(members: Group, start: Start) -> None:
+    await members.add("a", MISS)
+    await members.add("b", MISS)
+    network = await start({name: member.url for name, member in members.members.items()})
+    reply = await network.ask(granularity="boolean")
+    assert reply.body["responseSummary"] == {"exists": False}
+    assert reply.outcomes == {"a": "no_hit", "b": "no_hit"}
+
+
+@pytest.mark.parametrize(
+    ("handlers", "status", "code"),
+    [
+        ((error(401, "unauthenticated"), error(401, "unauthenticated")), 401, "unauthenticated"),
+        ((error(401, "unauthenticated"), MISS), 502, "network_inconclusive"),
+        ((error(400, "unknown_filter"), error(400, "unknown_filter")), 400, "unknown_filter"),
+        ((error(404, "not_found"), error(404, "not_found")), 502, "network_failed"),
+    ],
+)
+async def test_refusals_of_all_members_are_the_networks_own(
+    handlers: tuple[object, ...], status: int, code: str, members: Group, start: Start
+) -> None:
+    for number, handler in enumerate(handlers):
+        await members.add(f"m{number}", handler)  # type: ignore[arg-type]
+    network = await start({name: member.url for name, member in members.members.items()})
+    reply = await network.ask()
+    assert (reply.status, reply.body["error"]["skerryCode"]) == (status, code)
+    assert len(reply.outcomes) == 2
+
+
+async def test_a_record_that_no_member_knows_is_404_and_one_that_one_knows_is_found(
+    members: Group, start: Start
+) -> None:
+    await members.add("a", error(404, "not_found"))
+    await members.add("b", error(404, "not_found"))
+    network = await start({name: member.url for name, member in members.members.items()})
+    reply = await network.ask("/individuals/P1")
+    assert (reply.status, reply.body["error"]["skerryCode"]) == (404, "not_found")
+    await members.add("c", replying(answer({"ds": people("P1")})))
+    network = await start({name: member.url for name, member in members.members.items()})
+    reply = await network.ask("/individuals/P1")
+    assert reply.outcomes == {"a": "no_hit", "b": "no_hit", "c": "hit"}
+    assert reply.body["info"]["interval"] == [1, 1]
+    assert members.members["c"].seen[0].path == "/api/individuals/P1"
+
+
+async def test_a_client_that_leaves_cancels_every_members_request(members: Group, start: Start) -> None:
+    for name in ("a", "b", "c"):
+        await members.add(name, hanging)
+    network = await start({name: member.url for name, member in members.members.items()}, deadline_seconds=30)
+    asking = asyncio.create_task(network.ask())
+    async with asyncio.timeout(5):
+        while not all(member.seen for member in members.members.values()):
+            await asyncio.sleep(0.01)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        await asyncio.gather(*(member.gone.wait() for member in members.members.values()))
+
+
+async def test_hanging_members_do_not_add_up(members: Group, start: Start) -> None:
+    for number in range(8):
+        await members.add(f"m{number}", hanging)
+    await members.add("healthy", HIT)
+    network = await start({name: member.url for name, member in members.members.items()})
+    began = time.perf_counter()
+    reply = await network.ask()
+    assert time.perf_counter() - began < DEADLINE + SLACK
+    assert list(reply.outcomes.values()) == ["timeout"] * 8 + ["hit"]
+
+
+async def test_paging_is_the_same_question_to_each_member(members: Group, start: Start) -> None:
+    await members.add("a", healthy({"ds": people("P1", "P2", "P3")}))
+    network = await start({"a": members.members["a"].url})
+    reply = await network.ask(pagination={"skip": 1, "limit": 2})
+    assert [row["id"] for row in reply.sets["a", "ds"]["results"]] == ["P3"]
+    assert reply.body["responseSummary"]["numTotalResults"] == 3
+
+
+async def test_bad_requests_are_refused_here_and_nobody_is_asked(members: Group, start: Start) -> None:
+    await members.add("a", HIT)
+    network = await start({"a": members.members["a"].url})
+    for method, path, options in (
+        ("POST", "/individuals", {"data": b"{"}),
+        ("GET", "/individuals?limit=-1", {}),
+        ("GET", "/individuals?colour=red", {}),
+        ("GET", "/g_variants?start=1", {}),
+        ("GET", "/nowhere", {}),
+        ("DELETE", "/individuals", {}),
+        ("POST", "/individuals", {"data": b"x" * 1_040_000}),
+    ):
+        reply = await network.send(method, path, **options)  # type: ignore[arg-type]
+        assert 400 <= reply.status < 500
+        assert reply.body["error"]["errorCode"] == reply.status
+        assert reply.body["error"]["errorMessage"]
+    assert members.members["a"].seen == []
+
+
+async def test_every_answer_names_its_request(members: Group, start: Start) -> None:
+    await members.add("a", HIT)
+    network = await start({"a": members.members["a"].url})
+    ids = {(await network.ask()).headers["X-Request-Id"] for _ in range(3)}
+    assert len(ids) == 3
+
+
+async def test_a_body_within_the_limit_is_read_and_one_beyond_is_not(members: Group, start: Start) -> None:
+    long = people(*(f"P{number:04}" for number in range(900)))
+    await members.add("a", healthy({"ds": long}))
+    for limit, outcome in ((1_000_000, "hit"), (10_000, "oversized")):
+        network = await start({"a": members.members["a"].url}, max_peer_bytes=limit)
+        reply = await network.ask(pagination={"skip": 0, "limit": 1000})
+        assert reply.outcomes == {"a": outcome}
+
+
+async def test_members_that_come_and_go_are_asked_afresh(start: Start) -> None:
+    async with serving(HIT) as member:
+        url = member.url
+        network = await start({"a": url})
+        assert (await network.ask()).status == 200
+    assert (await network.ask()).outcomes == {"a": "unreachable"}
