@@ -1,0 +1,191 @@
+"""Who asks: checked here, vouched for to one member at a time, and a person's own token never handed on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import orjson
+import pytest
+from aiohttp import web
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from joserfc import jws
+from joserfc.jwk import KeySet
+
+from beacon.auth.oidc import Verifier
+from beacon.errors import ConfigurationError, Unauthenticated
+from beacon.model.access import Granularity, Level, Person
+from beacon.settings import Issuer, NetworkSettings, Node, Peer
+from network.app import create_network
+from network.issuer import DemonstrationIssuer, running_issuer
+from tests.network.conftest import Network, Start
+from tests.network.members import Group, Handler, Member, healthy, people
+
+AUDIENCE = "test.network"
+
+
+@pytest.fixture
+async def issuer() -> AsyncIterator[DemonstrationIssuer]:
+    async with running_issuer() as running:
+        yield running
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    path = tmp_path / "network.pem"
+    path.write_bytes(
+        ec.generate_private_key(ec.SECP256R1()).private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return path
+
+
+def redirecting(target: Member, status: int) -> Handler:
+    async def handle(_request: web.Request) -> web.StreamResponse:
+        return web.Response(status=status, headers={"Location": f"{target.url}/individuals", "Set-Cookie": "a=b"})
+
+    return handle
+
+
+async def begin(start: Start, issuer: DemonstrationIssuer, key_file: Path, members: Group) -> Network:
+    urls = {name: member.url for name, member in members.members.items()}
+    settings = Issuer(issuer.url, (AUDIENCE,), jwks_uri=f"{issuer.url}/jwks")
+    return await start(urls, issuers=(settings,), signing_key_file=key_file)
+
+
+async def test_each_member_gets_an_assertion_of_its_own_and_never_the_persons_token(
+    start: Start, issuer: DemonstrationIssuer, key_file: Path, members: Group
+) -> None:
+    for name in ("a", "b"):
+        await members.add(name, healthy({"ds": people("P1")}))
+    network = await begin(start, issuer, key_file, members)
+    token = issuer.token("rosa", AUDIENCE)
+    assert (await network.ask(token=token)).status == 200
+    given = {name: member.seen[0].headers["Authorization"] for name, member in members.members.items()}
+    assert given["a"] != given["b"]
+    async with network.session.get(f"{network.url}/.well-known/jwks.json") as response:
+        published = await response.json()
+    for name, header in given.items():
+        claims = orjson.loads(jws.deserialize_compact(header.split()[1], KeySet.import_key_set(published)).payload)
+        assert claims["aud"] == f"audience.of.{name}"
+        assert (claims["iss"], claims["sub"], claims["person_issuer"]) == ("test.network", "rosa", issuer.url)
+        assert claims["exp"] - claims["iat"] <= 300
+        # A member's own check accepts it, and nobody else's does.
+        node = Node("test.network", (issuer.url,), jwks=published, max_level="controlled", max_granularity="count")
+        principal = await Verifier((), (node,), beacon_id=f"audience.of.{name}").principal(header)
+        assert principal.person == Person(issuer.url, "rosa")
+        assert (principal.node, principal.ceiling) == ("test.network", Level.CONTROLLED)
+        assert principal.max_granularity is Granularity.COUNT
+        other = "audience.of.b" if name == "a" else "audience.of.a"
+        with pytest.raises(Unauthenticated):
+            await Verifier((), (node,), beacon_id=other).principal(header)
+    everything = [
+        value for member in members.members.values() for seen in member.seen for value in seen.headers.values()
+    ]
+    assert not any(token in value for value in everything)
+    assert all(token.encode() not in seen.body for member in members.members.values() for seen in member.seen)
+
+
+async def test_a_stranger_is_asked_for_as_a_stranger(
+    start: Start, issuer: DemonstrationIssuer, key_file: Path, members: Group
+) -> None:
+    await members.add("a", healthy({"ds": people("P1")}))
+    network = await begin(start, issuer, key_file, members)
+    assert (await network.ask()).status == 200
+    assert "Authorization" not in members.members["a"].seen[0].headers
+
+
+async def test_a_bad_token_is_refused_and_nobody_is_asked(
+    start: Start, issuer: DemonstrationIssuer, key_file: Path, members: Group
+) -> None:
+    await members.add("a", healthy({"ds": people("P1")}))
+    network = await begin(start, issuer, key_file, members)
+    for token in ("nonsense", issuer.token("rosa", "somebody.else"), issuer.token("rosa", AUDIENCE, seconds=-100)):
+        reply = await network.ask(token=token)
+        assert (reply.status, reply.body["error"]["skerryCode"]) == (401, "unauthenticated")
+        assert reply.headers["WWW-Authenticate"].startswith("Bearer")
+    assert members.members["a"].seen == []
+
+
+async def test_redirects_are_not_followed_and_the_canary_never_receives_anything(
+    start: Start, issuer: DemonstrationIssuer, key_file: Path, members: Group
+) -> None:
+    canary = await members.add("canary", healthy({"ds": people("P1")}))
+    for status in (301, 302, 303, 307, 308):
+        await members.add(f"moved{status}", redirecting(canary, status))
+    members.members.pop("canary")
+    network = await begin(start, issuer, key_file, members)
+    token = issuer.token("rosa", AUDIENCE)
+    for _ in range(2):
+        reply = await network.ask(token=token)
+        assert reply.status == 502
+        assert set(reply.outcomes.values()) == {"invalid"}
+    assert canary.seen == []
+    assert all("Cookie" not in seen.headers for member in members.members.values() for seen in member.seen)
+
+
+async def test_without_a_key_nobody_is_vouched_for(start: Start, issuer: DemonstrationIssuer, members: Group) -> None:
+    await members.add("a", healthy({"ds": people("P1")}))
+    settings = Issuer(issuer.url, (AUDIENCE,), jwks_uri=f"{issuer.url}/jwks")
+    network = await start({"a": members.members["a"].url}, issuers=(settings,))
+    assert (await network.ask(token=issuer.token("rosa", AUDIENCE))).status == 200
+    assert "Authorization" not in members.members["a"].seen[0].headers
+    async with network.session.get(f"{network.url}/.well-known/jwks.json") as response:
+        assert await response.json() == {"keys": []}
+
+
+async def test_proxies_and_passwords_of_the_environment_are_not_used(
+    start: Start, members: Group, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    canary = await members.add("canary", healthy({"ds": []}))
+    await members.add("a", healthy({"ds": people("P1")}))
+    members.members.pop("canary")
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login me password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, canary.url.removesuffix("/api"))
+    network = await start({"a": members.members["a"].url})
+    assert (await network.ask()).outcomes == {"a": "hit"}
+    assert canary.seen == []
+    assert "Authorization" not in members.members["a"].seen[0].headers
+
+
+async def test_answers_of_one_asker_never_reach_another(
+    start: Start, issuer: DemonstrationIssuer, key_file: Path, members: Group
+) -> None:
+    async def echo(request: web.Request) -> web.StreamResponse:
+        """Answer with a record that names whoever the assertion is about."""
+        header = request.headers.get("Authorization")
+        name = "nobody"
+        if header:
+            name = orjson.loads(jws.extract_compact(header.split()[1].encode()).payload)["sub"]
+        return await healthy({"ds": people(name)})(request)
+
+    await members.add("a", echo)
+    network = await begin(start, issuer, key_file, members)
+    tokens = {name: issuer.token(name, AUDIENCE) for name in ("noor", "rosa", "tomas")} | {"nobody": None}
+
+    async def ask(name: str) -> tuple[str, str]:
+        reply = await network.ask(token=tokens[name])
+        return name, reply.sets["a", "ds"]["results"][0]["id"]
+
+    asked = [list(tokens)[number % 4] for number in range(200)]
+    for name, got in await asyncio.gather(*map(ask, asked)):
+        assert name == got
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        NetworkSettings("n", (Peer("a", "http://a"),), signing_key_file=Path("/nowhere/key.pem")),
+        NetworkSettings("n", (Peer("a", "http://a"),), signing_key_file=Path(__file__)),
+        NetworkSettings("n", (Peer("a", "http://a"), Peer("a", "http://b"))),
+        NetworkSettings("n", (Peer("a", "http://a"),), signing_key_file=Path(__file__), assertion_seconds=500),
+    ],
+)
+def test_a_key_or_peer_that_cannot_be_used_is_said_at_the_start(settings: NetworkSettings) -> None:
+    with pytest.raises(ConfigurationError):
+        create_network(settings)
