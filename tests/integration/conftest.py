@@ -11,6 +11,7 @@ import aiohttp
 import orjson
 import pytest
 from aiohttp.test_utils import TestServer
+from pymongo import MongoClient
 
 from beacon.app import create_app
 from beacon.auth.oidc import Verifier
@@ -75,6 +76,12 @@ def _returned(path: str) -> str | None:
 
 
 ServeSite = Callable[..., AbstractAsyncContextManager[Site]]
+
+
+def drop(uri: str, database: str) -> None:
+    """Delete a database."""
+    with MongoClient[dict[str, Any]](uri) as client:
+        client.drop_database(database)
 
 
 @asynccontextmanager

@@ -10,14 +10,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from pymongo import MongoClient
 
 from beacon.auth.policy import policy_for
 from beacon.model.access import Granularity, Level
 from beacon.store.admin import Admin
 from loaders.pipeline import load_phenopackets
 from loaders.report import Progress
-from tests.integration.conftest import Site, serve_site
+from tests.integration.conftest import Site, drop, serve_site
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -47,7 +46,7 @@ async def site(mongo_uri: str, shared: Path) -> AsyncIterator[Site]:
         assert report.errors == 0, report.render()
     async with serve_site(mongo_uri, database) as running:
         yield running
-    MongoClient(mongo_uri).drop_database(database)
+    drop(mongo_uri, database)
 
 
 @pytest.fixture(scope="module")

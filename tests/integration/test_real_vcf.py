@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from pymongo import MongoClient
 
 from beacon.auth.policy import policy_for
 from beacon.model.access import Granularity, Level
 from beacon.store.admin import Admin
 from loaders.report import Progress
 from loaders.vcf import load_vcf
-from tests.integration.conftest import Site, serve_site
+from tests.integration.conftest import Site, drop, serve_site
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -44,7 +43,7 @@ def expected(shared: Path) -> dict[str, Any]:
 async def loaded(request: pytest.FixtureRequest, mongo_uri: str, shared: Path) -> AsyncIterator[tuple[str, Site]]:
     name: str = request.param
     database = "real_vcf"
-    MongoClient(mongo_uri).drop_database(database)
+    drop(mongo_uri, database)
     with Admin.open(mongo_uri, database) as admin:
         admin.create_dataset("calls", policy=policy_for(Level.PUBLIC, Granularity.RECORD))
         path = shared / "data" / "vcf" / name
@@ -52,7 +51,7 @@ async def loaded(request: pytest.FixtureRequest, mongo_uri: str, shared: Path) -
         assert report.errors == 0, report.render()
     async with serve_site(mongo_uri, database) as running:
         yield name, running
-    MongoClient(mongo_uri).drop_database(database)
+    drop(mongo_uri, database)
 
 
 def place(name: str, row: dict[str, Any], start: int, end: int | None = None) -> dict[str, Any]:
