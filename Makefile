@@ -25,12 +25,13 @@ format: .venv/.dev
 clean:
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-# Each sentence names the one thing that is missing; a broken half of an environment is made again.
-.venv/bin/python:
+# Each sentence names the one thing that is missing; an environment whose making was interrupted is made again.
+.venv/.made:
 	@$(PYTHON) -c '' 2>/dev/null || { echo 'Skerry needs Python 3.11 or later: install the package python3 (or name another one: make PYTHON=/path/to/python3.12).' >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Skerry needs Python 3.11 or later, and $(PYTHON) is $$($(PYTHON) -c 'import platform; print(platform.python_version())'): install a newer one and name it with make PYTHON=/path/to/python3.12." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo 'Python cannot make virtual environments here: install the package python3-venv (sudo apt-get install python3-venv).' >&2; exit 1; }
 	@$(PYTHON) -m venv --clear .venv
+	@touch $@
 
 # mongod of the extra "embedded" is linked with these two; a mongod of the system brings its own.
 .PHONY: libraries
@@ -42,12 +43,12 @@ libraries:
 	    done; \
 	fi
 
-.venv/.run: pyproject.toml constraints.txt | .venv/bin/python libraries
+.venv/.run: pyproject.toml constraints.txt | .venv/.made libraries
 	@echo 'Installing Skerry into .venv (once)...'
 	@$(PIP) install --quiet --constraint constraints.txt --editable '.[embedded,fast]'
 	@touch $@
 
-.venv/.dev: pyproject.toml constraints.txt | .venv/bin/python libraries
+.venv/.dev: pyproject.toml constraints.txt | .venv/.made libraries
 	@echo 'Installing Skerry and its development tools into .venv (once)...'
 	@$(PIP) install --quiet --constraint constraints.txt --editable '.[embedded,fast,dev]'
 	@touch $@ .venv/.run
