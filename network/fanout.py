@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from beacon.model.access import Person
+from beacon.model.entry_types import ENTRY_TYPES
 from beacon.model.query import Query
 from network.client import Client, Question, encode, request_path
 from network.outcomes import Outcome
@@ -26,9 +27,12 @@ class Ask:
 def plan(registry: Registry, query: Query) -> tuple[Ask, ...]:
     """Say who is asked what, in the registry's order.
 
-    Everybody is asked the same, except that a dataset named with its member (``site-a:cases``) is asked for
-    there alone; a member of which nothing but other members' datasets are wanted is not asked at all.
+    Everybody is asked the same, except that a dataset or cohort named with its member (``site-a:cases``) is
+    asked for there alone; a member of which nothing but other members' datasets are wanted is not asked at all.
     """
+    anchor = query.anchor
+    if anchor and ENTRY_TYPES[anchor.entry_type].collection and (owner := registry.owner(anchor.id)):
+        return (Ask(owner[0], _question(replace(query, anchor=replace(anchor, id=owner[1])))),)
     chosen: dict[str, list[str]] = {member.id: [] for member in registry.members}
     for dataset in query.datasets or ():
         owner = registry.owner(dataset)

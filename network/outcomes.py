@@ -258,24 +258,31 @@ def document(body: bytes) -> Mapping[str, Any]:
 
 
 def _error(reply: Reply, *, single: bool) -> Verdict:
-    code, message = _error_fields(reply.body)
+    code, message, where = _error_fields(reply.body)
     reason = f"HTTP {reply.status}" + (f": {message}" if message else "")
-    if single and reply.status == 404 and code == "not_found":
-        return Verdict(NO_HIT, "It knows no such record.", Finding(False, NOTHING), code)
+    if reply.status == 404 and code == "not_found":
+        if where.startswith("/"):  # it has no such path, which says nothing about its data
+            return Verdict(CANNOT_ANSWER, sentence(reason), code="cannot_answer")
+        if single:
+            return Verdict(NO_HIT, "It knows no such record.", Finding(False, NOTHING), code)
     kind = _BY_CODE.get(code) or _BY_STATUS.get(reply.status) or INVALID
     return Verdict(kind, sentence(reason), code=code)
 
 
-def _error_fields(body: bytes) -> tuple[str, str]:
-    """The code and message of an error body; both empty for a body that is none."""
+def _error_fields(body: bytes) -> tuple[str, str, str]:
+    """The code, message and place of an error body; empty where it does not give them."""
     try:
         error = document(body).get("error")
     except InvalidAnswer:
-        return "", ""
+        return "", "", ""
     if not isinstance(error, dict):
-        return "", ""
-    code, message = error.get("skerryCode"), error.get("errorMessage")
-    return code if isinstance(code, str) else "", message if isinstance(message, str) else ""
+        return "", "", ""
+    code, message, where = (error.get(key) for key in ("skerryCode", "errorMessage", "where"))
+    return _string(code), _string(message), _string(where)
+
+
+def _string(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def sentence(text: str) -> str:

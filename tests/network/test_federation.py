@@ -186,6 +186,18 @@ async def test_hanging_members_do_not_add_up(members: Group, start: Start) -> No
     assert list(reply.outcomes.values()) == ["timeout"] * 8 + ["hit"]
 
 
+async def test_long_answers_that_are_slow_to_read_do_not_break_the_deadline(members: Group, start: Start) -> None:
+    dense = b'{"meta": {' + b",".join(b'"%d": [[[], {}, "text"]]' % number for number in range(60_000)) + b"}}"
+    for number in range(12):
+        await members.add(f"m{number}", replying(dense))
+    await members.add("healthy", HIT)
+    network = await start({name: member.url for name, member in members.members.items()}, deadline_seconds=0.4)
+    began = time.perf_counter()
+    reply = await network.ask()
+    assert time.perf_counter() - began < 0.4 + SLACK
+    assert set(reply.outcomes.values()) <= {"hit", "invalid", "timeout"}
+
+
 async def test_paging_is_the_same_question_to_each_member(members: Group, start: Start) -> None:
     await members.add("a", healthy({"ds": people("P1", "P2", "P3")}))
     network = await start({"a": members.members["a"].url})

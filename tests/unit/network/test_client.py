@@ -96,6 +96,13 @@ def test_a_dataset_named_with_its_member_is_asked_for_there_alone() -> None:
     assert b'["cases"]' in (everybody[1].question.body or b"")
 
 
+def test_a_dataset_or_cohort_in_a_path_may_be_named_with_its_member_too() -> None:
+    for kind in ("dataset", "cohort"):
+        asks = plan(registry(), Query("individual", Anchor(kind, "site-a:cases")))
+        assert [(ask.member.id, ask.question.path) for ask in asks] == [("site-a", f"/{kind}s/cases/individuals")]
+    assert len(plan(registry(), Query("biosample", Anchor("individual", "site-a:P1")))) == 2
+
+
 def test_a_member_listed_twice_or_with_a_password_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="same id a"):
         Registry([Peer("a", "https://a.example"), Peer("a", "https://b.example")])

@@ -78,10 +78,12 @@ def test_errors_are_told_apart_by_our_code_then_by_status(status: int, code: str
 
 
 def test_a_record_that_a_member_does_not_know_is_a_no_and_an_unknown_path_is_not() -> None:
-    missing = {"error": {"errorCode": 404, "skerryCode": "not_found"}}
+    missing: dict[str, dict[str, Any]] = {"error": {"errorCode": 404, "skerryCode": "not_found"}}
     one = Query("individual", Anchor("individual", "P1"), granularity=Granularity.COUNT)
     assert kind(missing, one, 404) == "no_hit"
     assert kind(b"<html>404</html>", one, 404) == "invalid"
+    missing["error"]["where"] = "/api/individuals/P1"
+    assert kind(missing, one, 404) == "cannot_answer"
 
 
 @pytest.mark.parametrize(
