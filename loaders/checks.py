@@ -6,7 +6,9 @@ loading it would make an answer wrong; a warning is about something that a curat
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from datetime import date
 from typing import Any
 
 import orjson
@@ -28,6 +30,7 @@ RULES: Mapping[str, tuple[Severity, str]] = {
     "term-label-missing": (WARNING, "A term has no label."),
     "term-label": (WARNING, "A term's label is not the ontology's."),
     "resource-missing": (WARNING, "A prefix in use is not among the resources of the meta data."),
+    "date-impossible": (ERROR, "A point in time lies on a day that no calendar has."),
     "feature-contradiction": (ERROR, "A feature is observed and excluded, with the same onset and modifiers."),
     "feature-both": (WARNING, "A feature is observed and excluded, with different onset or modifiers."),
     "feature-excluded-ancestor": (WARNING, "A feature is observed although a more general one is excluded."),
@@ -43,6 +46,7 @@ RULES: Mapping[str, tuple[Severity, str]] = {
 }
 """Rule ids with their severity and what they mean."""
 
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:")
 _NO_TERMS = frozenset({"metaData", "files", "variation", "extensions", "xrefs", "geneContext", "gene"})
 """Members that hold no ontology terms at any depth."""
 _NOT_TERMS = frozenset(
@@ -65,6 +69,7 @@ def _findings(packet: Mapping[str, Any], terms: Terms) -> Iterator[Finding]:
     places = list(term_places(packet))
     yield from _terms(places, terms)
     yield from _resources(packet, places)
+    yield from _dates(packet)
     yield from _features(packet.get("phenotypicFeatures") or [], terms)
     yield from _samples(packet)
     yield from _variants(packet)
@@ -126,6 +131,24 @@ def _resources(packet: Mapping[str, Any], places: list[tuple[str, Mapping[str, A
     if missing := [prefix for prefix in used if prefix.casefold() not in listed]:
         message = f"Terms of {', '.join(missing)} are used, but meta data list no such resource."
         yield "resource-missing", "/metaData/resources", message, ", ".join(missing), None
+
+
+def _dates(value: Any, pointer: str = "") -> Iterator[Finding]:
+    """Look at every text that is written as a point in time; the schema cannot count the days of a month."""
+    if isinstance(value, str):
+        if _TIME.match(value) and not _is_day(value[:10]):
+            yield "date-impossible", pointer, f"There is no day {value[:10]}.", value, None
+    elif isinstance(value, dict | list):
+        for name, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _dates(item, f"{pointer}/{name}")
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _features(features: list[dict[str, Any]], terms: Terms) -> Iterator[Finding]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from datetime import date as day
 from typing import Any
 
 Json = dict[str, Any]
@@ -51,7 +50,7 @@ def time(element: Mapping[str, Any] | None) -> Json | None:
             return {"weeks": int(value["weeks"]), "days": int(value.get("days", 0))}
         case "ontologyClass":
             return term(value)
-        case "interval" if _is_day(value["start"][:10]) and _is_day(value["end"][:10]):
+        case "interval":
             return dict(value)
     return None
 
@@ -62,16 +61,7 @@ def _age(age: Mapping[str, Any]) -> Json:
 
 def date(element: Mapping[str, Any] | None) -> str | None:
     """Return the day of a time element that is a point in time, else None."""
-    text = element.get("timestamp", "")[:10] if element else ""
-    return text if _is_day(text) else None
-
-
-def _is_day(text: str) -> bool:
-    try:
-        day.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
+    return element["timestamp"][:10] if element and "timestamp" in element else None
 
 
 def compact(members: Mapping[str, Any], info: Mapping[str, Any] | None = None) -> Json:

@@ -113,7 +113,7 @@ def _conclude(report: Report, reader: Reader, total: int) -> None:
     if reader.counts.duplicates:
         report.count("repeated document", reader.counts.duplicates)
     if reader.counts.set_aside:
-        report.count("document set aside", reader.counts.set_aside)
+        report.count("set-aside document", reader.counts.set_aside)
 
 
 def _write(admin: Admin, dataset: str, writer: SegmentWriter, packets: Iterator[Packet], report: Report) -> None:
@@ -128,7 +128,8 @@ def _write(admin: Admin, dataset: str, writer: SegmentWriter, packets: Iterator[
             for problem in _renamed(packet, one):
                 report.add(problem)
             report.count("individual")
-            report.count("variant in a person", len(one.cases))
+            report.count("derived biosample", int(one.derived is not None))
+            report.count("case", len(one.cases))
 
 
 def _write_one(writer: SegmentWriter, packet: Packet, one: Converted) -> None:

@@ -76,7 +76,8 @@ class Report:
 
     def count(self, kind: str, number: int = 1) -> None:
         """Count something that was read or loaded."""
-        self.counts[kind] = self.counts.get(kind, 0) + number
+        if number:
+            self.counts[kind] = self.counts.get(kind, 0) + number
 
     @property
     def errors(self) -> int:
