@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
+from beacon import telemetry
 from beacon.auth.oidc import Verifier
 from beacon.errors import ConfigurationError
 from beacon.http.handlers import ROOT
@@ -73,13 +74,14 @@ async def running(settings: SiteSettings, mongo_uri: str) -> AsyncIterator[str]:
 
 async def serve(settings: SiteSettings, mongo_uri: str) -> None:
     """Serve one site until SIGINT or SIGTERM. Raises as ``running``."""
+    telemetry.set_up(settings.log)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     try:
         async with running(settings, mongo_uri) as address:
-            _log.info("%s answers at %s", settings.name, address)
+            _log.info("%s answers at %s; try: curl %s/individuals", settings.name, address, address)
             await stop.wait()
             _log.info("ending, after the requests under way")
     finally:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from beacon import telemetry
 from beacon.errors import MethodNotAllowed, NotFound, QueryTimeout, SkerryError, TooLarge, Unauthenticated
 from beacon.http import envelope
 from beacon.http.handlers import respond
@@ -37,23 +38,22 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer one request, whatever happens, with a Beacon document; never with an exception's words."""
     began = time.monotonic()
     request_id = str(uuid.uuid4())
+    telemetry.request_id.set(request_id)
     try:
         response = await _answer(request, handler)
     except SkerryError as error:
         response = _refusal(request, error)
         if error.status >= 500:
-            _errors.warning(
-                "%s: %s", error.code, error.message, exc_info=error.__cause__, extra={"request_id": request_id}
-            )
+            _errors.warning("%s: %s", error.code, error.message, exc_info=error.__cause__)
     except asyncio.CancelledError:
-        _access(request, request_id, 499, began)
+        _access(request, 499, began)
         raise
     except Exception:  # noqa: BLE001 - the outermost place: whoever asked gets a sentence, the log gets the cause
-        _errors.exception("unexpected", extra={"request_id": request_id})
+        _errors.exception("unexpected")
         response = _refusal(request, SkerryError(f"Something went wrong here; it is logged as {request_id}."))
     response.headers.update(HEADERS)
     response.headers["X-Request-Id"] = request_id
-    _access(request, request_id, response.status, began)
+    _access(request, response.status, began)
     return response
 
 
@@ -103,7 +103,7 @@ def _refusal(request: web.Request, error: SkerryError) -> web.Response:
     return response
 
 
-def _access(request: web.Request, request_id: str, status: int, began: float) -> None:
+def _access(request: web.Request, status: int, began: float) -> None:
     """Write one line per request: the route's template, never the question or the asker's name."""
     if not _log.isEnabledFor(logging.INFO):
         return
@@ -113,7 +113,7 @@ def _access(request: web.Request, request_id: str, status: int, began: float) ->
     _log.info(
         "%s %s %d %.1f ms", request.method, path, status, took,
         extra={
-            "request_id": request_id, "method": request.method, "path": path, "status": status,
+            "method": request.method, "path": path, "status": status,
             "milliseconds": round(took, 1), "client": client_address(request, request.app[DOOR].settings.listen),
         },
     )  # fmt: skip
