@@ -113,11 +113,10 @@ def _socket(folder: Path) -> Path:
     if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
         return path
     runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-    short = (
-        Path(runtime, "skerry")
-        if 0 < len(os.fsencode(runtime)) <= _LONGEST_RUNTIME_PATH
-        else Path(f"/tmp/skerry-{os.geteuid()}")  # noqa: S108 - checked below
-    )
+    if 0 < len(os.fsencode(runtime)) <= _LONGEST_RUNTIME_PATH:
+        short = Path(runtime, "skerry")
+    else:
+        short = Path(f"/tmp/skerry-{os.geteuid()}")  # noqa: S108 - trusted only where it is private
     link = _private_folder(short) / hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
     if not link.is_symlink():
         made = link.with_suffix(f".{os.getpid()}")
