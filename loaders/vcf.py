@@ -1,0 +1,238 @@
+"""Loading a VCF or BCF: its samples, and every ALT of every record with its calls, published at once or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from beacon import __version__
+from beacon.errors import LoadError
+from beacon.model.records import unite as unite_bodies
+from beacon.model.variant import Allele, is_sequence
+from beacon.store.admin import Admin
+from beacon.store.writer import LoadInfo, SegmentWriter
+from loaders.genotypes import unite as unite_calls
+from loaders.mapping import SEXES, UNKNOWN
+from loaders.pipeline import tell
+from loaders.report import Advance, Problem, Progress, Report, Severity
+from loaders.vcf_header import Header, HeaderError, decide_assembly, lengths_contradict, parse_header
+from loaders.vcf_lines import Damaged, numbered_lines
+from loaders.vcf_records import Record, RecordReader, Site, Unusable
+
+FORMAT = "vcf"
+MAX_ERRORS = 100
+"""After so many errors a file is read no further: it was made wrong, and a list would not help."""
+STEP = 200
+"""Records between two signs of progress."""
+
+_Key = tuple[int, int, str, str, int]
+
+
+def load_vcf(
+    admin: Admin,
+    path: Path,
+    dataset: str,
+    *,
+    assembly: str | None = None,
+    cohort: str | None = None,
+    progress: Progress | None = None,
+    who: str = "",
+) -> Report:
+    """Load a VCF (plain, gzip, bgzip) or BCF into a dataset and report.
+
+    Any error in the file refuses all of it: the report names the places and nothing changes. A file that the dataset
+    holds already changes nothing. Raises ``LoadError`` where there is no such file or dataset or where the assembly
+    is not certain, and ``StoreUnavailable``.
+    """
+    admin.dataset(dataset)
+    progress = progress or Progress(quiet=True)
+    report = Report(dataset)
+    sha256 = _digest(path)
+    if admin.loaded(dataset, sha256, FORMAT):
+        report.outcome = f"Dataset {dataset} holds this file already; nothing was changed."
+        return report
+    lines = numbered_lines(path)
+    try:
+        header = parse_header(lines)
+    except HeaderError as error:
+        report.add(Problem(path.name, error.line, None, "vcf-header", Severity.ERROR, error.message, None, error.hint))
+        return _refused(report)
+    except Damaged as error:
+        report.add(error.problem)
+        return _refused(report)
+    chosen = decide_assembly(header, assembly)
+    _compare_lengths(header, chosen, path.name, report)
+    now = datetime.now(UTC)
+    load = LoadInfo(path.name, sha256, FORMAT, f"skerry {__version__}", now, who, chosen, cohort)
+    reader = RecordReader.build(header, chosen, path.name)
+    with admin.begin(dataset, load, _no_ancestors) as writer:
+        add_samples(writer, header, load, admin.owners(dataset, header.samples))
+        with progress.task(f"Loading {path.name} into {dataset}") as advance:
+            for site in in_order(records(reader, lines, report, advance), len(header.samples), path.name, report):
+                if not report.errors:
+                    writer.allele(site.allele, site.body, site.calls)
+        if report.errors:
+            return _refused(report)
+        tell(report, writer.publish())
+    return report
+
+
+def _no_ancestors(term: str) -> tuple[str, ...]:
+    """Samples of a VCF are described by single terms that stand under no other here."""
+    del term
+    return ()
+
+
+def records(
+    reader: RecordReader, lines: Iterable[tuple[int, bytes]], report: Report, advance: Advance
+) -> Iterator[Record]:
+    """Read records; what is wrong goes into the report, and the rest is read on for what else is wrong."""
+    since = 0
+    try:
+        for number, line in lines:
+            report.count("record")
+            since += 1
+            if since == STEP:
+                advance(since)
+                since = 0
+            try:
+                record = reader.read(number, line)
+            except Unusable as error:
+                report.add(error.problem)
+                if report.errors >= MAX_ERRORS:
+                    report.ahead = f"Reading stopped after {MAX_ERRORS} errors."
+                    return
+                continue
+            if not record.sites:
+                report.count("record of the reference alone")
+            yield record
+    except Damaged as error:
+        report.add(error.problem)
+    finally:
+        advance(since)
+
+
+def in_order(found: Iterable[Record], samples: int, file: str, report: Report) -> Iterator[Site]:
+    """Yield the alleles of records in order of their start, each once, chromosome by chromosome.
+
+    Trimming can move an allele's start to the right, so alleles wait until no later record can come before them;
+    there they meet their repetitions, with which they are united. Records out of order go into the report, and end it.
+    """
+    waiting: dict[_Key, Site] = {}
+    heap: list[_Key] = []
+    done: set[str] = set()
+    chrom, last = "", 0
+
+    def ready(before: int | None) -> Iterator[Site]:
+        while heap and (before is None or heap[0][0] < before):
+            yield waiting.pop(heapq.heappop(heap))
+
+    for record in found:
+        if record.chrom != chrom:
+            yield from ready(None)
+            done.add(chrom)
+            chrom, last = record.chrom, 0
+            if chrom in done:
+                report.add(_misplaced(file, record, "CHROM", f"Records of {record.contig} are in two places."))
+                return
+        elif record.pos < last:
+            report.add(_misplaced(file, record, "POS", f"POS {record.pos} comes after {last} of the same contig."))
+            return
+        last = record.pos
+        yield from ready(record.pos - 1)
+        for site in record.sites:
+            key = _key(site.allele)
+            if key in waiting:
+                waiting[key] = _united(waiting[key], site, samples, file, report)
+            else:
+                waiting[key] = site
+                heapq.heappush(heap, key)
+    yield from ready(None)
+
+
+def _key(allele: Allele) -> _Key:
+    """Return what tells alleles of one chromosome apart, in the order in which they are written."""
+    ref = allele.ref if is_sequence(allele.alt) else ""
+    return allele.start, allele.end, ref, allele.alt, allele.length or 0
+
+
+def _misplaced(file: str, record: Record, column: str, message: str) -> Problem:
+    value = record.contig if column == "CHROM" else record.pos
+    hint = "Sort the file by contig and position (bcftools sort does) and load it again."
+    return Problem(file, record.line, column, "vcf-order", Severity.ERROR, message, value, hint)
+
+
+def _united(held: Site, again: Site, samples: int, file: str, report: Report) -> Site:
+    message = f"The allele {again.allele.id} is in line {held.line} already; its calls there and here were united."
+    report.add(Problem(file, again.line, "ALT", "vcf-allele-twice", Severity.WARNING, message, again.allele.alt))
+    unite_bodies(held.body, again.body)
+    if held.calls is None or again.calls is None:
+        return replace(held, calls=held.calls or again.calls)
+    return replace(held, calls=unite_calls(held.calls, again.calls, samples))
+
+
+def add_samples(writer: SegmentWriter, header: Header, load: LoadInfo, owners: dict[str, str]) -> None:
+    """Add the file's samples: each a biosample, a run and an analysis of the person whose sample that is.
+
+    That person is the owner of a sample of this name, where the dataset has one, else the individual of this name,
+    who is made, marked as derived, where there is none. Columns are numbered like the header's samples.
+    """
+    people = [owners.get(sample) or sample for sample in header.samples]
+    writer.reserve("individual", people)
+    writer.reserve("biosample", header.samples)
+    day = header.date or load.time.date().isoformat()
+    origin = {"file": load.source, "dateFrom": "fileDate" if header.date else "load"}
+    stem = re.sub(r"[^A-Za-z0-9._-]", "_", re.sub(r"(\.vcf|\.bcf)?(\.gz|\.bgz)?$", "", load.source))
+    pipeline = ", ".join(header.sources) or "unknown"
+    for number, (sample, person) in enumerate(zip(header.samples, people, strict=True)):
+        of = {"individualId": person, "biosampleId": sample}
+        # The same people may come in many files, so a run's id names the file, and its contents too.
+        run, analysis = (f"{sample}:{kind}:{stem}:{load.sha256[:8]}" for kind in ("run", "analysis"))
+        writer.individual({"id": person, "sex": dict(SEXES["UNKNOWN_SEX"]), "info": {"derived": True}}, derived=True)
+        writer.record("biosample", _biosample(sample, person, load.source), individual=person, derived=True)
+        writer.record("run", {"id": run, **of, "runDate": day, "info": dict(origin)}, individual=person)
+        writer.record(
+            "analysis",
+            {"id": analysis, "runId": run, **of, "analysisDate": day, "pipelineName": pipeline, "info": dict(origin)},
+            individual=person,
+        )
+        column = writer.column(person, sample, run, analysis)
+        assert column == number, "a new segment numbers its columns from 0"
+
+
+def _biosample(id: str, person: str, file: str) -> dict[str, object]:
+    return {
+        "id": id,
+        "individualId": person,
+        "biosampleStatus": dict(UNKNOWN),
+        "sampleOriginType": dict(UNKNOWN),
+        "info": {"file": file},
+    }
+
+
+def _compare_lengths(header: Header, assembly: str, file: str, report: Report) -> None:
+    """Warn of contigs that have another length than in the assembly that was decided on."""
+    for contig in header.contigs.values():
+        if contig.length and lengths_contradict([(contig.name, contig.length)], assembly):
+            message = f"The header gives {contig.name} {contig.length} bases, which is not its length in {assembly}."
+            where = f"contig {contig.name}"
+            report.add(Problem(file, None, where, "vcf-contig-length", Severity.WARNING, message, contig.length))
+
+
+def _refused(report: Report) -> Report:
+    many = "an error" if report.errors == 1 else f"{report.errors} errors"
+    report.outcome = f"The file has {many}; dataset {report.dataset} was not changed."
+    return report
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise LoadError(f"{path} cannot be read: {error.strerror or error}", where=str(path)) from error

@@ -1,0 +1,256 @@
+"""From one line of a VCF to its alleles: every ALT with its place, its description and its calls."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from beacon.model import variant
+from beacon.model.calls import Calls
+from beacon.model.variant import Allele
+from loaders.annotations import Annotator, Info, Json, alternative_ids
+from loaders.genotypes import GenotypeError, Genotypes, WrongColumns, count_columns, decode
+from loaders.report import Problem, Severity
+from loaders.vcf_header import Header
+
+MAX_POSITION = 2**31 - 1
+_REF = re.compile(r"[ACGTUNRYSWKMBDHVacgtunryswkmbdhv]+")
+_BASES = r"[ACGTUNRYSWKMBDHVacgtunryswkmbdhv]"
+_PLACE = r"(?:<[^<>\s,]+>|[^<>\[\]\s,:]+)(?::\d+)?"
+_ALT = re.compile(
+    rf"{_BASES}+|\*|<[^<>\s,]+>|\.{_BASES}+|{_BASES}+\.|"
+    rf"{_BASES}+(?:\[{_PLACE}\[|\]{_PLACE}\])|(?:\[{_PLACE}\[|\]{_PLACE}\]){_BASES}+"
+)
+_SPANNED = re.compile(r"<(?:(?:DEL|DUP|INV|CNV)(?::.*)?|CN\d+)>", re.IGNORECASE)
+"""Symbolic alleles that reach as far as SVLEN says where there is no END."""
+
+
+class Unusable(Exception):
+    """A record that cannot be loaded; ``problem`` says where and why."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One ALT of one record. ``calls`` is None where the record has no genotypes. Columns are sample numbers."""
+
+    line: int
+    allele: Allele
+    body: Json
+    calls: Calls | None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One line: its contig as written, its chromosome as stored, its 1-based position, and its alleles."""
+
+    line: int
+    contig: str
+    chrom: str
+    pos: int
+    sites: tuple[Site, ...]
+
+
+@dataclass(slots=True)
+class RecordReader:
+    """Reads the records of one file."""
+
+    header: Header
+    assembly: str
+    file: str
+    annotator: Annotator
+    _chromosomes: dict[str, str]
+
+    @classmethod
+    def build(cls, header: Header, assembly: str, file: str) -> RecordReader:
+        """Prepare to read records under a header."""
+        return cls(header, assembly, file, Annotator.build(header, file), {})
+
+    def read(self, line: int, raw: bytes) -> Record:
+        """Read one line. Raises ``Unusable`` with the first thing that is wrong with it."""
+        parts = raw.split(b"\t", 9)
+        self._check_width(line, raw, parts)
+        try:
+            contig, pos_text, id, ref, alt_text, qual, filters, info_text = (part.decode() for part in parts[:8])
+        except UnicodeDecodeError:
+            raise self._unusable(line, None, "encoding", "The record is not in UTF-8.", None) from None
+        chrom = self._chromosome(line, contig)
+        pos = self._position(line, contig, pos_text)
+        if not _REF.fullmatch(ref):
+            hint = "REF takes A, C, G, T and N."
+            raise self._unusable(line, "REF", "ref", f"REF is {ref!r}, which are no bases.", ref, hint)
+        alts = () if alt_text == "." else tuple(alt_text.split(","))
+        for alt in alts:
+            self._check_alt(line, ref, alt)
+        genotypes = self._genotypes(line, parts, len(alts))
+        if not alts:
+            return Record(line, contig, chrom, pos, ())
+        described = self._describe(line, contig, pos, id, ref, qual, filters)
+        info = _Fields(info_text)
+        sites = tuple(
+            self._site(line, chrom, pos, ref, alts, index, info, described, genotypes) for index in range(len(alts))
+        )
+        return Record(line, contig, chrom, pos, sites)
+
+    def _site(
+        self,
+        line: int,
+        chrom: str,
+        pos: int,
+        ref: str,
+        alts: tuple[str, ...],
+        index: int,
+        info: _Fields,
+        described: Json,
+        genotypes: Genotypes | None,
+    ) -> Site:
+        alt = alts[index]
+        end, length = None, None
+        if not variant.is_sequence(alt):
+            end, length = self._extent(line, described, alt, index, len(alts), info.values)
+        allele = variant.from_vcf(self.assembly, chrom, pos, ref, alt, end=end, length=length)
+        body: Json = {"info": {"vcf": described | {"alt": alt, "altIndex": index + 1}}}
+        identifiers: Json = {}
+        if self.annotator.annotations:
+            molecular, identifiers = self.annotator.molecular(info.values, ref, alts, index)
+            if molecular:
+                body["molecularAttributes"] = molecular
+        if alternatives := alternative_ids(described.get("id", "")):
+            identifiers["variantAlternativeIds"] = alternatives
+        if identifiers:
+            body["identifiers"] = identifiers
+        if (
+            genotypes is None
+            and self.annotator.frequencies
+            and (populations := self.annotator.populations(info.values, index))
+        ):
+            body["frequencyInPopulations"] = populations
+        return Site(line, allele, body, None if genotypes is None else genotypes.calls(index + 1))
+
+    def _check_width(self, line: int, raw: bytes, parts: list[bytes]) -> None:
+        expected = self.header.columns
+        # Of the samples, which are all in the last part, ``decode`` counts the columns.
+        if len(parts) != min(expected, 10):
+            raise self._width(line, raw.count(b"\t") + 1)
+
+    def _width(self, line: int, found: int) -> Unusable:
+        message = f"The record has {found} columns, the header {self.header.columns}."
+        hint = "Columns are separated by single tabs; the line may have been cut."
+        return self._unusable(line, None, "columns", message, found, hint)
+
+    def _chromosome(self, line: int, contig: str) -> str:
+        known = self._chromosomes.get(contig)
+        if known is None:
+            if self.header.contigs and contig not in self.header.contigs:
+                message = f"The header has no contig {contig!r}."
+                hint = "Add its ##contig line, or correct CHROM."
+                raise self._unusable(line, "CHROM", "contig", message, contig, hint)
+            if not contig or any(character.isspace() for character in contig):
+                raise self._unusable(line, "CHROM", "contig", f"CHROM is {contig!r}, which is no name.", contig)
+            known = self._chromosomes[contig] = self.header.chromosome(contig)
+        return known
+
+    def _position(self, line: int, contig: str, text: str) -> int:
+        pos = int(text) if text.isascii() and text.isdigit() and len(text) <= 10 else 0
+        if not 0 < pos <= MAX_POSITION:
+            hint = "POS counts from 1, in whole numbers."
+            raise self._unusable(line, "POS", "pos", f"POS is {text!r}, which is no position.", text, hint)
+        known = self.header.contigs.get(contig)
+        if known is not None and known.length is not None and pos > known.length:
+            message = f"POS is {pos}, but the header says that {contig} has {known.length} bases."
+            raise self._unusable(line, "POS", "pos", message, text, "Correct the ##contig line, or POS.")
+        return pos
+
+    def _check_alt(self, line: int, ref: str, alt: str) -> None:
+        if not _ALT.fullmatch(alt):
+            hint = "ALT takes bases, *, <NAME> and breakends, separated by commas, or a single dot."
+            raise self._unusable(line, "ALT", "alt", f"ALT has {alt!r}, which is no allele.", alt, hint)
+        if alt.upper() == ref.upper():
+            hint = "Leave such a record out, or write ALT as a dot."
+            raise self._unusable(line, "ALT", "alt", f"ALT is the same as REF ({ref}).", alt, hint)
+
+    def _genotypes(self, line: int, parts: list[bytes], alts: int) -> Genotypes | None:
+        samples = len(self.header.samples)
+        if not samples:
+            return None
+        keys = parts[8].split(b":")
+        try:
+            if b"GT" not in keys:
+                count_columns(parts[9], samples)
+                return None
+            return decode(parts[9], samples, keys.index(b"GT"), alts)
+        except WrongColumns as error:
+            raise self._width(line, 9 + int(error.args[0])) from None
+        except GenotypeError as error:
+            name = self.header.samples[error.sample]
+            hint = "Alleles are numbered 0 for REF, then ALT from 1; a dot was not called."
+            raise self._unusable(line, f"{name}/GT", "genotype", error.message, error.text, hint) from None
+
+    def _describe(self, line: int, contig: str, pos: int, id: str, ref: str, qual: str, filters: str) -> Json:
+        """Return what ``info.vcf`` of each ALT says: the record as the file has it."""
+        described: Json = {"chrom": contig, "pos": pos, "ref": ref, "filter": filters}
+        if id != ".":
+            described["id"] = id
+        if qual != ".":
+            try:
+                number = float(qual)
+            except ValueError:
+                hint = "QUAL takes a number or a dot."
+                message = f"QUAL is {qual!r}, which is no number."
+                raise self._unusable(line, "QUAL", "qual", message, qual, hint) from None
+            if math.isfinite(number):
+                described["qual"] = number
+        return described
+
+    def _extent(
+        self, line: int, described: Json, alt: str, index: int, alts: int, info: Info
+    ) -> tuple[int | None, int | None]:
+        """Return (0-based exclusive end, length) of an allele that is not written in bases, from END and SVLEN."""
+        pos, contig = described["pos"], described["chrom"]
+        # Some callers give the mate's chromosome in CHR2; END then lies there.
+        end = self._integer(line, info, "END", 0) if info.get("CHR2", contig) == contig else None
+        lengths = info.get("SVLEN", "").split(",")
+        length = self._integer(line, info, "SVLEN", index if len(lengths) == alts else 0)
+        spanned = bool(_SPANNED.fullmatch(alt))
+        if end is None and length and spanned:
+            end = pos + abs(length)
+        if length is None and spanned and end is not None and end > pos:
+            length = end - pos
+        return end, length
+
+    def _integer(self, line: int, info: Info, key: str, index: int) -> int | None:
+        text = info.get(key, "").split(",")[index]
+        if text in ("", "."):
+            return None
+        if not re.fullmatch(r"-?[0-9]{1,10}", text):
+            message = f"{key} is {text!r}, which is no whole number."
+            raise self._unusable(line, f"INFO/{key}", "info", message, text)
+        return int(text)
+
+    def _unusable(
+        self, line: int, column: str | None, rule: str, message: str, value: Any, hint: str | None = None
+    ) -> Unusable:
+        return Unusable(Problem(self.file, line, column, f"vcf-{rule}", Severity.ERROR, message, value, hint))
+
+
+class _Fields:
+    """A record's INFO, taken apart only when somebody asks."""
+
+    __slots__ = ("_text", "_values")
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._values: Mapping[str, str] | None = None
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        if self._values is None:
+            pairs = (part.partition("=") for part in self._text.split(";"))
+            self._values = {key: value for key, _, value in pairs}
+        return self._values
