@@ -46,7 +46,8 @@ async def running(settings: SiteSettings, mongo_uri: str) -> AsyncIterator[str]:
     """
     listen = settings.listen
     tls = tls_context(listen)
-    store = await MongoStore.open(mongo_uri, settings.mongo.database, pool_size=settings.mongo.pool_size)
+    mongo = settings.mongo
+    store = await MongoStore.open(mongo_uri, mongo.database, pool_size=mongo.pool_size, max_waiting=mongo.max_waiting)
     verifier = Verifier(settings.issuers, settings.nodes, beacon_id=settings.id)
     runner = web.AppRunner(
         create_app(settings, store, verifier),

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from beacon import __version__
+from beacon import __version__, telemetry
 from beacon.auth.policy import difference, policy_for, policy_from_toml
 from beacon.errors import ConfigurationError, SkerryError
 from beacon.model.access import DatasetPolicy, Granularity, Level
@@ -296,6 +296,7 @@ def _serve(options: argparse.Namespace) -> int:
         listen, host=options.host or listen.host, port=listen.port if options.port is None else options.port
     )
     settings = replace(settings, listen=listen)
+    telemetry.set_up(settings.log)
     with mongodb(settings.mongo) as uri:
         asyncio.run(serve(settings, uri))
     return 0
@@ -304,7 +305,9 @@ def _serve(options: argparse.Namespace) -> int:
 def _serve_network(options: argparse.Namespace) -> int:
     from network.app import serve
 
-    asyncio.run(serve(load_network(options.config)))
+    settings = load_network(options.config)
+    telemetry.set_up(settings.log)
+    asyncio.run(serve(settings))
     return 0
 
 

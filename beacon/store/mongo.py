@@ -10,6 +10,7 @@ import re
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any, TypeVar
 
 import numpy as np
@@ -52,6 +53,8 @@ class _Kept:
             held: T = self._values[key][0]
             return held
         value, size = await make()
+        if key in self._values:  # somebody else fetched it meanwhile
+            return value
         self._values[key] = (value, size)
         self._size += size
         while self._size > self._limit and len(self._values) > 1:
@@ -70,15 +73,15 @@ class MongoStore:
         self._db = client[database]
         self._gate = gate
         self._kept = _Kept(kept_bytes)
-        self._decoded: dict[str, tuple[int, Dataset]] = {}
+        self._decoded: dict[str, tuple[tuple[datetime, int], Dataset]] = {}
 
     @classmethod
-    async def open(cls, uri: str, database: str, *, pool_size: int = 12) -> MongoStore:
+    async def open(cls, uri: str, database: str, *, pool_size: int = 12, max_waiting: int | None = None) -> MongoStore:
         """Connect and check the data model. Raises ``StoreUnavailable`` or ``ConfigurationError``."""
         client: AsyncMongoClient[Document] = AsyncMongoClient(
             uri, maxPoolSize=pool_size, serverSelectionTimeoutMS=10_000, tz_aware=True
         )
-        store = cls(client, database, Gate(pool_size))
+        store = cls(client, database, Gate(pool_size, max_waiting))
         async with store._asking():
             check_version(await store._db["meta"].find_one({"_id": "model"}))
         return store
@@ -98,15 +101,17 @@ class MongoStore:
     async def datasets(self) -> Mapping[str, Dataset]:
         """Return all datasets with their visible segments, by id; unchanged ones are not fetched again."""
         async with self._asking():
-            revisions = {
-                row["_id"]: row["revision"]
-                async for row in self._db["datasets"].find({}, {"revision": 1}).sort("_id", 1)
+            # A dataset may be deleted and made anew under its old id, so the revision alone does not tell.
+            states = {
+                row["_id"]: (row["created"], row["revision"])
+                async for row in self._db["datasets"].find({}, {"created": 1, "revision": 1}).sort("_id", 1)
             }
-            stale = [id for id, revision in revisions.items() if self._decoded.get(id, (-1, None))[0] != revision]
+            stale = [id for id, state in states.items() if id not in self._decoded or self._decoded[id][0] != state]
             if stale:
                 async for document in self._db["datasets"].find({"_id": {"$in": stale}}):
-                    self._decoded[document["_id"]] = (document["revision"], decode_dataset(document))
-        return {id: self._decoded[id][1] for id in revisions if id in self._decoded}
+                    state = (document["created"], document["revision"])
+                    self._decoded[document["_id"]] = (state, decode_dataset(document))
+        return {id: self._decoded[id][1] for id in states if id in self._decoded}
 
     async def posting(self, segment: Segment, kind: str, keys: Sequence[str]) -> BitMap:
         """Return the live rows found under any of these index keys."""
@@ -116,7 +121,7 @@ class MongoStore:
         """Return the live rows whose text matches a pattern with ``%`` wildcards."""
         prefix = re.escape(f"{field}{RECORDED}")
         return await self._postings(
-            segment, kind, {"$regex": f"^{prefix}{'.*'.join(map(re.escape, pattern.split('%')))}$"}
+            segment, kind, {"$regex": rf"^{prefix}{'.*'.join(map(re.escape, pattern.split('%')))}\z", "$options": "s"}
         )
 
     async def _postings(self, segment: Segment, kind: str, key: Document) -> BitMap:
