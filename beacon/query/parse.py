@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 import orjson
@@ -142,6 +142,7 @@ def _check_depth(document: Any) -> None:
 
 def _query(entry_type: str, anchor: Anchor | None, document: Any, limits: Limits, *, body: bool) -> Query:
     document = _tidy(document)
+    _check_amount(document, limits)
     schema = validator("beacon_request")
     if not schema.is_valid(document):
         _refuse(schema.errors(document, limit=1)[0], body)
@@ -151,7 +152,7 @@ def _query(entry_type: str, anchor: Anchor | None, document: Any, limits: Limits
     if query.get("testMode", False):
         raise CannotAnswer("testMode is not answered here yet; ask without it.", where="testMode")
     variant, datasets = parameters.read(query.get("requestParameters", {}))
-    filters = _filters(query.get("filters", []), limits)
+    filters = tuple(map(_filter, query.get("filters", [])))
     return Query(
         entry_type=entry_type,
         anchor=anchor,
@@ -168,6 +169,14 @@ def _query(entry_type: str, anchor: Anchor | None, document: Any, limits: Limits
         echoed_parameters=parameters.echo(variant, datasets),
         echoed_filters=tuple(map(_echo, filters)),
     )
+
+
+def _check_amount(document: Any, limits: Limits) -> None:
+    """Refuse too many filters before anything is done with each of them."""
+    query = document.get("query") if isinstance(document, dict) else None
+    filters = query.get("filters") if isinstance(query, dict) else None
+    if isinstance(filters, list) and len(filters) > limits.max_filters:
+        raise TooLarge(f"{len(filters)} filters are given; {limits.max_filters} is the most here.", where="filters")
 
 
 def _check_members(document: Mapping[str, Any]) -> None:
@@ -231,12 +240,6 @@ def _get_filter(text: str) -> dict[str, str]:
     """Read one GET filter: ``HP:0001250``, or a comparison such as ``ageAtLastEncounter:>=P18Y``."""
     match = _COMPARISON.fullmatch(text)
     return match.groupdict() if match else {"id": text}
-
-
-def _filters(given: Sequence[Mapping[str, Any]], limits: Limits) -> tuple[Filter, ...]:
-    if len(given) > limits.max_filters:
-        raise TooLarge(f"{len(given)} filters are given; {limits.max_filters} is the most here.", where="filters")
-    return tuple(map(_filter, given))
 
 
 def _filter(given: Mapping[str, Any]) -> Filter:
