@@ -331,7 +331,7 @@ def _about_disease(asker: _Asker, id: str) -> None:
         persons=itself,
         filters=[{"id": term, "includeDescendantTerms": False}],
     )
-    for path, what in (("individuals", "people"), ("g_variants", "variants"), ("biosamples", "biosamples")):
+    for path, what in (("individuals", "people"), ("g_variants", "variants")):
         asker.ask(
             f"{path}-{term}-{gene}",
             f"{what}: {label} and something in {gene}",
