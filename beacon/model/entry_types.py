@@ -92,7 +92,7 @@ def _date(id: str, label: str, path: str = "") -> Field:
     return Field(id, FieldKind.DATE, label, path)
 
 
-SEXES = {"NCIT:C16576": "female", "NCIT:C20197": "male", "NCIT:C46113": "other sex", "NCIT:C17998": "unknown"}
+SEXES = {"NCIT:C16576": "female", "NCIT:C20197": "male", "NCIT:C17649": "other", "NCIT:C17998": "unknown"}
 ZYGOSITIES = {"GENO:0000135": "heterozygous", "GENO:0000136": "homozygous", "GENO:0000134": "hemizygous"}
 
 _INDIVIDUAL_FIELDS = (

@@ -8,13 +8,17 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
+import numpy as np
 import orjson
 from pymongo import MongoClient, ReplaceOne
+from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
 from beacon.errors import ConfigurationError, LoadError, StoreUnavailable
 from beacon.model.access import DatasetPolicy
 from beacon.model.indexing import Ancestors
+from beacon.store.base import COLUMN
+from beacon.store.blocks import Calls, unpack
 from beacon.store.documents import (
     INDEXES,
     MODEL_VERSION,
@@ -72,6 +76,8 @@ class Admin:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._client.close()
+        if isinstance(error, PyMongoError):
+            raise StoreUnavailable(f"MongoDB stopped answering: {error}") from error
 
     def create_dataset(
         self,
@@ -104,8 +110,9 @@ class Admin:
         """Delete a dataset and everything in it; readers lose it at once, the rest is then cleared away."""
         document = self._document(id)
         self._db["datasets"].delete_one({"_id": id})
-        for part in document["segments"]:
-            remove_segment(self._db, part["id"])
+        listed = {part["id"] for part in document["segments"]}
+        for segment in listed | {part["_id"] for part in self._db["segments"].find({"d": id}, {"_id": 1})}:
+            remove_segment(self._db, segment)
         self._db["people"].delete_many({"d": id})
 
     def set_policy(self, id: str, policy: DatasetPolicy) -> None:
@@ -125,7 +132,7 @@ class Admin:
     def loaded(self, dataset: str, sha256: str, format: str) -> str | None:
         """Return the segment that holds these very bytes already and unchanged, or None."""
         for part in self._document(dataset)["segments"]:
-            if (part["sha256"], part["format"]) == (sha256, format) and part["whole"]:
+            if (part["sha256"], part["format"]) == (sha256, format) and part["intact"]:
                 return str(part["id"])
         return None
 
@@ -173,7 +180,7 @@ class Admin:
             for kind in counts:
                 if kind in part["live"]:
                     counts[kind] += len(decode_rows(part["live"][kind]))
-        variants = sum(part["variants"] for part in document["segments"])
+        variants = _distinct_variants(self._db, document["segments"])
         return DatasetSummary(
             id=document["_id"],
             name=document["name"],
@@ -184,6 +191,26 @@ class Admin:
             created=document["created"],
             updated=document["updated"],
         )
+
+
+def _distinct_variants(db: Database[Document], segments: list[Document]) -> int:
+    """Count the alleles of visible segments once each, leaving out those whose last carrier is gone."""
+    if len(segments) == 1 and segments[0]["whole"]:
+        return int(segments[0]["variants"])
+    keys = [np.empty(0, np.uint64)]
+    for part in segments:
+        wanted = {"head": 1} if part["whole"] else {"head": 1, "calls": 1}
+        live = decode_rows(part["live"][COLUMN]) if COLUMN in part["live"] else ()
+        for block in db["blocks"].find({"s": part["id"]}, wanted):
+            head = unpack(block["head"])
+            if part["whole"]:
+                keys.append(head["key"])
+                continue
+            calls = Calls(block["calls"])
+            mask = np.zeros(calls.columns, np.bool_)
+            mask[np.array(live, np.uint32)] = True
+            keys.append(head["key"][~head["carried"] | calls.carried_by(np.arange(len(head["key"])), mask)])
+    return len(np.unique(np.concatenate(keys)))
 
 
 def check_version(document: Document | None) -> None:
