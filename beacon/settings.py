@@ -231,7 +231,7 @@ class NetworkSettings:
     organization: Organization = Organization(name="A Skerry network")
     listen: Listen = Listen(port=5060)
     signing_key_file: Path | None = None
-    assertion_seconds: int = field(default=60, metadata=_between(5, 600))
+    assertion_seconds: int = field(default=60, metadata=_between(5, 300))
     deadline_seconds: float = field(default=5.0, metadata=_between(0.1, 300))
     max_peer_bytes: int = field(default=10_000_000, metadata=_between(1_000, 1_000_000_000))
     issuers: tuple[Issuer, ...] = ()
