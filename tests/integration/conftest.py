@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import orjson
@@ -19,6 +19,9 @@ from beacon.model.entry_types import entry_type_id
 from beacon.settings import Mongo, SiteSettings
 from beacon.store.mongo import MongoStore
 from tests.contract import official
+
+if TYPE_CHECKING:
+    from tests.integration.cohort import Databases
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +106,12 @@ async def serve_site(uri: str, database: str, settings: SiteSettings | None = No
 def serve() -> ServeSite:
     """Return ``serve_site``."""
     return serve_site
+
+
+@pytest.fixture(scope="session")
+def databases(mongo_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Databases]:
+    """The synthetic cohort, loaded once for all tests."""
+    from tests.integration import cohort
+
+    with cohort.loaded(mongo_uri, tmp_path_factory.mktemp("cohort")) as made:
+        yield made
