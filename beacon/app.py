@@ -46,9 +46,9 @@ async def running(settings: SiteSettings, mongo_uri: str) -> AsyncIterator[str]:
     """
     listen = settings.listen
     tls = tls_context(listen)
+    verifier = Verifier(settings.issuers, settings.nodes, beacon_id=settings.id)
     mongo = settings.mongo
     store = await MongoStore.open(mongo_uri, mongo.database, pool_size=mongo.pool_size, max_waiting=mongo.max_waiting)
-    verifier = Verifier(settings.issuers, settings.nodes, beacon_id=settings.id)
     runner = web.AppRunner(
         create_app(settings, store, verifier),
         access_log=None,
