@@ -12,7 +12,16 @@ from dataclasses import dataclass
 CHROMOSOMES = (*map(str, range(1, 23)), "X", "Y", "MT")
 
 _NAMES = {
-    "GRCh37": ("grch37", "hg19", "b37", "hs37d5", "g1k_v37", "ncbi37", "gcf_000001405.25", "gcf_000001405.13"),
+    "GRCh37": (
+        "grch37",
+        "hg19",
+        "b37",
+        "hs37d5",
+        "g1k_v37",
+        "ncbi37",
+        "gcf_000001405.25",
+        "gcf_000001405.13",
+    ),
     "GRCh38": ("grch38", "hg38", "b38", "hs38dh", "gcf_000001405.40", "gcf_000001405.26", "gcf_000001405.39"),
     "T2T": ("t2t", "t2t-chm13", "t2t-chm13v2.0", "chm13", "chm13v2", "chm13v2.0", "hs1", "gcf_009914755.1"),
 }
@@ -43,7 +52,10 @@ _MITOCHONDRION = "NC_012920.1"
 def _accessions(assembly: str) -> tuple[str, ...]:
     if assembly == "T2T":
         return (*(f"NC_{60925 + index:06d}.1" for index in range(24)), _MITOCHONDRION)
-    return (*(f"NC_{index + 1:06d}.{version}" for index, version in enumerate(_VERSIONS[assembly])), _MITOCHONDRION)
+    return (
+        *(f"NC_{index + 1:06d}.{version}" for index, version in enumerate(_VERSIONS[assembly])),
+        _MITOCHONDRION,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,14 +73,17 @@ def is_sequence(alt: str) -> bool:
 
 def trim(start: int, ref: str, alt: str) -> tuple[int, str, str]:
     """Remove shared bases, end first, keeping at least one on each side; upper case. Symbolic alleles pass."""
-    ref, alt = ref.upper(), alt.upper() if is_sequence(alt) else alt
     if not is_sequence(alt):
-        return start, ref, alt
-    while len(ref) > 1 and len(alt) > 1 and ref[-1] == alt[-1]:
-        ref, alt = ref[:-1], alt[:-1]
-    while len(ref) > 1 and len(alt) > 1 and ref[0] == alt[0]:
-        start, ref, alt = start + 1, ref[1:], alt[1:]
-    return start, ref, alt
+        return start, ref.upper(), alt
+    ref, alt = ref.upper(), alt.upper()
+    most = min(len(ref), len(alt)) - 1
+    after = 0
+    while after < most and ref[-1 - after] == alt[-1 - after]:
+        after += 1
+    before = 0
+    while before < most - after and ref[before] == alt[before]:
+        before += 1
+    return start + before, ref[before : len(ref) - after], alt[before : len(alt) - after]
 
 
 def minimal(start: int, ref: str, alt: str) -> tuple[int, str, str]:
@@ -96,6 +99,8 @@ def minimal(start: int, ref: str, alt: str) -> tuple[int, str, str]:
 
 def sequence_types(ref: str, alt: str) -> tuple[tuple[str, ...], int | None]:
     """Return the types and length of a sequence allele in its trimmed form."""
+    if len(ref) == len(alt) == 1:
+        return ("SNP", "SNV"), 1
     _, bare_ref, bare_alt = minimal(0, ref, alt)
     if len(bare_ref) == len(bare_alt) == 1:
         return ("SNP", "SNV"), 1
@@ -109,7 +114,14 @@ def sequence_types(ref: str, alt: str) -> tuple[tuple[str, ...], int | None]:
 
 
 def from_vcf(
-    assembly: str, chrom: str, pos: int, ref: str, alt: str, *, end: int | None = None, length: int | None = None
+    assembly: str,
+    chrom: str,
+    pos: int,
+    ref: str,
+    alt: str,
+    *,
+    end: int | None = None,
+    length: int | None = None,
 ) -> Allele:
     """Build the allele of one VCF ALT. ``pos`` is 1-based as in the file, ``end`` the 0-based exclusive end.
 
@@ -122,14 +134,29 @@ def from_vcf(
         return Allele(assembly, name, start, start + len(trimmed_ref), trimmed_ref, trimmed_alt, types, size)
     stop = max(end or 0, start + len(trimmed_ref))
     return Allele(
-        assembly, name, start, stop, trimmed_ref, trimmed_alt, symbolic_types(trimmed_alt), abs(length) if length else None
+        assembly,
+        name,
+        start,
+        stop,
+        trimmed_ref,
+        trimmed_alt,
+        symbolic_types(trimmed_alt),
+        abs(length) if length else None,
     )
 
 
 def unplaced(assembly: str, gene: str, structural_type: str, label: str) -> Allele:
     """Build a variant known only by gene, type and a curator's words; the three together are its identity."""
     return Allele(
-        assembly, "", 0, 0, "", "", structural_types(structural_type), None, "\x1f".join((gene, structural_type, label))
+        assembly,
+        "",
+        0,
+        0,
+        "",
+        "",
+        structural_types(structural_type),
+        None,
+        "\x1f".join((gene, structural_type, label)),
     )
 
 
@@ -146,8 +173,10 @@ _EFO = {
     "EFO:0030067": "DEL", "EFO:0030068": "DEL", "EFO:0020073": "DEL", "EFO:0030069": "DEL",
     "EFO:0030070": "DUP", "EFO:0030071": "DUP", "EFO:0030072": "DUP", "EFO:0030073": "DUP",
 }  # fmt: skip
-_WORDS = frozenset(
-    "SNP SNV MNP MNV INS DEL INDEL DELINS DUP INV CNV BND TRA MEI STAR NON_REF SV DUP:TANDEM DEL:ME INS:ME".split()
+_WORDS = frozenset({
+    "SNP", "SNV", "MNP", "MNV", "INS", "DEL", "INDEL", "DELINS", "DUP", "INV", "CNV", "BND", "TRA", "MEI", "STAR",
+    "NON_REF", "SV", "DUP:TANDEM", "DEL:ME", "INS:ME",
+})  # fmt: skip
 )
 
 

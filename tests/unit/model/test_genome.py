@@ -1,0 +1,95 @@
+"""Assemblies are told by names and lengths, and never guessed."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from pathlib import Path
+
+import pytest
+
+from beacon.model.genome import (
+    ASSEMBLIES,
+    CHROMOSOMES,
+    assembly_name,
+    chromosome,
+    infer_assembly,
+    refseq,
+    sequence_id,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("GRCh38", "GRCh38"),
+        ("hg38", "GRCh38"),
+        ("GRCh38.p13", "GRCh38"),
+        (" hs37d5 ", "GRCh37"),
+        ("GCF_000001405.25", "GRCh37"),
+        ("CHM13v2.0", "T2T"),
+        ("GRCh39", None),
+        ("gnomAD_GRCh37", None),
+        ("", None),
+    ],
+)
+def test_names_in_use_are_known_and_others_are_not(text: str, name: str | None) -> None:
+    assert assembly_name(text) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("chr1", "1"),
+        ("1", "1"),
+        ("CHRx", "X"),
+        ("chrM", "MT"),
+        ("M", "MT"),
+        ("mt", "MT"),
+        ("NC_000001.10", "1"),
+        ("refseq:NC_012920.1", "MT"),
+        ("chrUn_KI270302v1", "Un_KI270302v1"),
+        ("GL000192.1", "GL000192.1"),
+        ("chr", "chr"),
+    ],
+)
+def test_contigs_have_one_name_each(text: str, name: str) -> None:
+    assert chromosome(text) == name
+
+
+def test_accessions_tell_assembly_and_chromosome() -> None:
+    for name, assembly in ASSEMBLIES.items():
+        assert set(assembly.lengths) == set(assembly.accessions) == set(CHROMOSOMES)
+        for chrom, accession in assembly.accessions.items():
+            assert refseq(accession) == ((None if chrom == "MT" else name), chrom)
+            assert sequence_id(name, chrom) == f"refseq:{accession}"
+    assert refseq("NC_000001.9") is None
+    assert sequence_id("GRCh38", "Un_KI270302v1") == "skerry:GRCh38-Un_KI270302v1"
+
+
+def test_lengths_tell_the_assembly() -> None:
+    assert infer_assembly([("chr1", 248956422)]) == "GRCh38"
+    assert infer_assembly([("1", 249250621), ("GL000192.1", 547496), ("MT", 16569)]) == "GRCh37"
+
+
+def test_what_does_not_tell_is_not_guessed() -> None:
+    assert infer_assembly([]) is None
+    assert infer_assembly([("MT", 16569)]) is None
+    assert infer_assembly([("chr1", 1000)]) is None
+    assert infer_assembly([("chr1", 248956422), ("chr2", 243199373)]) is None
+
+
+def test_lengths_are_those_that_real_headers_give(shared: Path) -> None:
+    seen = set()
+    for path in (shared / "data/vcf").rglob("*.vcf.gz"):
+        with gzip.open(path, "rt") as lines:
+            header = [line for line in lines if line.startswith("##contig")]
+        lengths = [
+            (match[1], int(match[2])) for line in header if (match := re.search(r"ID=([^,>]+).*length=(\d+)", line))
+        ]
+        if name := infer_assembly(lengths):
+            for contig, length in lengths:
+                if contig.removeprefix("chr") in CHROMOSOMES:
+                    seen.add((name, contig.removeprefix("chr")))
+                    assert ASSEMBLIES[name].lengths[contig.removeprefix("chr")] == length
+    assert len(seen) >= 48

@@ -1,0 +1,150 @@
+"""One allele has one form and one id, however it was written."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from beacon.model import variant
+from beacon.model.variant import Allele, from_vcf, matching_types, minimal, symbolic_types, trim
+
+BASES = st.text("ACGT", min_size=1, max_size=6)
+
+
+def applied(reference: str, start: int, ref: str, alt: str) -> str:
+    assert reference[start : start + len(ref)] == ref
+    return reference[:start] + alt + reference[start + len(ref) :]
+
+
+@given(BASES, BASES, BASES, BASES)
+def test_trimming_changes_neither_the_reference_nor_the_result(left: str, ref: str, alt: str, right: str) -> None:
+    reference = left + ref + right
+    expected = applied(reference, len(left), ref, alt)
+    for way in (trim, minimal):
+        assert applied(reference, *way(len(left), ref, alt)) == expected
+        # Bases around the allele are what the trimming takes away again.
+        assert applied(reference, *way(0, reference, left + alt + right)) == expected
+
+
+@given(BASES, BASES)
+def test_trimming_keeps_a_base_on_each_side_and_is_done_once(ref: str, alt: str) -> None:
+    start, trimmed_ref, trimmed_alt = trim(10, ref, alt)
+    assert trimmed_ref
+    assert trimmed_alt
+    assert trim(start, trimmed_ref, trimmed_alt) == (start, trimmed_ref, trimmed_alt)
+    if len(trimmed_ref) > 1 and len(trimmed_alt) > 1:
+        assert trimmed_ref[0] != trimmed_alt[0]
+        assert trimmed_ref[-1] != trimmed_alt[-1]
+
+
+@given(BASES, BASES)
+def test_minimal_shares_no_base_at_either_end(ref: str, alt: str) -> None:
+    if ref == alt:
+        return
+    start, bare_ref, bare_alt = minimal(10, ref, alt)
+    assert not (bare_ref and bare_alt and (bare_ref[0] == bare_alt[0] or bare_ref[-1] == bare_alt[-1]))
+    assert minimal(start, bare_ref, bare_alt) == (start, bare_ref, bare_alt)
+
+
+def test_an_empty_side_describes_the_same_allele_as_an_anchored_one() -> None:
+    assert minimal(100, "", "T") == minimal(99, "A", "AT") == (100, "", "T")
+    assert minimal(100, "CG", "") == minimal(99, "ACG", "A") == (100, "CG", "")
+
+
+def test_very_long_alleles_are_trimmed_in_a_moment() -> None:
+    shared = "ACGT" * 100_000
+    assert trim(0, shared + "A" + shared, shared + "C" + shared) == (len(shared), "A", "C")
+
+
+@pytest.mark.parametrize(
+    ("ref", "alt", "types", "length"),
+    [
+        ("A", "G", ("SNP", "SNV"), 1),
+        ("TTGCA", "TTCCA", ("SNP", "SNV"), 1),
+        ("AC", "GT", ("MNP", "MNV"), 2),
+        ("A", "ATT", ("INS", "INDEL"), 2),
+        ("CAGAG", "CAG", ("DEL", "INDEL"), 2),
+        ("ACG", "TT", ("DELINS", "INDEL"), 3),
+        ("a", "g", ("SNP", "SNV"), 1),
+    ],
+)
+def test_sequence_alleles_are_typed_by_what_they_change(
+    ref: str, alt: str, types: tuple[str, ...], length: int
+) -> None:
+    allele = from_vcf("GRCh38", "chr1", 1000, ref, alt)
+    assert (allele.types, allele.length) == (types, length)
+
+
+@pytest.mark.parametrize(
+    ("alt", "types"),
+    [
+        ("*", ("STAR",)),
+        ("<DEL>", ("DEL",)),
+        ("<DUP:TANDEM>", ("DUP:TANDEM", "DUP")),
+        ("<INS:ME:ALU>", ("INS:ME:ALU", "INS:ME", "INS", "MEI")),
+        ("<CN0>", ("CN0", "CNV", "DEL")),
+        ("<CN1>", ("CN1", "CNV")),
+        ("<CN3>", ("CN3", "CNV", "DUP")),
+        ("<NON_REF>", ("NON_REF",)),
+        ("G]chr7:90000]", ("BND",)),
+        ("A.", ("BND",)),
+    ],
+)
+def test_alleles_without_bases_are_typed_by_their_name(alt: str, types: tuple[str, ...]) -> None:
+    assert symbolic_types(alt) == types
+    assert all(matching_types(name) == frozenset({name}) for name in types if not name.startswith("INS:ME:"))
+
+
+def test_an_allele_has_the_same_id_in_every_notation() -> None:
+    one = from_vcf("GRCh38", "chr1", 1060, "TTGCA", "TTCCA")
+    assert one == from_vcf("GRCh38", "1", 1062, "g", "c")
+    assert one.id == "GRCh38-1-1062-G-C"
+    assert (one.start, one.end) == (1061, 1062)
+
+
+def test_ids_can_stand_in_a_path_whatever_the_allele() -> None:
+    alleles = [
+        from_vcf("GRCh38", "chr1", 1000, "A", "G" * 5000),
+        from_vcf("GRCh38", "chr1", 70000, "G", "G]chr7:90000]"),
+        from_vcf("GRCh38", "chr1", 70000, "G", "G[chr7:90000["),
+        from_vcf("GRCh38", "chr1", 1030, "AT", "*"),
+        from_vcf("GRCh38", "chr1", 5000, "N", "<DEL>", end=9000, length=-4000),
+        variant.unplaced("GRCh38", "FBN1", "SO:1000029", "exon 3 / deletion"),
+        variant.unplaced("GRCh38", "FBN1", "SO:1000029", "exon 4 / deletion"),
+    ]
+    ids = [allele.id for allele in alleles]
+    assert len(set(ids)) == len(ids)
+    assert all(re.fullmatch(r"[A-Za-z0-9_.*:\-]{1,130}", id) for id in ids)
+
+
+def test_a_symbolic_allele_reaches_to_its_end() -> None:
+    allele = from_vcf("GRCh38", "chr1", 5000, "N", "<DEL>", end=9000, length=-4000)
+    assert (allele.start, allele.end, allele.length, allele.id) == (4999, 9000, 4000, "GRCh38-1-5000-9000-DEL-4000")
+    assert from_vcf("GRCh38", "chr1", 5000, "AC", "*", end=1).end == 5001
+
+
+def test_queries_find_types_by_word_or_by_ontology_id() -> None:
+    assert matching_types("del") == frozenset({"DEL"})
+    assert matching_types("SO:1000029") == frozenset({"SO:1000029"})
+    assert "DEL" in (matching_types("EFO:0030067") or ())
+    assert matching_types("nonsense") is None
+
+
+def test_a_variation_is_a_legacy_variation_with_a_place() -> None:
+    placed = variant.variation(from_vcf("GRCh38", "chr1", 1060, "TTGCA", "TTCCA"))
+    assert placed["location"]["sequence_id"] == "refseq:NC_000001.11"
+    assert placed["location"]["interval"]["start"]["value"] == 1061
+    assert (placed["referenceBases"], placed["alternateBases"], placed["variantType"]) == ("G", "C", "SNP")
+    symbolic = variant.variation(from_vcf("GRCh38", "chr1", 5000, "N", "<DEL>", end=9000))
+    assert (symbolic["alternateBases"], symbolic["variantType"]) == ("", "DEL")
+    nowhere = variant.variation(variant.unplaced("GRCh38", "FBN1", "SO:1000029", "x"))
+    assert nowhere["location"]["sequence_id"] == "skerry:unplaced"
+    assert nowhere["location"]["interval"]["end"]["value"] == 0
+
+
+def test_an_unplaced_allele_has_no_place() -> None:
+    assert not variant.unplaced("GRCh38", "FBN1", "", "x").placed
+    assert Allele("GRCh38", "1", 0, 1, "A", "C", ("SNP",)).placed
