@@ -177,7 +177,6 @@ _WORDS = frozenset({
     "SNP", "SNV", "MNP", "MNV", "INS", "DEL", "INDEL", "DELINS", "DUP", "INV", "CNV", "BND", "TRA", "MEI", "STAR",
     "NON_REF", "SV", "DUP:TANDEM", "DEL:ME", "INS:ME",
 })  # fmt: skip
-)
 
 
 def structural_types(curie: str) -> tuple[str, ...]:
