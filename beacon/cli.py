@@ -18,7 +18,8 @@ from pathlib import Path
 from beacon import __version__, telemetry
 from beacon.auth.policy import difference, policy_for, policy_from_toml
 from beacon.errors import ConfigurationError, SkerryError
-from beacon.model.access import DatasetPolicy, Granularity, Level
+from beacon.model.access import Asker, DatasetPolicy, Granularity, Level
+from beacon.model.entry_types import ENTRY_TYPES
 from beacon.settings import SiteSettings, load_network, load_site
 from beacon.store.admin import Admin, DatasetSummary
 from beacon.store.embedded import mongodb
@@ -166,7 +167,7 @@ def _dataset_create(options: argparse.Namespace) -> int:
 
 
 def _described(policy: DatasetPolicy) -> str:
-    ceilings = ", ".join(f"{asker.value} {granularity.label}" for asker, granularity in sorted(policy.ceilings.items()))
+    ceilings = ", ".join(f"{asker.value} {policy.ceilings[asker].label}" for asker in Asker if asker in policy.ceilings)
     listed = f"{len(policy.registered)} registered and {len(policy.granted)} granted people"
     return f"{policy.level.value}; at most {ceilings}; {listed}; threshold {policy.threshold}"
 
@@ -182,7 +183,7 @@ def _dataset_list(options: argparse.Namespace) -> int:
 
 
 def _counts(summary: DatasetSummary) -> str:
-    return ", ".join(f"{number:,} {kind}" for kind, number in summary.counts.items())
+    return ", ".join(f"{number:,} {ENTRY_TYPES[kind].path}" for kind, number in summary.counts.items())
 
 
 def _dataset_show(options: argparse.Namespace) -> int:
