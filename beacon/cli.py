@@ -257,9 +257,8 @@ def _load_phenopackets(options: argparse.Namespace) -> int:
 
 
 def _load_vcf(options: argparse.Namespace) -> int:
-    from loaders.vcf import load_vcf
-
     from loaders.report import Progress
+    from loaders.vcf import load_vcf
 
     with _admin(options) as admin:
         report = load_vcf(
