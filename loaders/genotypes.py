@@ -17,16 +17,15 @@ from beacon.model.calls import Calls
 Alleles = NDArray[np.int32]
 Columns = NDArray[np.uint32]
 Mask = NDArray[np.bool_]
+Words = NDArray[np.uint32]
 
 MISSING, NONE = -1, -2
 """An allele that was not called; an allele that a haploid call does not have."""
 
 _TAB, _COLON, _SLASH, _PIPE, _DOT, _ZERO, _NINE = b"\t:/|.09"
-_HOM_REF = np.frombuffer(b"0|0\t0/0\t", "<u4")
 _CALL = re.compile(rb"[/|]?(\d{1,9}|\.)((?:[/|](?:\d{1,9}|\.))*)")
 # What each byte is: the mark between two alleles, the end of a genotype, or an allele's number (99 where it is none).
 _SHAPE = np.uint32(0xFF00FF00)
-_SHAPES = np.frombuffer(b"\0|\0\t\0/\0\t", "<u4")
 _MARKS = np.isin(np.arange(256), [_SLASH, _PIPE])
 _ENDS = np.isin(np.arange(256), [_TAB, _COLON])
 _VALUES = np.full(256, 99, np.int32)
@@ -111,6 +110,27 @@ class Genotypes:
         return _join(missing, added["missing"])
 
 
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """Genotypes of three bytes and one that ends them, as words: those of the reference, and the shape of all."""
+
+    references: tuple[np.uint32, ...]
+    shapes: tuple[np.uint32, ...]
+
+    @classmethod
+    def build(cls, ends: str) -> _Kind:
+        marked = [(mark, end) for mark in "|/" for end in ends]
+        return cls(
+            tuple(_word(f"0{mark}0{end}") for mark, end in marked),
+            tuple(_word(f"\0{mark}\0{end}") for mark, end in marked),
+        )
+
+
+def _word(text: str) -> np.uint32:
+    return np.uint32(int.from_bytes(text.encode(), "little"))
+
+
+_BARE, _USUAL = _Kind.build("\t"), _Kind.build("\t:")
 _ALL_REFERENCE = Genotypes(np.empty(0, np.uint32), np.empty(0, np.int32), np.empty(0, np.int32), plain=True)
 
 
@@ -124,10 +144,11 @@ def decode(cells: bytes, samples: int, index: int, alts: int) -> Genotypes:
     ``index`` is the place of GT among FORMAT's keys, ``alts`` the number of ALT alleles. Trailing fields may be left
     out. Raises ``GenotypeError`` and ``WrongColumns``.
     """
-    found = _even(cells, alts) if index == 0 and len(cells) == 4 * samples - 1 else None
-    if found is not None:
-        return found
-    found = _any(cells, samples, index)
+    if index == 0 and len(cells) == 4 * samples - 1:
+        even = _diploid(np.frombuffer(cells + b"\t", "<u4"), _BARE, alts)
+        if even is not None:
+            return even
+    found = _any(cells, samples, index, alts)
     if len(found.columns) and max(found.first.max(), found.second.max()) > alts:
         worst = int(np.flatnonzero((found.first > alts) | (found.second > alts))[0])
         _refuse(cells, int(found.columns[worst]), index, alts)
@@ -152,15 +173,20 @@ def _text(cells: bytes, sample: int, index: int) -> str:
     return cells.split(b"\t")[sample].split(b":")[index].decode(errors="replace")
 
 
-def _even(cells: bytes, alts: int) -> Genotypes | None:
-    """Decode cells that are all diploid with one-digit alleles and nothing else; None where any is not, or is wrong."""
-    words = np.frombuffer(cells + b"\t", "<u4")
-    others = np.flatnonzero((words != _HOM_REF[0]) & (words != _HOM_REF[1]))
+def _diploid(words: Words, kind: _Kind, alts: int) -> Genotypes | None:
+    """Decode genotypes of four bytes each, the last of which ends them; None where any is of another kind, or wrong."""
+    other = words != kind.references[0]
+    for reference in kind.references[1:]:
+        other &= words != reference
+    others = np.flatnonzero(other)
     if not len(others):
         return _ALL_REFERENCE
     picked = words[others]
-    shape = picked & _SHAPE
-    if not ((shape == _SHAPES[0]) | (shape == _SHAPES[1])).all():
+    shapes = picked & _SHAPE
+    known = shapes == kind.shapes[0]
+    for shape in kind.shapes[1:]:
+        known |= shapes == shape
+    if not known.all():
         return None
     four = picked.view(np.uint8).reshape(-1, 4)
     first, second = _VALUES[four[:, 0]], _VALUES[four[:, 2]]
@@ -170,7 +196,7 @@ def _even(cells: bytes, alts: int) -> Genotypes | None:
     return Genotypes(others.astype(np.uint32), first, second, plain)
 
 
-def _any(cells: bytes, samples: int, index: int) -> Genotypes:
+def _any(cells: bytes, samples: int, index: int, alts: int) -> Genotypes:
     """Decode cells of any shape: the usual ones as arrays, the few others one by one."""
     data = np.frombuffer(cells + b"\t\t\t\t", np.uint8)
     tabs = np.flatnonzero(data[: len(cells)] == _TAB)
@@ -180,7 +206,12 @@ def _any(cells: bytes, samples: int, index: int) -> Genotypes:
     left_out = np.zeros(samples, np.bool_)
     if index:
         starts, left_out = _field_starts(data, starts, np.append(tabs, len(cells)), index)
-    one, two, three, four = (data[starts + offset] for offset in range(4))
+    # Every four bytes as one word, wherever they begin.
+    words = np.ndarray(len(data) - 3, "<u4", data, strides=(1,))[starts]
+    found = _diploid(words, _USUAL, alts)
+    if found is not None:
+        return found
+    one, two, three, four = words.view(np.uint8).reshape(-1, 4).T
     first, second = _VALUES[one], _VALUES[three]
     begun = first < 99
     diploid = begun & _MARKS[two] & (second < 99) & _ENDS[four]

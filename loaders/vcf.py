@@ -105,7 +105,6 @@ def records(
             except Unusable as error:
                 report.add(error.problem)
                 if report.errors >= MAX_ERRORS:
-                    report.ahead = f"Reading stopped after {MAX_ERRORS} errors."
                     return
                 continue
             if not record.sites:
@@ -226,7 +225,8 @@ def _compare_lengths(header: Header, assembly: str, file: str, report: Report) -
 
 def _refused(report: Report) -> Report:
     many = "an error" if report.errors == 1 else f"{report.errors} errors"
-    report.outcome = f"The file has {many}; dataset {report.dataset} was not changed."
+    more = " and was read no further" if report.errors >= MAX_ERRORS else ""
+    report.outcome = f"The file has {many}{more}; dataset {report.dataset} was not changed."
     return report
 
 

@@ -1,0 +1,277 @@
+"""Every ALT of a record becomes an allele with its place and description, and what is wrong names its column."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from beacon.model.variant import variation
+from loaders.vcf_header import parse_header
+from loaders.vcf_lines import numbered_lines
+from loaders.vcf_records import Record, RecordReader, Site, Unusable
+from tests.contract import official
+
+FIELDS = (
+    "##contig=<ID=chr1,length=248956422>",
+    "##INFO=<ID=ANN,Number=.,Type=String,Description=\"Functional annotations: 'Allele | Annotation | "
+    "Annotation_Impact | Gene_Name | Gene_ID | Feature_Type | Feature_ID | Transcript_BioType | Rank | HGVS.c | "
+    "HGVS.p'\">",
+    '##INFO=<ID=CSQ,Number=.,Type=String,Description="From VEP. Format: Allele|Consequence|SYMBOL|Feature|HGVSc|'
+    'HGVSp|Protein_position|Amino_acids">',
+    '##INFO=<ID=AF,Number=A,Type=Float,Description="x">',
+    '##INFO=<ID=AF_afr,Number=A,Type=Float,Description="x">',
+    '##INFO=<ID=EAS_AF,Number=A,Type=Float,Description="x">',
+    '##INFO=<ID=AF_raw,Number=A,Type=Float,Description="x">',
+)
+
+
+def reader(samples: tuple[str, ...] = ("F1", "M1")) -> RecordReader:
+    columns = [
+        "#CHROM",
+        "POS",
+        "ID",
+        "REF",
+        "ALT",
+        "QUAL",
+        "FILTER",
+        "INFO",
+        *(["FORMAT", *samples] if samples else []),
+    ]
+    lines = ["##fileformat=VCFv4.3", *FIELDS, "\t".join(columns)]
+    return RecordReader.build(parse_header((n, line.encode()) for n, line in enumerate(lines, 1)), "GRCh38", "a.vcf")
+
+
+def record(
+    ref: str = "A", alt: str = "G", *, info: str = ".", pos: str = "100", id: str = ".", chrom: str = "chr1",
+    qual: str = ".", samples: str | None = "GT\t0/1\t0/0",
+) -> Record:  # fmt: skip
+    parts = [chrom, pos, id, ref, alt, qual, "PASS", info, *([samples] if samples is not None else [])]
+    return reader(("F1", "M1") if samples is not None else ()).read(9, "\t".join(parts).encode())
+
+
+def site(*args: str, **kwargs: Any) -> Site:
+    (only,) = record(*args, **kwargs).sites
+    return only
+
+
+def refused(**kwargs: Any) -> Unusable:
+    with pytest.raises(Unusable) as error:
+        record(**kwargs)
+    assert (error.value.problem.file, error.value.problem.line) == ("a.vcf", 9)
+    assert error.value.problem.message.endswith(".")
+    return error.value
+
+
+@pytest.mark.parametrize(
+    ("wrong", "column"),
+    [
+        ({"ref": "Q"}, "REF"),
+        ({"ref": ""}, "REF"),
+        ({"ref": "."}, "REF"),
+        ({"chrom": "chr99"}, "CHROM"),
+        ({"pos": "abc"}, "POS"),
+        ({"pos": "0"}, "POS"),
+        ({"pos": "-5"}, "POS"),
+        ({"pos": "1e3"}, "POS"),
+        ({"pos": "٣"}, "POS"),
+        ({"pos": "248956423"}, "POS"),
+        ({"pos": "9" * 5000}, "POS"),
+        ({"alt": "G,"}, "ALT"),
+        ({"alt": ""}, "ALT"),
+        ({"alt": "G,."}, "ALT"),
+        ({"alt": "<DEL"}, "ALT"),
+        ({"alt": "G]chr7:x]"}, "ALT"),
+        ({"alt": "A"}, "ALT"),
+        ({"alt": "a"}, "ALT"),
+        ({"qual": "good"}, "QUAL"),
+        ({"alt": "<DEL>", "info": "END=soon"}, "INFO/END"),
+        ({"alt": "<DEL>", "info": "SVLEN=big"}, "INFO/SVLEN"),
+        ({"samples": "GT\t0/5\t0/0"}, "F1/GT"),
+        ({"samples": "GT\t0/0\t0/x"}, "M1/GT"),
+        ({"samples": "GT:DP\t0/0:1\t0/2:3"}, "M1/GT"),
+        ({"samples": "GT\t0/1"}, None),
+        ({"samples": "GT\t0/1\t0/1\t0/1"}, None),
+        ({"samples": "DP\t0/1"}, None),
+        ({"samples": "GT"}, None),
+        ({"samples": None, "info": ".\tGT\t0/1"}, None),
+    ],
+)
+def test_what_is_wrong_names_its_column_and_the_record_where_it_is_the_columns_themselves(
+    wrong: dict[str, Any], column: str | None
+) -> None:
+    assert refused(**wrong).problem.pointer == column
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        ("bad_ref", "REF"),
+        ("contig_not_in_header", "CHROM"),
+        ("gt_index_out_of_range", "F1/GT"),
+        ("pos_not_integer", "POS"),
+        ("short_record", None),
+        ("too_few_samples", None),
+    ],
+)
+def test_each_invalid_file_is_refused_at_its_place(name: str, column: str | None, shared: Path) -> None:
+    lines = numbered_lines(shared / "data/vcf/edge/invalid" / f"{name}.vcf")
+    records = RecordReader.build(parse_header(lines), "GRCh38", f"{name}.vcf")
+    (number, line), *rest = lines
+    assert (number, rest) == (25, [])
+    with pytest.raises(Unusable) as error:
+        records.read(number, line)
+    assert (error.value.problem.line, error.value.problem.pointer) == (25, column)
+
+
+def test_the_record_is_kept_as_the_file_has_it() -> None:
+    (first, second) = record("a", "g,T", id="rs5;mine", qual="12.5").sites
+    assert first.body["info"]["vcf"] == {
+        "chrom": "chr1", "pos": 100, "ref": "a", "alt": "g", "altIndex": 1, "id": "rs5;mine", "qual": 12.5,
+        "filter": "PASS",
+    }  # fmt: skip
+    assert second.body["info"]["vcf"]["altIndex"] == 2
+    assert first.body["identifiers"]["variantAlternativeIds"] == [
+        {"id": "dbSNP:rs5", "reference": "https://www.ncbi.nlm.nih.gov/snp/rs5"}
+    ]
+
+
+def test_a_record_of_the_reference_alone_has_no_alleles() -> None:
+    assert record(alt=".", samples="GT\t0/0\t./.").sites == ()
+
+
+def test_a_record_without_genotypes_has_no_calls_rather_than_none_found() -> None:
+    assert site(samples="DP\t3\t4").calls is None
+    assert site(samples=None).calls is None
+    called = site(samples="GT\t0/0\t./.").calls
+    assert called is not None
+    assert called.missing.tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("alt", "info", "end", "length"),
+    [
+        ("<DEL>", "END=9000;SVLEN=-4000", 9000, 4000),
+        ("<DEL>", "SVLEN=-500", 5500, 500),
+        ("<DEL:ME:ALU>", "SVLEN=-500", 5500, 500),
+        ("<DUP>", "END=9000", 9000, 4000),
+        ("<CN3>", "END=9000", 9000, 4000),
+        ("<INS>", "SVLEN=320", 5000, 320),
+        ("<INS>", "END=5000;SVLEN=320", 5000, 320),
+        ("<NON_REF>", "END=5060", 5060, None),
+        ("*", ".", 5000, None),
+        ("A]chr7:90000]", "SVTYPE=BND", 5000, None),
+        ("<BND>", "CHR2=chr7;END=90000", 5000, None),
+        ("<INV>", "CHR2=chr1;END=90000", 90000, 85000),
+        ("<DEL>", "END=.;SVLEN=.", 5000, None),
+    ],
+)
+def test_an_allele_without_bases_reaches_as_far_as_the_record_says(
+    alt: str, info: str, end: int, length: int | None
+) -> None:
+    allele = site("A", alt, pos="5000", info=info).allele
+    assert (allele.start, allele.end, allele.length) == (4999, end, length)
+
+
+def test_each_alt_has_its_own_length() -> None:
+    first, second = record("A", "<DEL>,<DUP>", info="SVLEN=-50,70").sites
+    assert (first.allele.length, second.allele.length) == (50, 70)
+
+
+def test_snpeff_annotations_belong_to_the_alt_that_they_name() -> None:
+    info = (
+        "ANN=G|missense_variant&splice_region_variant|MODERATE|POTEH|X|transcript|NM_1.1|p|1/2|c.16T>C|p.Ile53Thr,"
+        "T|synonymous_variant|LOW|OTHER|X|transcript|NM_2.1|p|1/2|c.3A>T|p.Ile1Ile,"
+        "G|upstream_gene_variant|MODIFIER|NEAR|X|transcript|NM_3.1|p||c.-9A>G|,"
+        "G|intergenic_region|MODIFIER|ONE-TWO|X|intergenic_region|ONE-TWO||||,G|made_up|HIGH||||||||"
+    )
+    first, second = record("A", "G,T", info=info).sites
+    assert first.body["molecularAttributes"] == {
+        "geneIds": ["POTEH"],
+        "aminoacidChanges": ["I53T"],
+        "molecularEffects": [
+            {"id": "SO:0001583", "label": "missense_variant"},
+            {"id": "SO:0001630", "label": "splice_region_variant"},
+            {"id": "SO:0001631", "label": "upstream_gene_variant"},
+            {"id": "SO:0000605", "label": "intergenic_region"},
+        ],
+    }
+    assert first.body["identifiers"] == {"transcriptHGVSIds": ["NM_1.1:c.16T>C", "NM_3.1:c.-9A>G"]}
+    assert second.body["molecularAttributes"]["geneIds"] == ["OTHER"]
+
+
+def test_vep_names_alleles_without_their_shared_first_base() -> None:
+    info = "CSQ=T|frameshift_variant|GENE1|ENST1|ENST1.2:c.1insT|||,-|inframe_deletion|GENE2|ENST2||||"
+    first, second = record("CA", "CAT,C", info=info.replace("T|frame", "AT|frame")).sites
+    assert first.body["molecularAttributes"]["geneIds"] == ["GENE1"]
+    assert first.body["identifiers"]["transcriptHGVSIds"] == ["ENST1.2:c.1insT"]
+    assert second.body["molecularAttributes"]["geneIds"] == ["GENE2"]
+
+
+def test_a_change_of_an_amino_acid_is_read_where_there_is_no_hgvs() -> None:
+    body = site(info="CSQ=G|missense_variant|XG|ENST1|||60/180|D/N").body
+    assert body["molecularAttributes"]["aminoacidChanges"] == ["D60N"]
+
+
+def test_frequencies_are_told_where_there_are_no_genotypes() -> None:
+    info = "AC=1,2;AN=10;AF=0.1,0.2;AF_afr=0,1.5;EAS_AF=.,0.5;AF_raw=0.3,0.3"
+    first, second = record("A", "G,T", info=info, samples=None).sites
+    assert first.body["frequencyInPopulations"] == [
+        {
+            "source": "a.vcf",
+            "sourceReference": "a.vcf",
+            "frequencies": [
+                {"population": "all", "alleleFrequency": 0.1, "alleleCount": 1, "alleleNumber": 10},
+                {"population": "afr", "alleleFrequency": 0.0},
+            ],
+        }
+    ]
+    populations = [one["population"] for one in second.body["frequencyInPopulations"][0]["frequencies"]]
+    assert populations == ["all", "EAS"]
+    assert "frequencyInPopulations" not in site(info="AF=0.1").body
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "edge/synthetic_edge_cases.vcf",
+        "edge/gnomad_sites_no_samples_chr1.vcf.gz",
+        "edge/haploid_chrX_3samples.vcf.gz",
+        "CINECA_chr22_GRCh37_2504samples_annotated.vcf.gz",
+    ],
+)
+def test_every_variant_of_real_files_fits_the_official_schema(name: str, shared: Path) -> None:
+    lines = numbered_lines(shared / "data/vcf" / name)
+    records = RecordReader.build(parse_header(lines), "GRCh37", name)
+    checked = 0
+    for number, line in lines:
+        for one in records.read(number, line).sites:
+            checked += 1
+            if checked <= 1000:
+                whole = one.body | {"variantInternalId": one.allele.id, "variation": variation(one.allele)}
+                assert official.check_record("genomicVariant", whole) == []
+    assert checked
+
+
+@given(st.binary(max_size=80))
+def test_no_line_breaks_the_reader(line: bytes) -> None:
+    try:
+        reader().read(1, line)
+    except Unusable as error:
+        assert error.problem.message
+
+
+@given(
+    st.lists(
+        st.sampled_from(["chr1", "5", "A", "G", "<DEL>", ".", "GT", "0/1", "END=7", ",", "\xff", "", "1" * 20]),
+        max_size=12,
+    )
+)
+def test_no_mixture_of_fields_breaks_the_reader(parts: list[str]) -> None:
+    try:
+        reader().read(1, "\t".join(parts).encode("latin-1"))
+    except Unusable as error:
+        assert error.problem.message
