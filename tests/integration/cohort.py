@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
@@ -83,7 +84,7 @@ def loaded(uri: str, folder: Path) -> Iterator[Databases]:
     write(cohort, folder)
     write(Cohort(7, (replace(other, id=HIDDEN),), {}, ()), folder)
     made = Databases(uri, folder, cohort, other)
-    parts = {site: {site: [site]} for site in made.sites}
+    parts: dict[str, dict[str, Iterable[str]]] = {site: {site: [site]} for site in made.sites}
     parts |= {"pooled": {"pooled": made.sites}, "mixed": {name: [name] for name in (*made.sites, HIDDEN)}}
     for part, datasets in parts.items():
         made.load(part, datasets)
@@ -158,3 +159,10 @@ async def each(items: Sequence[T], ask: Callable[[T], Awaitable[R]], at_once: in
 def body(query: Mapping[str, Any]) -> dict[str, Any]:
     """Return the request body of a query."""
     return {"meta": {"apiVersion": "v2.0"}, "query": dict(query)}
+
+
+def free_port() -> int:
+    """Return a port of this machine on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

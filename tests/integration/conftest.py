@@ -54,19 +54,23 @@ class Site:
         found: list[dict[str, Any]] = []
         while True:
             pagination = {"skip": len(found) // 500, "limit": 500}
-            answer = await self.post(path, {**(query or {}), "requestedGranularity": "record", "pagination": pagination})
+            answer = await self.post(
+                path, {**(query or {}), "requestedGranularity": "record", "pagination": pagination}
+            )
             sets = answer["response"]["resultSets"]
             page = [record for one in sets for record in one["results"]]
             found += page
             if len(page) < 500:
                 return found
 
-    async def _ask(self, method: str, path: str, arguments: dict[str, Any], token: str | None, status: int) -> Any:
+    async def _ask(
+        self, method: str, path: str, arguments: dict[str, Any], token: str | None, status: int
+    ) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         async with self.session.request(method, self.url + path, headers=headers, **arguments) as response:
             text = await response.read()
             assert response.status == status, text[:2000]
-            answer = orjson.loads(text)
+            answer: dict[str, Any] = orjson.loads(text)
         if official.shared_dir() is not None and "meta" in answer:
             assert official.check_answer(answer, _returned(path)) == [], text[:2000]
         return answer

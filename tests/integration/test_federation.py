@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import signal
+import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import pytest_asyncio
 
 from loaders.synthetic import Question
-from tests.integration.cohort import OPEN, Databases, each, serve_network, site_settings
+from tests.integration.cohort import OPEN, Databases, free_port, serve_network, site_settings
 from tests.integration.conftest import Site, serve_site
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -138,3 +140,64 @@ def ids(answer: dict[str, Any]) -> set[str]:
 
 def outcomes(answer: dict[str, Any]) -> dict[str, str]:
     return {row["peer"]: row["outcome"] for row in answer["info"]["outcomes"]}
+
+
+async def test_a_site_that_is_killed_is_unreachable_and_never_a_no(databases: Databases, tmp_path: Path) -> None:
+    port = free_port()
+    config = tmp_path / "site-c.toml"
+    mongo = f'[mongo]\nuri = "{databases.uri}"\ndatabase = "{databases.name("site-c")}"\n'
+    config.write_text(f'id = "site-c"\n\n[listen]\nport = {port}\n\n{mongo}')
+    mine = "/individuals/SYN-C-0001"
+    count = {"requestedGranularity": "count"}
+    everyone = databases.cohort.question("all-individuals")
+    for name in databases.sites:
+        databases.govern(name, {name: OPEN})
+    async with AsyncExitStack() as stack:
+        peers = {}
+        for name in ("site-a", "site-b"):
+            context = serve_site(databases.uri, databases.name(name), site_settings(name))
+            peers[name] = (await stack.enter_async_context(context)).url
+        process = stack.enter_context(serving(config, tmp_path / "site-c.log"))
+        peers["site-c"] = f"http://127.0.0.1:{port}/api"
+        network = await stack.enter_async_context(serve_network(peers))
+        await answers(network.session, peers["site-c"], process)
+        before = await network.post(mine, count)
+        assert outcomes(before) == {"site-a": "no_hit", "site-b": "no_hit", "site-c": "hit"}
+        process.kill()
+        process.wait()
+        silence = await network.post(mine, count, status=502)
+        assert outcomes(silence) == {"site-a": "no_hit", "site-b": "no_hit", "site-c": "unreachable"}
+        assert "responseSummary" not in silence
+        rest = await network.post("/individuals", count)
+    assert outcomes(rest) == {"site-a": "hit", "site-b": "hit", "site-c": "unreachable"}
+    least = everyone.pooled - everyone.sites["site-c"]
+    assert rest["responseSummary"] == {"exists": True, "numTotalResults": least, "countPrecision": "imprecise"}
+    assert rest["info"]["interval"] == [least, None]
+    assert {one["beaconId"] for one in rest["response"]["resultSets"]} == {"site-a", "site-b"}
+
+
+@contextmanager
+def serving(config: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a site as a command of its own."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "beacon.cli", "serve", "--config", str(config)],
+            cwd=Path(__file__).parents[2], stdout=output, stderr=output,
+        )  # fmt: skip
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
+async def answers(session: aiohttp.ClientSession, url: str, process: subprocess.Popen[bytes]) -> None:
+    """Wait until a server answers."""
+    async with asyncio.timeout(30):
+        while process.poll() is None:
+            with suppress(aiohttp.ClientError):
+                async with session.get(f"{url}/info") as answer:
+                    if answer.status == 200:
+                        return
+            await asyncio.sleep(0.05)
+    pytest.fail("the site ended")
