@@ -19,6 +19,7 @@ from beacon.settings import NetworkSettings, Node, Peer, SiteSettings, load_netw
 DEPLOY = Path(__file__).parents[2] / "deploy"
 EXAMPLES = [("site.toml", SiteSettings, load_site), ("network.toml", NetworkSettings, load_network)]
 ISSUER = '[[issuers]]\nissuer = "https://a.example"\naudiences = ["x"]\njwks_file = "k.json"\n'
+HANDOVER = "[[handovers]]\ndataset = 'd'\ntype_id = 'CUSTOM:x'\ntype_label = 'x'\n"
 
 
 def refusal(tmp_path: Path, text: str) -> str:
@@ -83,6 +84,18 @@ def test_without_configuration_a_site_listens_on_this_machine_only_and_believes_
     assert default.mongo.uri is None
 
 
+def test_without_configuration_no_web_page_may_ask_no_numbers_are_served_and_askers_have_limits() -> None:
+    default = load_site(None, {})
+    assert (default.listen.cors_origins, default.metrics.port, default.handovers) == ((), None, ())
+    assert (default.metrics.host, default.workers) == ("127.0.0.1", 1)
+    assert default.rate.per_second > 0
+
+
+def test_an_issuer_without_keys_is_discovered(tmp_path: Path) -> None:
+    (issuer,) = site(tmp_path, ISSUER.replace('jwks_file = "k.json"\n', "")).issuers
+    assert (issuer.jwks_uri, issuer.jwks_file) == (None, None)
+
+
 def test_a_node_is_believed_as_little_as_possible_unless_told_otherwise() -> None:
     node = Node(id="n", issuers=("https://a.example",), jwks={"keys": [{}]})
     assert (node.max_level, node.max_granularity) == ("public", "boolean")
@@ -128,12 +141,21 @@ def test_a_table_keeps_the_defaults_of_what_contains_it(tmp_path: Path) -> None:
         ("[mongo]\ncache_gb = nan", "mongo.cache_gb: must be a number from 0.25"),
         ("[limits]\nquery_seconds = inf", "limits.query_seconds: must be a number from 0.1 to 3600"),
         (ISSUER + ISSUER, "issuers names https://a.example more than once."),
-        (ISSUER + "jwks_uri = 'https://a.example/jwk'", "issuers[0]: give exactly one of jwks_uri and jwks_file."),
+        (ISSUER + "jwks_uri = 'https://a.example/jwk'", "issuers[0]: give jwks_uri or jwks_file, not both"),
         (ISSUER.replace("https", "http"), "issuers[0].issuer: must be a web address that begins with https://"),
         (ISSUER.replace('["x"]', "[]"), "issuers[0].audiences: must be a list with at least one entry"),
         (ISSUER.replace('audiences = ["x"]', ""), "issuers[0].audiences: is missing, and has no default."),
         (ISSUER + "algorithms = ['none']", "issuers[0].algorithms[0]: must be one of RS256, ES256, not 'none'."),
         (ISSUER + "algorithms = []", "issuers[0].algorithms: must be a list with at least one entry"),
+        ("[listen]\ncors_origins = ['https://a.example/']", "listen.cors_origins: must be a list of origins such as"),
+        ("[listen]\ncors_origins = ['*', 'https://a.example']", "listen.cors_origins: must be a list of origins"),
+        ("[listen]\ncors_origins = ['null']", "listen.cors_origins: must be a list of origins"),
+        (HANDOVER + "url = 'javascript:alert(1)'", "handovers[0].url: must be an absolute address such as"),
+        (HANDOVER + "url = '/relative'", "handovers[0].url: must be an absolute address such as"),
+        (HANDOVER + "url = 'drs://h/1'\ngranularity = 'none'", "handovers[0].granularity: must be one of boolean"),
+        (HANDOVER.replace("CUSTOM:x", "x") + "url = 'drs://h/1'", "handovers[0].type_id: must be a CURIE such as"),
+        ("workers = 0", "workers: must be a number from 1 to 256, not 0."),
+        ("[rate]\nburst = 0", "rate.burst: must be a number from 1 to"),
         ("[[nodes]]\nid = 'n'\nissuers = ['https://a.example']", "nodes[0]: give exactly one of jwks and jwks_file."),
         ("[[nodes]]\nid = 'n'\nissuers = ['a']", "nodes[0].issuers: must be a list with at least one entry, each"),
         ("a = = b", "is not TOML"),
@@ -187,7 +209,7 @@ def test_any_value_at_any_key_is_either_taken_or_refused_with_one_sentence(
 ) -> None:
     file = tmp_path / "any.toml"
     parent, _, leaf = key.rpartition(".")
-    header = "" if not parent else f"[[{parent}]]\n" if parent in {"issuers", "nodes"} else f"[{parent}]\n"
+    header = "" if not parent else f"[[{parent}]]\n" if parent in {"issuers", "nodes", "handovers"} else f"[{parent}]\n"
     file.write_text(f"{header}{leaf} = {value}\n")
     try:
         load_site(file, {})
