@@ -27,7 +27,6 @@ import aiohttp
 import orjson
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from loaders.vcf import load_vcf
 
 from beacon.auth.assertion import public_jwks, signing_key
 from beacon.auth.policy import policy_from_toml
@@ -39,6 +38,7 @@ from loaders.pipeline import load_phenopackets
 from loaders.report import Problem, Progress
 from loaders.sources import documents
 from loaders.synthetic import generate, write
+from loaders.vcf import load_vcf
 from network.issuer import DemonstrationIssuer, running_issuer
 
 NETWORK = "demo.network"

@@ -142,7 +142,13 @@ async def test_a_position_of_another_assembly_finds_nothing(site: Site) -> None:
 
 
 async def test_empty_bases_match_the_same_deletion_as_padded_ones(site: Site) -> None:
-    padded = {"assemblyId": "GRCh38", "referenceName": "9", "start": [137728519], "referenceBases": "TCA", "alternateBases": "T"}
+    padded: dict[str, Any] = {
+        "assemblyId": "GRCh38",
+        "referenceName": "9",
+        "start": [137728519],
+        "referenceBases": "TCA",
+        "alternateBases": "T",
+    }
     bare = padded | {"start": [137728520], "referenceBases": "CA", "alternateBases": ""}
     longer = padded | {"referenceBases": "TCAG", "alternateBases": "TG"}
     for form in (padded, bare, longer):

@@ -60,9 +60,7 @@ def place(name: str, row: dict[str, Any], start: int, end: int | None = None) ->
     return asked if end is None else asked | {"end": [end]}
 
 
-async def test_sampled_alleles_have_exactly_their_carriers(
-    loaded: tuple[str, Site], expected: dict[str, Any]
-) -> None:
+async def test_sampled_alleles_have_exactly_their_carriers(loaded: tuple[str, Site], expected: dict[str, Any]) -> None:
     name, site = loaded
     twice = expected[name]["trimmed_alleles_appearing_more_than_once"]
     for row in expected[name]["sampled_alleles"]:
@@ -123,9 +121,13 @@ async def test_ranges_hold_exactly_their_alleles_and_carriers(
             assert await site.count("/individuals", query) == row["samples_carrying_any_allele"], row
 
 
-async def test_each_sample_has_one_biosample_run_and_analysis(loaded: tuple[str, Site], expected: dict[str, Any]) -> None:
+async def test_each_sample_has_one_biosample_run_and_analysis(
+    loaded: tuple[str, Site], expected: dict[str, Any]
+) -> None:
     name, site = loaded
     for path in ("/individuals", "/biosamples", "/runs", "/analyses"):
         assert await site.count(path) == expected[name]["samples"]
-    distinct = expected[name]["counts"]["alleles_after_split"] - expected[name]["trimmed_alleles_appearing_more_than_once"]
+    distinct = (
+        expected[name]["counts"]["alleles_after_split"] - expected[name]["trimmed_alleles_appearing_more_than_once"]
+    )
     assert await site.count("/g_variants") == distinct
