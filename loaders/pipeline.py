@@ -51,7 +51,6 @@ def load_phenopackets(
             report.count("individual", sum(1 for _ in packets))
             report.outcome = f"Dataset {dataset} holds exactly this already; nothing was changed."
         else:
-            admin.store_ontology(terms.resource, terms.labels)
             load = LoadInfo(
                 source=", ".join(Path(path).name for path in paths),
                 sha256=sha256,
@@ -65,6 +64,7 @@ def load_phenopackets(
             with admin.begin(dataset, load, terms.ancestors) as writer:
                 _write(admin, dataset, writer, packets, report)
                 if report.counts.get("individual"):
+                    admin.store_ontology(terms.resource, terms.labels)
                     tell(report, writer.publish())
                 else:
                     report.outcome = f"There was nothing to load; dataset {dataset} was not changed."
