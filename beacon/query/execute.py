@@ -7,6 +7,7 @@ chooses one record; all are turned into rows of the wanted kind and intersected 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 from typing import Any
 
@@ -17,7 +18,6 @@ from beacon.errors import UnknownFilter
 from beacon.model import ontology
 from beacon.model.access import DatasetPolicy, Decision, Granularity
 from beacon.model.calls import GROUPS
-from beacon.model.entry_types import ENTRY_TYPES, RECORD_TYPES
 from beacon.model.query import Query
 from beacon.model.result import DatasetResult
 from beacon.privacy.rules import needed, threshold_applies
@@ -47,26 +47,27 @@ async def execute(store: Store, query: Query, decisions: Sequence[Decision]) -> 
     asked = plan(query)
     datasets = await store.datasets()
     answering = [(decision, datasets[decision.dataset]) for decision in decisions if decision.dataset in datasets]
-    await _refuse_unknown_terms(store, asked, [dataset for _, dataset in answering])
+    answering = [(decision, dataset) for decision, dataset in answering if decision.granularity > Granularity.NONE]
+    await _refuse_unknown_terms(store, asked, answering)
     return tuple(
-        [
-            await _Evaluation(store, dataset, asked, query, decision).result()
-            for decision, dataset in answering
-            if decision.granularity > Granularity.NONE
-        ]
+        [await _Evaluation(store, dataset, asked, query, decision).result() for decision, dataset in answering]
     )
 
 
-async def _refuse_unknown_terms(store: Store, asked: Plan, datasets: Sequence[Dataset]) -> None:
-    """Raise ``UnknownFilter`` for a term of an ontology that nobody here knows, or one that its ontology lacks."""
+async def _refuse_unknown_terms(store: Store, asked: Plan, answering: Sequence[tuple[Decision, Dataset]]) -> None:
+    """Raise ``UnknownFilter`` for a term of an ontology that nobody here knows, or one that its ontology lacks.
+
+    Data that use it make it known, but to this asker only: where a threshold applies, from that many people on.
+    """
     for condition in asked.conditions:
         if not isinstance(condition, KeyCondition) or condition.term is None:
             continue
         known = await store.known_term(condition.term)
         if known or (known is None and ontology.prefix(condition.term) in ontology.KNOWN_PREFIXES):
             continue
-        for dataset in datasets:
-            if joins.size(await _Rows(store, dataset).of(condition, condition.kinds[0])):
+        for decision, dataset in answering:
+            people = await _Rows(store, dataset).of(replace(condition, negated=False), "individual")
+            if joins.size(people) >= (max(decision.threshold, 1) if threshold_applies(decision) else 1):
                 break
         else:
             raise UnknownFilter(f"filter {condition.term!r} is not a term known here", where=condition.term)
@@ -148,19 +149,17 @@ class _Evaluation:
 
     async def _variants(self) -> DatasetResult:
         columns = await self.selected(COLUMN)
-        people = await self._people(COLUMN, await self._carrying(columns)) if self.people_matter else None
-        if columns is None and self._unrestricted() and self.depth is not Granularity.RECORD:
-            return self._made(self.dataset.segments[0].variants, None, people)
+        quick = self.depth is not Granularity.RECORD and not self.people_matter
+        if columns is None and quick and self._unrestricted():
+            return self._made(self.dataset.segments[0].variants, None, None)
         found = await variants.find(self.store, self.dataset, self.plan, columns)
-        records = None
+        records = people = None
+        if self.people_matter and any(segment.live.get(COLUMN) for segment in self.dataset.segments):
+            bearers = await variants.bearers(self.store, self.dataset, found, self.plan.groups, columns)
+            people = await self._people(COLUMN, bearers)
         if self.depth is Granularity.RECORD:
             records = await variants.write(self.store, self.dataset, found, *self.bounds(), columns)
         return self._made(len(found), records, people)
-
-    async def _carrying(self, columns: Selection | None) -> Selection:
-        """Return the columns that carry what is asked for."""
-        carrying = reduce(joins.both, await variants.carriers(self.store, self.dataset, self.plan))
-        return carrying if columns is None else joins.both(carrying, columns)
 
     def _unrestricted(self) -> bool:
         """Whether the question is for all variants of a dataset that is one whole segment."""
@@ -169,20 +168,30 @@ class _Evaluation:
 
     async def _collections(self) -> DatasetResult:
         members = await self.selected("individual")
-        rows = joins.everything(self.dataset, "individual") if members is None else members
-        people = reduce(BitMap.union, rows.values(), BitMap())
+        everyone = BitMap().union(*joins.everything(self.dataset, "individual").values())
+        people = everyone if members is None else BitMap().union(*members.values())
         if self.plan.target == "dataset":
-            found = [_dataset_record(self.dataset)] if members is None or people else []
+            held = members is None or bool(people) or await self._sites()
+            found, fewest = [_dataset_record(self.dataset)] if held else [], len(people)
         else:
             anchor = self.plan.anchor
             wanted = anchor.id if anchor and anchor.entry_type == "cohort" else None
-            found = [
-                _cohort_record(cohort.id, cohort.name, len(cohort.members & people))
+            cohorts = [
+                cohort
                 for cohort in self.dataset.cohorts
                 if (wanted is None or cohort.id == wanted) and (members is None or cohort.members & people)
             ]
+            found = [_cohort_record(cohort.id, cohort.name, len(cohort.members & everyone)) for cohort in cohorts]
+            # Each cohort that is listed says something of its own members.
+            fewest = min((len(cohort.members & people) for cohort in cohorts), default=0)
         begin, stop = self.bounds()
-        return self._made(len(found), tuple(found[begin:stop]), len(people) if found else 0)
+        return self._made(len(found), tuple(found[begin:stop]), fewest if found else 0)
+
+    async def _sites(self) -> bool:
+        """Whether the question is about variants alone and finds some, be it that nobody is known to carry them."""
+        if self.plan.alleles is None or self.plan.groups != (GROUPS,) or await self.selected(COLUMN) is not None:
+            return False
+        return len(await variants.find(self.store, self.dataset, self.plan, None)) > 0
 
     async def selected(self, target: str) -> Selection | None:
         """Return the rows of ``target`` that everything asked selects; None where nothing narrows them."""
@@ -240,31 +249,3 @@ def _dataset_record(dataset: Dataset) -> bytes:
 
 def _cohort_record(id: str, name: str, size: int) -> bytes:
     return orjson.dumps({"id": id, "name": name, "cohortType": "user-defined", "cohortSize": size})
-
-
-async def filtering_terms(store: Store, datasets: Sequence[str], *, skip: int = 0, limit: int = 0) -> dict[str, Any]:
-    """Return the ``response`` of ``/filtering_terms``: what these datasets hold, and the fields that can be compared.
-
-    ``skip`` counts pages of ``limit`` terms; ``limit`` 0 means all. Every term listed works as a filter.
-    """
-    held = await store.datasets()
-    scopes: dict[tuple[str, str], set[str]] = {}
-    labels: dict[str, str] = {}
-    for dataset in (held[id] for id in datasets if id in held):
-        for segment in dataset.segments:
-            for term in await store.terms(segment):
-                name, value = term.key.split("=", 1)
-                if not name:
-                    kind = "genomicVariant" if term.kind == COLUMN else term.kind
-                    scopes.setdefault(("ontology", value), set()).add(kind)
-                    labels[value] = labels.get(value) or term.label
-    for kind in RECORD_TYPES:
-        for field in ENTRY_TYPES[kind].fields:
-            scopes.setdefault(("alphanumeric", field.id), set()).add(kind)
-            labels[field.id] = field.label
-    listed = [
-        {"type": type_, "id": id, "scopes": sorted(kinds)} | ({"label": labels[id]} if labels[id] else {})
-        for (type_, id), kinds in sorted(scopes.items(), key=lambda item: (item[0][0] != "ontology", item[0][1]))
-    ]
-    page = listed[skip * limit : (skip + 1) * limit] if limit else listed
-    return {"filteringTerms": page, "resources": await store.ontologies()}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from pyroaring import BitMap
 
-from beacon.store.base import COLUMN, Dataset, Segment, Store
+from beacon.store.base import COLUMN, NO_SAMPLE, Dataset, Segment, Store
 
 Selection = dict[str, BitMap]
 
@@ -65,6 +65,8 @@ async def convert(store: Store, dataset: Dataset, kind: str, selection: Selectio
     for segment in dataset.segments:
         if rows := selection.get(segment.id):
             wanted |= rows if kind == "individual" else await _linked(store, segment, kind, rows, by)
+    if by == "samples":
+        wanted.discard(NO_SAMPLE)
     found: Selection = {}
     for segment in dataset.segments:
         live = segment.live.get(target, BitMap())

@@ -12,6 +12,9 @@ from beacon.model.variant import matching_types
 from beacon.query.filters import Condition, ZygosityCondition, conditions
 from beacon.store.base import AllelePredicate
 
+MAX_WILD = 50
+"""The most bases on a side where either side has codes that stand for several bases."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -64,6 +67,14 @@ def predicate(asked: VariantQuery) -> AllelePredicate:
         types = matching_types(asked.variant_type)
         if types is None:
             raise CannotAnswer(f"variantType {asked.variant_type!r} is not known here", where="variantType")
+    if asked.chrom == "":
+        raise CannotAnswer("referenceName is empty; name a chromosome", where="referenceName")
+    for name, given in (("referenceBases", asked.reference_bases), ("alternateBases", asked.alternate_bases)):
+        if given and len(given) > MAX_WILD and ambiguous((asked.reference_bases or "") + (asked.alternate_bases or "")):
+            raise CannotAnswer(
+                f"{name} has {len(given)} bases; where codes for several bases are used, {MAX_WILD} is the most here",
+                where=name,
+            )
     overlap = bracket = sequence = start_bases = None
     bases = (asked.reference_bases, asked.alternate_bases)
     if len(asked.start) == 2 and len(asked.end) == 2:

@@ -32,13 +32,10 @@ async def carriers(store: Store, dataset: Dataset, plan: Plan) -> list[Selection
     assert plan.alleles is not None
     if plan.alleles == AllelePredicate() and plan.groups != (GROUPS,):
         return [await _any_of_group(store, dataset, group) for group in plan.groups]
-    found: list[Selection] = [{} for _ in plan.groups]
-    for segment in dataset.segments:
+    found: list[Selection] = [{segment.id: BitMap() for segment in dataset.segments} for _ in plan.groups]
+    for segment, heads in zip(dataset.segments, await _matching(store, dataset, plan.alleles), strict=True):
         live = segment.live.get(COLUMN, BitMap())
-        heads = await store.heads(segment, plan.alleles) if live else Heads.build(())
-        for selection in found:
-            selection[segment.id] = BitMap()
-        async for calls, _, rows in _blocks(store, segment, heads):
+        async for calls, _, rows in _blocks(store, segment, heads if live else Heads.build(())):
             for selection, groups in zip(found, plan.groups, strict=True):
                 columns = np.flatnonzero(calls.union(rows, groups)).astype(np.uint32)
                 selection[segment.id] |= BitMap(columns) & live
@@ -48,6 +45,41 @@ async def carriers(store: Store, dataset: Dataset, plan: Plan) -> list[Selection
 async def _any_of_group(store: Store, dataset: Dataset, groups: tuple[str, ...]) -> Selection:
     keys = [f"={id}" for id, group in GROUP_OF_ZYGOSITY.items() if group in groups]
     return {segment.id: await store.posting(segment, COLUMN, keys) for segment in dataset.segments}
+
+
+async def _matching(store: Store, dataset: Dataset, predicate: AllelePredicate) -> list[Heads]:
+    """Return the matching alleles of each segment.
+
+    What a variant's records say of it (its genes, its effects) holds for the variant: one that matches in any
+    segment matches in all that have it, so that answers do not depend on how files were split into loads.
+    """
+    heads = [await store.heads(segment, predicate) for segment in dataset.segments]
+    if len(heads) == 1 or (predicate.gene is None and predicate.aminoacid_change is None):
+        return heads
+    live = [heads[at].pick(await _live(store, segment, heads[at])) for at, segment in enumerate(dataset.segments)]
+    keys = np.unique(_joined([part.key for part in live], np.uint64))
+    spans: dict[str, tuple[int, int]] = {}
+    for part in live:
+        for code, name in enumerate(part.names):
+            here = part.chrom == code
+            if here.any():
+                low, high = spans.get(name, (int(part.start[here].min()), 0))
+                spans[name] = min(low, int(part.start[here].min())), max(high, int(part.end[here].max()))
+    for at, segment in enumerate(dataset.segments):
+        same = [heads[at]]
+        for name, span in spans.items():
+            # What has no place cannot overlap; there are few of those.
+            there = await store.heads(segment, AllelePredicate(chrom=name, overlap=span if name else None))
+            same.append(there.pick(~np.isin(there.key, heads[at].key)))
+        found = Heads.joined(same)
+        heads[at] = found.pick(np.isin(found.key, keys))
+    return heads
+
+
+async def _live(store: Store, segment: Segment, heads: Heads) -> NDArray[np.bool_]:
+    """Say which alleles somebody live carries, or nobody ever carried."""
+    live: NDArray[np.bool_] = (await _carried(store, segment, heads, (GROUPS,), None))[0]
+    return live
 
 
 async def _blocks(store: Store, segment: Segment, heads: Heads, at_once: int = 16) -> Any:
@@ -64,13 +96,15 @@ async def _blocks(store: Store, segment: Segment, heads: Heads, at_once: int = 1
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Matching alleles of a dataset: one ``Heads`` per segment, and the order of distinct variants over all.
+    """Matching variants of a dataset, and all places where they are.
 
-    ``places`` holds, per distinct variant in (chromosome, start, end, identity) order, its (segment number, index).
+    ``heads`` holds one ``Heads`` per segment. Places are (``segment`` number, ``index`` in its heads), sorted by
+    variant in (chromosome, start, end, identity) order; those of variant i are ``first[i]`` to before ``stop[i]``.
     """
 
     heads: tuple[Heads, ...]
     first: NDArray[np.int64]
+    stop: NDArray[np.int64]
     segment: NDArray[np.int64]
     index: NDArray[np.int64]
 
@@ -79,68 +113,88 @@ class Found:
 
     def page(self, begin: int, stop: int) -> list[list[tuple[int, int, int]]]:
         """Return, for each variant of a page, its (segment number, block, row) places."""
-        ends = np.append(self.first[1:], len(self.segment))
         listed = []
-        for position in range(begin, min(stop, len(self.first))):
+        for first, last in zip(self.first[begin:stop].tolist(), self.stop[begin:stop].tolist(), strict=True):
             places = []
-            for at in range(int(self.first[position]), int(ends[position])):
-                number, index = int(self.segment[at]), int(self.index[at])
+            for number, index in zip(self.segment[first:last].tolist(), self.index[first:last].tolist(), strict=True):
                 heads = self.heads[number]
                 places.append((number, int(heads.block[index]), int(heads.row[index])))
             listed.append(places)
         return listed
 
+    def within(self, number: int) -> Heads:
+        """Return the alleles of one segment that belong to these variants."""
+        chosen = np.zeros(len(self.segment) + 1, np.int64)
+        np.add.at(chosen, self.first, 1)
+        np.add.at(chosen, self.stop, -1)
+        return self.heads[number].pick(self.index[(np.cumsum(chosen)[:-1] > 0) & (self.segment == number)])
+
 
 async def find(store: Store, dataset: Dataset, plan: Plan, columns: Selection | None) -> Found:
-    """Return the distinct alleles that match, are still somebody's, and are carried within ``columns`` if given."""
+    """Return the distinct variants that match, are still somebody's, and are carried within ``columns`` if given.
+
+    Each group asked for must have a carrier; carriers of one variant may lie in different segments.
+    """
     assert plan.alleles is not None
-    kept = [
-        await _kept(store, segment, await store.heads(segment, plan.alleles), plan.groups, columns)
-        for segment in dataset.segments
+    heads = await _matching(store, dataset, plan.alleles)
+    carried = [
+        await _carried(store, segment, part, plan.groups, columns)
+        for segment, part in zip(dataset.segments, heads, strict=True)
     ]
-    names = sorted({name for heads in kept for name in heads.names})
-    chrom = _joined(
-        [np.array([names.index(n) for n in heads.names], np.int64)[heads.chrom] for heads in kept], np.int64
-    )
-    start = _joined([heads.start for heads in kept], np.int64)
-    end = _joined([heads.end for heads in kept], np.int64)
-    key = _joined([heads.key for heads in kept], np.uint64)
-    segment = np.repeat(np.arange(len(kept)), [len(heads) for heads in kept])
-    index = _joined([np.arange(len(heads)) for heads in kept], np.int64)
-    order = np.lexsort((segment, key, end, start, chrom))
+    names = sorted({name for part in heads for name in part.names})
+    codes = [np.array([names.index(name) for name in part.names], np.int64)[part.chrom] for part in heads]
+    key = _joined([part.key for part in heads], np.uint64)
+    segment = np.repeat(np.arange(len(heads)), np.array([len(part) for part in heads], np.int64))
+    index = _joined([np.arange(len(part)) for part in heads], np.int64)
+    start, end = _joined([part.start for part in heads], np.int64), _joined([part.end for part in heads], np.int64)
+    order = np.lexsort((segment, key, end, start, _joined(codes, np.int64)))
     same = key[order]
     first = np.flatnonzero(np.append(True, same[1:] != same[:-1])) if len(same) else np.empty(0, np.int64)
-    return Found(tuple(kept), first, segment[order], index[order])
+    stop = np.append(first[1:], len(same))[: len(first)]
+    if len(first):
+        chosen = np.logical_or.reduceat(np.concatenate(carried, axis=1)[:, order], first, axis=1).all(axis=0)
+        first, stop = first[chosen], stop[chosen]
+    return Found(tuple(heads), first, stop, segment[order], index[order])
 
 
 def _joined(parts: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
     return np.concatenate([np.empty(0, dtype), *parts]).astype(dtype, copy=False)
 
 
-async def _kept(
+async def _carried(
     store: Store, segment: Segment, heads: Heads, groups: tuple[tuple[str, ...], ...], columns: Selection | None
-) -> Heads:
-    """Drop alleles that nobody live carries, or nobody within ``columns``, or not in every group asked for.
+) -> NDArray[np.bool_]:
+    """Say for each group asked for (rows) and allele (columns) whether somebody live, within ``columns``, carries it.
 
     An allele that nobody carried even when it was loaded (a site without genotypes, AC 0) is data of the
-    segment and stays, unless the question is about carriers.
+    segment and counts as carried, unless the question is about carriers.
     """
+    carried = np.zeros((len(groups), len(heads)), np.bool_)
     if columns is None and groups == (GROUPS,):
-        if segment.whole or not len(heads):
-            return heads
-        keep = ~heads.carried
-        allowed = segment.live.get(COLUMN, BitMap())
+        carried[0] = True if segment.whole else ~heads.carried
+        allowed = BitMap() if segment.whole else segment.live.get(COLUMN, BitMap())
     else:
-        keep = np.zeros(len(heads), np.bool_)
         allowed = segment.live.get(COLUMN, BitMap()) if columns is None else columns.get(segment.id, BitMap())
     if allowed:
         async for calls, positions, rows in _blocks(store, segment, heads):
             mask = as_mask(allowed, calls.columns)
-            carried = np.ones(len(rows), np.bool_)
-            for wanted in groups:
-                carried &= calls.carried_by(rows, mask, wanted)
-            keep[positions] |= carried
-    return heads.pick(keep)
+            for number, wanted in enumerate(groups):
+                carried[number, positions] |= calls.carried_by(rows, mask, wanted)
+    return carried
+
+
+async def bearers(
+    store: Store, dataset: Dataset, found: Found, groups: tuple[tuple[str, ...], ...], columns: Selection | None
+) -> Selection:
+    """Return the live columns, within ``columns`` if given, that carry any of these variants in a group asked for."""
+    wanted = tuple({name: None for group in groups for name in group})
+    bearing: Selection = {}
+    for number, segment in enumerate(dataset.segments):
+        allowed = segment.live.get(COLUMN, BitMap()) if columns is None else columns.get(segment.id, BitMap())
+        bearing[segment.id] = BitMap()
+        async for calls, _, rows in _blocks(store, segment, found.within(number) if allowed else Heads.build(())):
+            bearing[segment.id] |= BitMap(np.flatnonzero(calls.union(rows, wanted)).astype(np.uint32)) & allowed
+    return bearing
 
 
 def as_mask(columns: BitMap, size: int) -> NDArray[np.bool_]:
@@ -213,6 +267,11 @@ class _SegmentPage:
             await store.cases(segment, [stored.id for stored in listed]),
         )  # fmt: skip
 
+    def holds(self, stored: StoredAllele) -> bool:
+        """Whether somebody live carries the allele here, or nobody ever did."""
+        carriers = BitMap(self.calls[stored.block].carriers(stored.row).tolist())
+        return not carriers or bool(carriers & self.live)
+
     def people(self, columns: BitMap) -> BitMap:
         """Return the ordinals of the people these columns are samples of."""
         return BitMap(self.persons[np.array(columns, np.uint32)])
@@ -254,6 +313,7 @@ class _SegmentPage:
 def _encode(parts: list[tuple[_SegmentPage, StoredAllele]]) -> bytes:
     """Write one variant from all segments that hold it: bodies united, each person counted once."""
     stored = parts[0][1]
+    parts = [(page, part) for page, part in parts if page.holds(part)]
     body: dict[str, Any] = {}
     for _, part in parts:
         unite(body, orjson.loads(part.body))
@@ -277,10 +337,11 @@ class _Counts:
 
     def __init__(self) -> None:
         self.groups = dict.fromkeys(GROUPS, 0)
-        self.count = self.number = self.missing = 0
+        self.count = self.number = 0
         self.genotyped = self.counted = False
         self._carriers = BitMap()
         self._counted = BitMap()
+        self._missing = BitMap()
 
     def add(self, page: _SegmentPage, stored: StoredAllele) -> None:
         calls, row = page.calls[stored.block], stored.row
@@ -298,8 +359,9 @@ class _Counts:
             _, count, number = calls.tally(row, columns)
             self.count += count
             self.number += number
-            self.missing += len(calls.shared("missing", row) & columns)
-            self._counted |= page.people(columns)
+            missing = calls.shared("missing", row) & columns
+            self._missing |= page.people(missing)
+            self._counted |= page.people(columns - missing)
 
     def info(self) -> dict[str, Any]:
         if not self.genotyped:
@@ -309,6 +371,6 @@ class _Counts:
         }
         info: dict[str, Any] = {"carriers": sum(self.groups.values()), "genotypes": genotypes}
         if self.counted:
-            genotypes["missing"] = self.missing
+            genotypes["missing"] = len(self._missing - self._counted)
             info |= {"alleleCount": self.count, "alleleNumber": self.number}
         return info

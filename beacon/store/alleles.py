@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
 from pymongo.asynchronous.database import AsyncDatabase
 
-from beacon.model.bases import ambiguous, pattern
+from beacon.model.bases import ambiguous, may_agree, pattern
 from beacon.model.variant import minimal
 from beacon.store.base import AllelePredicate
 from beacon.store.blocks import Heads, identity, unpack
 from beacon.store.documents import Document, bases_key
+
+_PLACED = {"$gt": ""}
+"""Chromosomes of alleles that have a place; one without is never found by place or bases."""
 
 
 async def find_alleles(db: AsyncDatabase[Document], segment: str, predicate: AllelePredicate) -> Heads:
@@ -33,8 +37,8 @@ async def _from_heads(db: AsyncDatabase[Document], segment: str, predicate: Alle
     where: Document = {"s": segment}
     if predicate.assembly is not None:
         where["a"] = predicate.assembly
-    if predicate.chrom is not None:
-        where["c"] = predicate.chrom
+    if not predicate.placeless:
+        where["c"] = _PLACED if predicate.chrom is None else predicate.chrom
     if predicate.overlap is not None:
         where |= {"b": {"$lt": predicate.overlap[1]}, "e": {"$gt": predicate.overlap[0]}}
     parts: list[tuple[str, int, dict[str, Any]]] = [
@@ -71,8 +75,8 @@ def _conditions(segment: str, predicate: AllelePredicate) -> Document:
         where["i"] = {"$in": list(predicate.ids)}
     if predicate.assembly is not None:
         where["a"] = predicate.assembly
-    if predicate.chrom is not None:
-        where["c"] = predicate.chrom
+    if not predicate.placeless:
+        where["c"] = _PLACED if predicate.chrom is None else predicate.chrom
     if predicate.overlap is not None:
         where |= {"b": {"$lt": predicate.overlap[1]}, "e": {"$gt": predicate.overlap[0]}}
     if predicate.bracket is not None:
@@ -82,20 +86,9 @@ def _conditions(segment: str, predicate: AllelePredicate) -> Document:
         start, ref, alt = minimal(*predicate.sequence)
         where |= {"mb": start, "mr": bases_key(ref), "mt": bases_key(alt)}
     if predicate.start_bases is not None:
-        start, given_ref, given_alt = predicate.start_bases
-        alternatives.append(
-            [
-                {"b": start} | _bases("r", given_ref) | _bases("t", given_alt),
-                {"mb": start} | _bases("mr", given_ref) | _bases("mt", given_alt),
-            ]
-        )
+        alternatives.append(_spellings(*predicate.start_bases))
     if predicate.reference_bases is not None or predicate.alternate_bases is not None:
-        alternatives.append(
-            [
-                _bases("r", predicate.reference_bases) | _bases("t", predicate.alternate_bases),
-                _bases("mr", predicate.reference_bases) | _bases("mt", predicate.alternate_bases),
-            ]
-        )
+        alternatives.append(_spellings(None, predicate.reference_bases, predicate.alternate_bases))
     if predicate.types is not None:
         where["ty"] = {"$in": sorted(predicate.types)}
     if predicate.min_length is not None or predicate.max_length is not None:
@@ -108,6 +101,34 @@ def _conditions(segment: str, predicate: AllelePredicate) -> Document:
     if alternatives:
         where["$and"] = [{"$or": options} for options in alternatives]
     return where
+
+
+def _spellings(start: int | None, ref: str | None, alt: str | None) -> list[Document]:
+    """Return conditions of which an allele meets one if it can be written with these bases (at ``start``).
+
+    Where both sides are given, bases that both may share are tried without, from either end, since alleles are
+    compared in minimal form.
+    """
+
+    def at(field: str, shift: int = 0) -> Document:
+        return {} if start is None else {field: start + shift}
+
+    if ref is None or alt is None:
+        return [
+            at("b") | _bases("r", ref) | _bases("t", alt),
+            at("mb") | _bases("mr", ref) | _bases("mt", alt),
+        ]
+    if not ambiguous(ref + alt):
+        shift, ref, alt = minimal(0, ref, alt)
+        return [at("mb", shift) | _bases("mr", ref) | _bases("mt", alt)]
+    pairs = list(zip(ref, alt, strict=False))
+    heads = sum(1 for _ in takewhile(lambda pair: may_agree(*pair), pairs))
+    tails = sum(1 for _ in takewhile(lambda pair: may_agree(*pair), zip(reversed(ref), reversed(alt), strict=False)))
+    return [
+        at("mb", head) | _bases("mr", ref[head : len(ref) - tail]) | _bases("mt", alt[head : len(alt) - tail])
+        for head in range(heads + 1)
+        for tail in range(min(tails, len(pairs) - head) + 1)
+    ]
 
 
 def _bases(field: str, given: str | None) -> Document:

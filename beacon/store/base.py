@@ -26,6 +26,9 @@ WIDE_KINDS = ("individual", "biosample")
 """Kinds whose rows are ordinals of the whole dataset."""
 KINDS = ("individual", "biosample", "run", "analysis", COLUMN)
 
+NO_SAMPLE = 0xFFFFFFFF
+"""The sample of a row that belongs to none."""
+
 Uints = NDArray[np.uint32]
 
 
@@ -77,9 +80,10 @@ class Dataset:
 class AllelePredicate:
     """Which alleles are meant, as conditions that must all hold. Coordinates 0-based half-open.
 
-    ``overlap`` (start, end): shares a base with it. ``sequence`` (start, ref, alt): that very allele, in
-    minimal form. ``start_bases``: (start, ref or None, alt or None) where only one side or wildcards are given.
-    ``bracket`` (start min, start max, end min, end max), inclusive. ``types``: any of these variant types.
+    A ``chrom`` of "" means alleles without a place. ``overlap`` (start, end): shares a base with it. ``sequence``
+    (start, ref, alt): that very allele, in minimal form. ``start_bases``: (start, ref or None, alt or None) where
+    only one side or wildcards are given. ``bracket`` (start min, start max, end min, end max), inclusive.
+    ``types``: any of these variant types.
     """
 
     ids: tuple[str, ...] | None = None
@@ -96,6 +100,12 @@ class AllelePredicate:
     max_length: int | None = None
     gene: str | None = None
     aminoacid_change: str | None = None
+
+    @property
+    def placeless(self) -> bool:
+        """Whether alleles without a place may match: neither place nor bases are asked for."""
+        asked = (self.chrom, self.overlap, self.bracket, self.sequence, self.start_bases)
+        return all(part is None for part in (*asked, self.reference_bases, self.alternate_bases))
 
     @property
     def positional(self) -> bool:

@@ -33,9 +33,7 @@ def identity(variant_id: str) -> int:
 def pack(arrays: Mapping[str, Array]) -> bytes:
     """Write named arrays as one byte string: a JSON line that describes them, then their bytes."""
     described = [(name, array.dtype.str, array.shape) for name, array in arrays.items()]
-    return b"".join(
-        [orjson.dumps(described), b"\n", *(np.ascontiguousarray(a).tobytes() for a in arrays.values())]
-    )
+    return b"".join([orjson.dumps(described), b"\n", *(np.ascontiguousarray(a).tobytes() for a in arrays.values())])
 
 
 def unpack(data: bytes) -> dict[str, Array]:
@@ -76,6 +74,17 @@ class Heads:
             self.names, self.chrom[which], self.start[which], self.end[which], self.key[which],
             self.block[which], self.row[which], self.carried[which],
         )  # fmt: skip
+
+    @classmethod
+    def joined(cls, parts: Sequence[Heads]) -> Heads:
+        """Return several as one, in the order given."""
+        names = tuple(sorted({name for part in parts for name in part.names}))
+        codes = [np.array([names.index(name) for name in part.names], np.int32)[part.chrom] for part in parts]
+        return cls(
+            names,
+            np.concatenate(codes),
+            *(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__slots__[2:]),
+        )
 
     @classmethod
     def build(cls, rows: Iterable[tuple[str, int, int, int, int, int, bool]]) -> Heads:
@@ -121,7 +130,9 @@ class BlockBuilder:
         carriers = sum(len(getattr(calls, group)) for group in GROUPS) if calls else 0
         self._heads.append((start, end, key, carriers > 0))
         self._calls.append(calls)
-        self._bytes += 32 + min(4 * carriers, self.columns // 8 + 1)
+        sets = (len(getattr(calls, name)) for name in (*GROUPS, "missing", "haploid")) if calls else ()
+        self._bytes += 32 + sum(min(4 * size, self.columns // 8 + 1) for size in sets)
+        self._bytes += 16 * len(calls.exceptions) if calls else 0
         return len(self._heads) - 1
 
     def encode(self) -> tuple[bytes, bytes, int, int]:
@@ -268,9 +279,7 @@ class Calls:
         number = 2 * (len(columns) - len(missing)) - len(haploid - missing)
         for column, copies, called in self.exceptions(row):
             if column in columns:
-                usual = (
-                    2 if column in groups["hom"] else int(any(column in group for group in groups.values()))
-                )
+                usual = 2 if column in groups["hom"] else int(any(column in group for group in groups.values()))
                 count += copies - usual
                 number += called - (0 if column in missing else 1 if column in haploid else 2)
         return carriers, count, number

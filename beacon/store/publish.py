@@ -12,17 +12,22 @@ from beacon.errors import LoadError
 from beacon.store.base import COLUMN, WIDE_KINDS
 from beacon.store.documents import Document, decode_links, decode_rows, encode_rows
 
+Live = dict[str, BitMap]
+"""Live rows by kind."""
 
-def publish(db: Database[Document], dataset: str, summary: Document, cohort: str | None) -> int:
-    """List a finished segment in its dataset; return how many individuals it replaced.
 
-    Loads into one dataset may finish at the same time: whoever comes second works out its change anew.
+def publish(db: Database[Document], dataset: str, summary: Document, cohort: str | None) -> tuple[Live, int]:
+    """List a finished segment in its dataset; return its live rows and how many individuals it replaced.
+
+    Loads into one dataset may finish at the same time: whoever comes second works out its change anew. Raises
+    ``LoadError`` where the dataset was deleted meanwhile, be it that another has its id now.
     """
     while True:
         document = db["datasets"].find_one({"_id": dataset})
-        if document is None:
+        # Deleting a dataset deletes the segments that are being written for it too.
+        if document is None or db["segments"].find_one({"_id": summary["id"]}, {"_id": 1}) is None:
             raise LoadError(f"dataset {dataset!r} was deleted while it was loaded into", where=dataset)
-        segments, replaced = _replace(db, document["segments"], summary)
+        segments, live, replaced = _replace(db, document["segments"], summary)
         change: Document = {
             "segments": segments,
             "updated": datetime.now(UTC),
@@ -32,53 +37,82 @@ def publish(db: Database[Document], dataset: str, summary: Document, cohort: str
             change["cohorts"] = _with_members(
                 document["cohorts"], cohort, decode_rows(summary["live"].get("individual", encode_rows(())))
             )
-        done = db["datasets"].update_one({"_id": dataset, "revision": document["revision"]}, {"$set": change})
-        if done.matched_count:
-            return replaced
+        same = {"_id": dataset, "created": document["created"], "revision": document["revision"]}
+        if db["datasets"].update_one(same, {"$set": change}).matched_count:
+            return live, replaced
 
 
-def _replace(db: Database[Document], older: list[Document], summary: Document) -> tuple[list[Document], int]:
+def _replace(db: Database[Document], older: list[Document], summary: Document) -> tuple[list[Document], Live, int]:
     """Return the dataset's segments with the new one, each record live in exactly one of them."""
-    live = {kind: decode_rows(rows) for kind, rows in summary["live"].items()}
-    derived = {kind: decode_rows(rows) for kind, rows in summary["derived"].items()}
+    parts = [*older, summary]
+    lives = [{kind: decode_rows(rows) for kind, rows in part["live"].items()} for part in parts]
+    derived = [{kind: decode_rows(rows) for kind, rows in part["derived"].items()} for part in parts]
+    live = lives[-1]
+    withdrawn = BitMap()
     replaced = 0
-    kept = []
-    for part in older:
-        held = {kind: decode_rows(rows) for kind, rows in part["live"].items()}
-        held_derived = {kind: decode_rows(rows) for kind, rows in part["derived"].items()}
-        before = sum(map(len, held.values()))
+    for part, held, held_derived in zip(older, lives, derived, strict=False):
         for kind in WIDE_KINDS:
             both = held.get(kind, BitMap()) & live.get(kind, BitMap())
             # A record that was only derived gives way to any other, and never takes another's place.
-            stays = both & derived.get(kind, BitMap())
+            stays = both & derived[-1].get(kind, BitMap())
+            goes = both - stays
             if kind in live:
                 live[kind] -= stays
-            goes = both - stays
-            if kind == "individual":
-                replaced += len(goes)
-                _withdraw(db, part["id"], held, goes - held_derived.get(kind, BitMap()))
             if kind in held:
                 held[kind] -= goes
-        whole = part["whole"] and _complete(db, part["id"], held)
-        if sum(map(len, held.values())) or part["variants"]:
-            changed = before != sum(map(len, held.values()))
-            kept.append(
-                part | {"live": {k: encode_rows(r) for k, r in held.items()}, "whole": whole} if changed else part
-            )
-    return [*kept, summary | {"live": {kind: encode_rows(rows) for kind, rows in live.items()}}], replaced
+            if kind == "individual":
+                replaced += len(goes)
+                withdrawn |= _withdraw(db, part["id"], held, goes - held_derived.get(kind, BitMap()))
+    for part, held, held_derived in zip(parts, lives, derived, strict=True):
+        # A derived sample that had given way stands again where the other went and its genotypes stayed.
+        gone = withdrawn - BitMap().union(*(rows.get("biosample", BitMap()) for rows in lives))
+        if back := gone & held_derived.get("biosample", BitMap()):
+            held["biosample"] |= back & _sampled(db, part["id"], held)
+    kept = []
+    for part, held, held_derived in zip(parts, lives, derived, strict=True):
+        if part is summary or part["variants"] or any(held.values()):
+            kept.append(_changed(db, part, held, held_derived))
+    return kept, live, replaced
 
 
-def _withdraw(db: Database[Document], segment: str, live: dict[str, BitMap], persons: BitMap) -> None:
-    """Take everything that came with these people's own records in a segment out of its live rows."""
+def _changed(db: Database[Document], part: Document, held: Live, held_derived: Live) -> Document:
+    """Return a segment with these live rows; ``intact`` while every record that is not derived is live."""
+    before = {kind: decode_rows(rows) for kind, rows in part["live"].items()}
+    if held == before:
+        return part
+    lost = (before[kind] - rows - held_derived.get(kind, BitMap()) for kind, rows in held.items())
+    return part | {
+        "live": {kind: encode_rows(rows) for kind, rows in held.items()},
+        "whole": part["whole"] and _complete(db, part["id"], held),
+        "intact": part["intact"] and not any(lost),
+    }
+
+
+def _withdraw(db: Database[Document], segment: str, live: Live, persons: BitMap) -> BitMap:
+    """Take everything that came with these people's own records out of a segment's live rows; return the samples."""
+    withdrawn = BitMap()
     if not persons:
-        return
+        return withdrawn
     gone = np.array(persons, np.uint32)
     for document in db["arrays"].find({"s": segment, "k": {"$in": ["biosample", "run", "analysis", COLUMN]}}):
         links = decode_links(document["data"])
-        live[document["k"]] -= BitMap(links.rows[np.isin(links.persons, gone)])
+        rows = BitMap(links.rows[np.isin(links.persons, gone)]) & live[document["k"]]
+        live[document["k"]] -= rows
+        if document["k"] == "biosample":
+            withdrawn |= rows
+    return withdrawn
 
 
-def _complete(db: Database[Document], segment: str, live: dict[str, BitMap]) -> bool:
+def _sampled(db: Database[Document], segment: str, live: Live) -> BitMap:
+    """Return the samples of a segment's live columns."""
+    document = db["arrays"].find_one({"s": segment, "k": COLUMN})
+    if document is None:
+        return BitMap()
+    links = decode_links(document["data"])
+    return BitMap(links.samples[np.array(live[COLUMN], np.uint32)])
+
+
+def _complete(db: Database[Document], segment: str, live: Live) -> bool:
     document = db["arrays"].find_one({"s": segment, "k": COLUMN})
     return document is None or len(decode_links(document["data"]).rows) == len(live.get(COLUMN, ()))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import TracebackType
@@ -27,7 +28,7 @@ from beacon.model.entry_types import ENTRY_TYPES, ZYGOSITIES, ZYGOSITY
 from beacon.model.indexing import RECORDED, Ancestors, index_entries
 from beacon.model.records import unite
 from beacon.model.variant import Allele
-from beacon.store.base import COLUMN, Links
+from beacon.store.base import COLUMN, NO_SAMPLE, Links
 from beacon.store.blocks import BlockBuilder, identity, pack
 from beacon.store.documents import SEGMENT_COLLECTIONS, Document, encode_allele, encode_links, encode_rows
 from beacon.store.publish import publish
@@ -35,8 +36,6 @@ from beacon.store.publish import publish
 BATCH = 2_000
 NUMBERS_PER_DOCUMENT = 50_000
 DUPLICATE_KEY = 11000
-NO_SAMPLE = 0xFFFFFFFF
-"""The sample of a row that belongs to none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ class LoadInfo:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What a load changed: rows added by kind, and individuals whose record replaced an older one."""
+    """What a load changed: its records by kind that are now visible, and how many individuals it replaced."""
 
     segment: str
     added: Mapping[str, int]
@@ -131,7 +130,8 @@ class SegmentWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._published:
+        # Where publishing was interrupted, only the dataset's document can tell whether it happened.
+        if not self._published and not self._db["datasets"].find_one({"segments.id": self.id}, {"_id": 1}):
             remove_segment(self._db, self.id)
 
     def individual(self, body: Mapping[str, Any], *, derived: bool = False, phenopacket: bytes | None = None) -> None:
@@ -164,6 +164,8 @@ class SegmentWriter:
         """Return the column of one sample's genotypes, adding it where it is new."""
         key = (biosample, run, analysis)
         if key not in self._columns:
+            if self._alleles:
+                raise ValueError("a column was added after the first allele; genotypes would miss it")
             column = self._columns[key] = len(self._columns)
             person, sample = self._ordinal("individual", individual), self._ordinal("biosample", biosample)
             self._links[COLUMN].append((column, person, sample))
@@ -183,9 +185,8 @@ class SegmentWriter:
         """Add one carrier of an allele. Bodies of the same allele are merged; alleles may come in any order."""
         case = self._cases.get(allele.id)
         if case is None:
-            case = self._cases[allele.id] = _Case(allele, body, {name: set() for name in GROUPS}, [])
-        else:
-            unite(case.body, body)
+            case = self._cases[allele.id] = _Case(allele, {}, {name: set() for name in GROUPS}, [])
+        unite(case.body, deepcopy(body))
         if not any(column in columns for columns in case.groups.values()):
             case.groups[group].add(column)
         if detail:
@@ -219,18 +220,18 @@ class SegmentWriter:
         self._write_numbers()
         self._write_links()
         self._batches.flush()
-        live = {kind: BitMap(row for row, _, _ in links) for kind, links in self._links.items()}
         summary = {
             "id": self.id,
-            "live": {kind: encode_rows(rows) for kind, rows in live.items()},
+            "live": {kind: encode_rows(row for row, _, _ in links) for kind, links in self._links.items()},
             "derived": {kind: encode_rows(rows) for kind, rows in self._derived.items()},
             "whole": True,
+            "intact": True,
             "variants": self._alleles,
             "assemblies": sorted(self._assemblies),
             "sha256": self._load.sha256,
             "format": self._load.format,
         }
-        replaced = publish(self._db, self._dataset, summary, self._load.cohort)
+        live, replaced = publish(self._db, self._dataset, summary, self._load.cohort)
         self._published = True
         self._db["segments"].update_one({"_id": self.id}, {"$set": {"state": "published"}})
         added = {kind: len(rows) for kind, rows in live.items() if kind != COLUMN}
@@ -287,11 +288,12 @@ class SegmentWriter:
 
     def _write_cases(self) -> None:
         """Write the alleles that came carrier by carrier, in position order."""
-        ordered = sorted(
-            self._cases.items(),
-            key=lambda item: (item[1].allele.chrom, item[1].allele.start, item[1].allele.end, item[0]),
-        )
-        for variant_id, case in ordered:
+
+        def place(item: tuple[str, _Case]) -> tuple[str, str, int, int, str]:
+            allele = item[1].allele
+            return allele.assembly, allele.chrom, allele.start, allele.end, item[0]
+
+        for variant_id, case in sorted(self._cases.items(), key=place):
             groups = {name: np.array(sorted(columns), np.uint32) for name, columns in case.groups.items()}
             calls = Calls(groups["het"], groups["hom"], groups["hemi"], groups["other"], counted=False)
             self.allele(case.allele, case.body, calls)
