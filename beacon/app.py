@@ -6,83 +6,121 @@ import asyncio
 import contextlib
 import logging
 import signal
-import ssl
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
 from aiohttp import web
 
-from beacon import telemetry
+from beacon import workers
 from beacon.auth.oidc import Verifier
-from beacon.errors import ConfigurationError
+from beacon.http import health
 from beacon.http.handlers import ROOT
+from beacon.http.meter import Board, Meter
 from beacon.http.middleware import guard
+from beacon.http.rate import Buckets
 from beacon.http.routes import routes
+from beacon.http.server import accepting, address, bind, grace, tls_context
 from beacon.http.site import DOOR, SITE, Door, Site
-from beacon.settings import Listen, SiteSettings
-from beacon.store.base import Store
+from beacon.settings import SiteSettings
 from beacon.store.mongo import MongoStore
 
 _log = logging.getLogger("skerry")
 
-MAX_LINE = 65_536
-"""Bytes of a request line or header; a GET with many filters is longer than the usual 8 KB."""
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What all workers of a server have in common; made before they are forked."""
+
+    listening: socket.socket
+    metrics: socket.socket | None = None
+    board: Board = field(default_factory=Board)
+    buckets: Buckets = field(default_factory=Buckets)
+
+    @classmethod
+    @contextlib.contextmanager
+    def open(cls, settings: SiteSettings) -> Iterator[Shared]:
+        """Listen where the settings say. Raises ``ConfigurationError`` (address or certificate)."""
+        tls_context(settings.listen)  # told now, and not by each worker
+        with contextlib.ExitStack() as stack:
+            listening = stack.enter_context(bind(settings.listen.host, settings.listen.port))
+            metrics = None
+            if settings.metrics.port is not None:
+                metrics = stack.enter_context(bind(settings.metrics.host, settings.metrics.port))
+            yield cls(listening, metrics, Board(settings.workers))
 
 
-def create_app(settings: SiteSettings, store: Store, verifier: Verifier) -> web.Application:
-    """Put one site together; nothing about a request outlives it."""
+def create_app(
+    settings: SiteSettings,
+    store: MongoStore,
+    verifier: Verifier,
+    *,
+    meter: Meter | None = None,
+    buckets: Buckets | None = None,
+) -> web.Application:
+    """Put one site together; nothing about a request outlives it but how often its asker has asked."""
     app = web.Application(middlewares=[guard], client_max_size=settings.limits.max_body_bytes)
-    app[DOOR] = Door(settings, verifier)
+    meter = meter or Meter()
+    app[DOOR] = Door(settings, verifier, lambda: (store.gate.running, store.gate.waiting), meter, buckets or Buckets())
     app[SITE] = Site(settings, store)
     app.add_routes(routes())
+    app.add_routes(health.routes(store.ping))
+    meter.know(templates(app))
     return app
 
 
+def templates(app: web.Application) -> tuple[str, ...]:
+    """Return the templates of all routes."""
+    return tuple(resource.canonical for resource in app.router.resources())
+
+
 @contextlib.asynccontextmanager
-async def running(settings: SiteSettings, mongo_uri: str) -> AsyncIterator[str]:
+async def running(
+    settings: SiteSettings, mongo_uri: str, shared: Shared | None = None, worker: int = 0
+) -> AsyncIterator[str]:
     """Serve one site while the context lasts; yields the address of its Beacon.
 
-    On leaving, no new connections are taken and requests under way may end, up to the query deadline. Raises
-    ``ConfigurationError`` (address or certificate) and ``StoreUnavailable``.
+    On leaving, no new connections are taken and requests under way may end, up to the query deadline. ``shared``
+    is what a worker has in common with the others. Raises ``ConfigurationError`` (address or certificate) and
+    ``StoreUnavailable``.
     """
-    listen = settings.listen
-    tls = tls_context(listen)
-    verifier = Verifier(settings.issuers, settings.nodes, beacon_id=settings.id)
-    mongo = settings.mongo
-    store = await MongoStore.open(mongo_uri, mongo.database, pool_size=mongo.pool_size, max_waiting=mongo.max_waiting)
-    runner = web.AppRunner(
-        create_app(settings, store, verifier),
-        access_log=None,
-        handle_signals=False,
-        handler_cancellation=True,
-        shutdown_timeout=settings.limits.query_seconds,
-        max_line_size=MAX_LINE,
-        max_field_size=MAX_LINE,
-    )
-    try:
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, listen.host, listen.port, ssl_context=tls).start()
-        except OSError as error:
-            raise ConfigurationError(
-                f"Cannot listen on {listen.host} port {listen.port}: {error.strerror or error}.", where="listen"
-            ) from None
-        yield _address(listen, runner)
-    finally:
-        await runner.cleanup()
-        await verifier.close()
-        await store.close()
+    async with contextlib.AsyncExitStack() as stack:
+        if shared is None:
+            shared = stack.enter_context(Shared.open(settings))
+        tls = tls_context(settings.listen)
+        verifier = Verifier(settings.issuers, settings.nodes, beacon_id=settings.id)
+        stack.push_async_callback(verifier.close)
+        mongo = settings.mongo
+        store = await MongoStore.open(
+            mongo_uri, mongo.database, pool_size=mongo.pool_size, max_waiting=mongo.max_waiting
+        )
+        stack.push_async_callback(store.close)
+        app = create_app(settings, store, verifier, meter=Meter(shared.board, worker), buckets=shared.buckets)
+        if shared.metrics is not None:
+            from beacon.http.metrics import create_metrics
+
+            numbers = create_metrics(shared.board, templates(app))
+            await stack.enter_async_context(accepting(numbers, shared.metrics, settings))
+        await stack.enter_async_context(accepting(app, shared.listening, settings, tls))
+        yield address(settings.listen, shared.listening) + ROOT
 
 
-async def serve(settings: SiteSettings, mongo_uri: str) -> None:
-    """Serve one site until SIGINT or SIGTERM. Raises as ``running``."""
-    telemetry.set_up(settings.log)
+async def serve(
+    settings: SiteSettings,
+    mongo_uri: str,
+    shared: Shared | None = None,
+    worker: int = 0,
+    ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve one site until SIGINT or SIGTERM; ``ready`` is told its address. Raises as ``running``."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     try:
-        async with running(settings, mongo_uri) as address:
-            _log.info("%s answers at %s; try: curl %s/individuals", settings.name, address, address)
+        async with running(settings, mongo_uri, shared, worker) as url:
+            (ready or _announce(settings))(url)
             await stop.wait()
             _log.info("ending, after the requests under way")
     finally:
@@ -90,23 +128,52 @@ async def serve(settings: SiteSettings, mongo_uri: str) -> None:
             loop.remove_signal_handler(number)
 
 
-def tls_context(listen: Listen) -> ssl.SSLContext | None:
-    """Return the TLS side of a listener, None where it has no certificate. Raises ``ConfigurationError``."""
-    if listen.tls_cert is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+def run(settings: SiteSettings, mongo_uri: str) -> int:
+    """Serve one site until SIGINT or SIGTERM, in as many processes as the settings say; return the exit code.
+
+    Call it where no event loop and no other thread runs. Raises as ``running``.
+    """
+    if settings.workers == 1:
+        run_loop(serve(settings, mongo_uri))
+        return 0
+    with Shared.open(settings) as shared:
+
+        def work(worker: int, ready: Callable[[], None]) -> None:
+            run_loop(serve(settings, mongo_uri, shared, worker, lambda _url: ready()))
+
+        def all_ready() -> None:
+            _announce(settings)(address(settings.listen, shared.listening) + ROOT)
+
+        return workers.supervise(
+            settings.workers,
+            work,
+            grace_seconds=grace(settings),
+            all_ready=all_ready,
+            counted=shared.board.set_alive,
+            release=lambda: _close(shared),
+        )
+
+
+def _close(shared: Shared) -> None:
+    shared.listening.close()
+    if shared.metrics is not None:
+        shared.metrics.close()
+
+
+def _announce(settings: SiteSettings) -> Callable[[str], None]:
+    def announce(url: str) -> None:
+        many = f" ({settings.workers} workers)" if settings.workers > 1 else ""
+        _log.info("%s answers at %s%s; try: curl %s/individuals", settings.name, url, many, url)
+
+    return announce
+
+
+def run_loop(main: Coroutine[Any, Any, None]) -> None:
+    """Run on the event loop of the extra ``fast`` where it is installed, else on Python's own."""
     try:
-        context.load_cert_chain(listen.tls_cert, listen.tls_key)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigurationError(
-            f"The certificate {listen.tls_cert} with key {listen.tls_key} cannot be used: {error}.", where="tls_cert"
-        ) from None
-    return context
-
-
-def _address(listen: Listen, runner: web.AppRunner) -> str:
-    if listen.public_url:
-        return listen.public_url.rstrip("/") + ROOT
-    host, port = runner.addresses[0][:2]
-    scheme = "http" if listen.tls_cert is None else "https"
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}{ROOT}"
+        from uvloop import new_event_loop
+    except ImportError:
+        asyncio.run(main)
+        return
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        runner.run(main)

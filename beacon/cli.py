@@ -7,7 +7,6 @@ code 2 (1 where a load set records aside). With no configuration at all, everyth
 from __future__ import annotations
 
 import argparse
-import asyncio
 import getpass
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +19,7 @@ from beacon.auth.policy import difference, policy_for, policy_from_toml
 from beacon.errors import ConfigurationError, SkerryError
 from beacon.model.access import Asker, DatasetPolicy, Granularity, Level
 from beacon.model.entry_types import ENTRY_TYPES
-from beacon.settings import SiteSettings, load_network, load_site
+from beacon.settings import MOST_WORKERS, SiteSettings, load_network, load_site
 from beacon.store.admin import Admin, DatasetSummary
 from beacon.store.embedded import mongodb
 
@@ -54,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     _site_options(serve)
     serve.add_argument("--host", help="address to listen on (default 127.0.0.1, this machine only)")
     serve.add_argument("--port", type=int, help="port to listen on (default 5050)")
+    serve.add_argument("--workers", type=int, metavar="N", help="processes that answer (default 1)")
     serve.set_defaults(command=_serve)
 
     network = commands.add_parser("network", help="ask many sites at once").add_subparsers(
@@ -288,9 +288,13 @@ def _told(options: argparse.Namespace, report: object) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from beacon.app import serve
+    from beacon.app import run
 
     settings = _settings(options)
+    if options.workers is not None:
+        if not 1 <= options.workers <= MOST_WORKERS:
+            raise ConfigurationError(f"--workers must be a number from 1 to {MOST_WORKERS}, not {options.workers}.")
+        settings = replace(settings, workers=options.workers)
     listen = settings.listen
     listen = replace(
         listen, host=options.host or listen.host, port=listen.port if options.port is None else options.port
@@ -298,17 +302,15 @@ def _serve(options: argparse.Namespace) -> int:
     settings = replace(settings, listen=listen)
     telemetry.set_up(settings.log)
     with mongodb(settings.mongo) as uri:
-        asyncio.run(serve(settings, uri))
-    return 0
+        return run(settings, uri)
 
 
 def _serve_network(options: argparse.Namespace) -> int:
-    from network.app import serve
+    from network.app import run
 
     settings = load_network(options.config)
     telemetry.set_up(settings.log)
-    asyncio.run(serve(settings))
-    return 0
+    return run(settings)
 
 
 def _demo(options: argparse.Namespace) -> int:

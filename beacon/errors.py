@@ -8,7 +8,10 @@
     ├── Forbidden             403 forbidden           no dataset here may be asked by this person
     ├── NotFound              404 not_found           no such path, or no such record for this asker
     ├── MethodNotAllowed      405 method_not_allowed
+    ├── TooSlow               408 too_slow            the body did not arrive in time
     ├── TooLarge              413 too_large           body, filters or pages above the site's limits
+    │   └── LineTooLong       414 too_large           address or header above the site's limits
+    ├── TooOften              429 too_often           this asker has asked too much in too short a time
     ├── Overloaded            503 overloaded          every place in the queue is taken
     ├── QueryTimeout          504 query_timeout       the query's deadline passed
     ├── NetworkError          502 network_failed      nobody said yes, somebody failed (504 where too slow)
@@ -34,6 +37,8 @@ class SkerryError(Exception):
     code = "internal"
     info: Mapping[str, Any] | None = None
     """What the answer's ``info`` adds: what became of every member that a network asked."""
+    retry_seconds: int | None = None
+    """After how many seconds asking again may help (the header ``Retry-After``)."""
 
     def __init__(self, message: str, *, where: str | None = None) -> None:
         super().__init__(message)
@@ -69,12 +74,29 @@ class MethodNotAllowed(SkerryError):
     status, code = 405, "method_not_allowed"
 
 
+class TooSlow(SkerryError):
+    status, code = 408, "too_slow"
+
+
 class TooLarge(SkerryError):
     status, code = 413, "too_large"
 
 
+class LineTooLong(TooLarge):
+    status = 414
+
+
+class TooOften(SkerryError):
+    status, code = 429, "too_often"
+
+    def __init__(self, message: str, *, retry_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_seconds = retry_seconds
+
+
 class Overloaded(SkerryError):
     status, code = 503, "overloaded"
+    retry_seconds = 1
 
 
 class QueryTimeout(SkerryError):
@@ -91,10 +113,12 @@ class ConfigurationError(SkerryError):
 
 class StoreUnavailable(SkerryError):
     status, code = 503, "store_unavailable"
+    retry_seconds = 1
 
 
 class IdentityUnavailable(SkerryError):
     status, code = 503, "identity_unavailable"
+    retry_seconds = 1
 
 
 class LoadError(SkerryError):

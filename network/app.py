@@ -12,13 +12,16 @@ from typing import Final
 
 from aiohttp import web
 
-from beacon.app import MAX_LINE, tls_context
+from beacon.app import run_loop, templates
 from beacon.auth.assertion import MAX_SECONDS, SigningKey, public_jwks, signing_key
 from beacon.auth.oidc import Verifier
 from beacon.errors import ConfigurationError
+from beacon.http import health
 from beacon.http.handlers import ROOT
+from beacon.http.meter import Board, Meter
 from beacon.http.middleware import guard
 from beacon.http.routes import routes
+from beacon.http.server import accepting, address, bind, tls_context
 from beacon.http.site import DOOR, Door
 from beacon.settings import NetworkSettings, SiteSettings
 from network.client import Client, session, signer
@@ -31,11 +34,13 @@ JOINING_SECONDS: Final = 10.0
 """Beyond the members' deadline, for checking the token before and joining after it."""
 
 
-def create_network(settings: NetworkSettings) -> web.Application:
+def create_network(settings: NetworkSettings, board: Board | None = None) -> web.Application:
     """Put one network node together. Raises ``ConfigurationError`` for peers or keys that cannot be used."""
     key = _signing_key(settings)
     app = web.Application(middlewares=[guard], client_max_size=settings.limits.max_body_bytes)
-    app[DOOR] = Door(_as_site(settings), Verifier(settings.issuers, beacon_id=settings.id))
+    door = app[DOOR] = Door(
+        _as_site(settings), Verifier(settings.issuers, beacon_id=settings.id), meter=Meter(board or Board())
+    )
     app[NODE] = Node(Registry(settings.peers), settings.deadline_seconds, public_jwks(key) if key else {"keys": []})
     sign = signer(key, settings.id, seconds=settings.assertion_seconds) if key else None
 
@@ -47,7 +52,9 @@ def create_network(settings: NetworkSettings) -> web.Application:
 
     app.cleanup_ctx.append(connections)
     app.add_routes(routes(entries, terms))
+    app.add_routes(health.routes())
     app.router.add_get("/.well-known/jwks.json", jwks)
+    door.meter.know(templates(app))
     return app
 
 
@@ -57,30 +64,24 @@ async def running(settings: NetworkSettings) -> AsyncIterator[str]:
 
     Raises ``ConfigurationError`` for an address, certificate, key or peer that cannot be used.
     """
-    listen = settings.listen
-    tls = tls_context(listen)
-    runner = web.AppRunner(
-        create_network(settings),
-        access_log=None,
-        handle_signals=False,
-        handler_cancellation=True,  # a client that leaves cancels what is asked for it
-        shutdown_timeout=settings.deadline_seconds + 1,
-        max_line_size=MAX_LINE,
-        max_field_size=MAX_LINE,
-    )
-    try:
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, listen.host, listen.port, ssl_context=tls).start()
-        except OSError as error:
-            raise ConfigurationError(
-                f"Cannot listen on {listen.host} port {listen.port}: {error.strerror or error}.", where="listen"
-            ) from None
-        host, port = runner.addresses[0][:2]
-        own = f"http{'s' if tls else ''}://{f'[{host}]' if ':' in host else host}:{port}"
-        yield (listen.public_url or own).rstrip("/") + ROOT
-    finally:
-        await runner.cleanup()
+    board = Board()
+    app, site = create_network(settings, board), _as_site(settings)
+    tls = tls_context(settings.listen)
+    async with contextlib.AsyncExitStack() as stack:
+        listening = stack.enter_context(bind(settings.listen.host, settings.listen.port))
+        if settings.metrics.port is not None:
+            from beacon.http.metrics import create_metrics
+
+            numbers = stack.enter_context(bind(settings.metrics.host, settings.metrics.port))
+            await stack.enter_async_context(accepting(create_metrics(board, templates(app)), numbers, site))
+        await stack.enter_async_context(accepting(app, listening, site, tls))
+        yield address(settings.listen, listening) + ROOT
+
+
+def run(settings: NetworkSettings) -> int:
+    """Serve one network node until SIGINT or SIGTERM; return the exit code. Raises as ``running``."""
+    run_loop(serve(settings))
+    return 0
 
 
 async def serve(settings: NetworkSettings) -> None:
@@ -90,8 +91,8 @@ async def serve(settings: NetworkSettings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     try:
-        async with running(settings) as address:
-            _log.info("%s answers at %s", settings.name, address)
+        async with running(settings) as url:
+            _log.info("%s answers at %s", settings.name, url)
             await stop.wait()
             _log.info("ending, after the requests under way")
     finally:
@@ -110,6 +111,7 @@ def _as_site(settings: NetworkSettings) -> SiteSettings:
         organization=settings.organization,
         listen=settings.listen,
         limits=replace(settings.limits, query_seconds=seconds),
+        rate=settings.rate,
     )
 
 

@@ -1,8 +1,9 @@
-"""Around every request: who asks, how long it may take, and one shape for whatever goes wrong."""
+"""Around every request: who asks, how often and how long, and one shape for whatever goes wrong."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 import uuid
@@ -11,12 +12,23 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from beacon import telemetry
-from beacon.errors import MethodNotAllowed, NotFound, QueryTimeout, SkerryError, TooLarge, Unauthenticated
-from beacon.http import envelope
+from beacon.errors import (
+    BadRequest,
+    MethodNotAllowed,
+    NotFound,
+    QueryTimeout,
+    SkerryError,
+    TooLarge,
+    TooSlow,
+    Unauthenticated,
+)
+from beacon.http import cors, envelope, health
+from beacon.http.compression import compress
 from beacon.http.handlers import respond
 from beacon.http.proxies import client_address
-from beacon.http.site import DOOR, ENTRY_TYPE, PRINCIPAL, QUERY
-from beacon.model.access import Granularity
+from beacon.http.rate import charge
+from beacon.http.site import DOOR, ENTRY_TYPE, PRINCIPAL, QUERY, Door
+from beacon.model.access import ANONYMOUS, Granularity
 from beacon.model.query import Query
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -26,7 +38,7 @@ _errors = logging.getLogger("skerry.error")
 
 HEADERS = {
     "Cache-Control": "no-store",
-    "Vary": "Authorization",
+    "Vary": "Authorization, Accept-Encoding, Origin",
     "X-Content-Type-Options": "nosniff",
     "Server": "skerry",
 }
@@ -37,35 +49,58 @@ HEADERS = {
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer one request, whatever happens, with a Beacon document; never with an exception's words."""
     began = time.monotonic()
+    door = request.app[DOOR]
     request_id = str(uuid.uuid4())
     telemetry.request_id.set(request_id)
+    door.traffic.begin()
+    door.meter.begin()
+    status = 499  # what is left where the client goes before its answer
     try:
-        response = await _answer(request, handler)
+        response = await _response(request, handler, request_id)
+        took = time.monotonic() - began
+        response.headers.update(HEADERS)
+        response.headers.update(cors.headers(request, door.settings.listen, response.headers.get("Allow")))
+        response.headers["X-Request-Id"] = request_id
+        await compress(request, response, door.settings.listen.compress_from_bytes)
+        if door.traffic.ending:
+            response.force_close()
+        await _send(request, response, door.settings.limits.send_seconds)
+        status = response.status
+        return response
+    finally:
+        if status == 499:
+            took = time.monotonic() - began
+        template = _template(request)
+        door.meter.database(*door.load())
+        door.meter.end(template, request.method, status, took)
+        door.traffic.end()
+        _access(request, template, status, took)
+
+
+async def _response(request: web.Request, handler: Handler, request_id: str) -> web.StreamResponse:
+    if request.path in health.PATHS and request.method in ("GET", "HEAD"):
+        return await handler(request)
+    try:
+        return await _answer(request, handler)
     except SkerryError as error:
-        response = _refusal(request, error)
         if error.status >= 500:
             _errors.warning("%s: %s", error.code, error.message, exc_info=error.__cause__)
-    except asyncio.CancelledError:
-        _access(request, 499, began)
-        raise
+        return _refusal(request, error)
     except Exception:  # noqa: BLE001 - the outermost place: whoever asked gets a sentence, the log gets the cause
         _errors.exception("unexpected")
-        response = _refusal(request, SkerryError(f"Something went wrong here; it is logged as {request_id}."))
-    response.headers.update(HEADERS)
-    response.headers["X-Request-Id"] = request_id
-    _access(request, response.status, began)
-    return response
+        return _refusal(request, SkerryError(f"Something went wrong here; it is logged as {request_id}."))
 
 
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     door = request.app[DOOR]
-    seconds = door.settings.limits.query_seconds
+    limits = door.settings.limits
     try:
-        async with asyncio.timeout(seconds):
-            request[PRINCIPAL] = await door.verifier.principal(_authorization(request))
+        await _identify(request, door)
+        await _receive(request, limits.read_seconds, limits.max_body_bytes)
+        async with asyncio.timeout(limits.query_seconds):
             return await handler(request)
     except TimeoutError:
-        raise QueryTimeout(f"The answer took longer than {seconds:g} seconds; ask for less.") from None
+        raise QueryTimeout(f"The answer took longer than {limits.query_seconds:g} seconds; ask for less.") from None
     except web.HTTPMethodNotAllowed as refused:
         allowed = ", ".join(sorted({*refused.allowed_methods, "OPTIONS"}))
         if request.method == "OPTIONS":
@@ -76,12 +111,28 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPNotFound:
         raise NotFound("There is nothing at this path; /api/map lists every path.", where=request.path) from None
     except web.HTTPRequestEntityTooLarge:
-        most = door.settings.limits.max_body_bytes
-        raise TooLarge(f"The body is above {most} bytes, the most that is read here.") from None
+        raise _too_large(limits.max_body_bytes) from None
     except web.HTTPException as refused:
         error = SkerryError(refused.reason)
         error.status = refused.status
         raise error from None
+
+
+async def _identify(request: web.Request, door: Door) -> None:
+    """Find out who asks, and count it. A bad token counts against the address, so that nobody can try out many."""
+    if request.method == "OPTIONS":  # browsers ask these before the question, and never with a token
+        request[PRINCIPAL] = ANONYMOUS
+        return
+    settings = door.settings
+    address = client_address(request, settings.listen)
+    try:
+        async with asyncio.timeout(settings.limits.query_seconds):
+            principal = await door.verifier.principal(_authorization(request))
+    except Unauthenticated:
+        charge(door.buckets, ANONYMOUS, address, settings.rate, settings.nodes)
+        raise
+    charge(door.buckets, principal, address, settings.rate, settings.nodes)
+    request[PRINCIPAL] = principal
 
 
 def _authorization(request: web.Request) -> str | None:
@@ -91,29 +142,70 @@ def _authorization(request: web.Request) -> str | None:
     return values[0] if values else None
 
 
+async def _receive(request: web.Request, seconds: float, most: int) -> None:
+    """Read a body before anything is done for it; handlers find it read. What is announced as too much is not."""
+    if not request.can_read_body:
+        return
+    if (request.content_length or 0) > most:
+        raise _too_large(most)
+    try:
+        async with asyncio.timeout(seconds):
+            await request.read()
+    except TimeoutError:
+        raise TooSlow(f"The body did not arrive within {seconds:g} seconds; send it faster.") from None
+    except web.RequestPayloadError:
+        raise BadRequest("The body is not what its headers say (its length, its chunks or its compression).") from None
+
+
+def _too_large(most: int) -> TooLarge:
+    return TooLarge(f"The body is above {most} bytes, the most that is read here.")
+
+
+async def _send(request: web.Request, response: web.StreamResponse, seconds: float) -> None:
+    """Send the answer, for as long as the client takes it; one that does not loses its connection."""
+    with contextlib.suppress(ConnectionError):  # aiohttp finds it closed, and ends it
+        try:
+            async with asyncio.timeout(seconds):
+                await response.prepare(request)
+                await response.write_eof()
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()
+
+
 def _refusal(request: web.Request, error: SkerryError) -> web.Response:
     query = request.get(QUERY)
     if query is None and ENTRY_TYPE in request:
         query = Query(entry_type=request[ENTRY_TYPE], granularity=Granularity.RECORD)
-    response = respond(envelope.error(request.app[DOOR].settings.id, error, query), error.status)
+    return refusal(request.app[DOOR].settings.id, error, query)
+
+
+def refusal(beacon_id: str, error: SkerryError, query: Query | None = None) -> web.Response:
+    """Make the answer that an error becomes."""
+    response = respond(envelope.error(beacon_id, error, query), error.status)
     if error.status == 401:
         response.headers["WWW-Authenticate"] = "Bearer"
-    if error.status == 503:
-        response.headers["Retry-After"] = "1"
+    if error.retry_seconds is not None:
+        response.headers["Retry-After"] = str(error.retry_seconds)
     return response
 
 
-def _access(request: web.Request, status: int, began: float) -> None:
-    """Write one line per request: the route's template, never the question or the asker's name."""
-    if not _log.isEnabledFor(logging.INFO):
-        return
+def _template(request: web.Request) -> str:
+    """Return the route's template, which nothing that was sent is part of; "" where there is no route."""
     resource = request.match_info.route.resource
-    path = resource.canonical if resource else "(no such path)"
-    took = (time.monotonic() - began) * 1000
-    _log.info(
-        "%s %s %d %.1f ms", request.method, path, status, took,
+    return resource.canonical if resource else ""
+
+
+def _access(request: web.Request, template: str, status: int, took: float) -> None:
+    """Write one line per request: the route's template, never the question or the asker's name."""
+    level = logging.DEBUG if template in health.PATHS else logging.INFO
+    if not _log.isEnabledFor(level):
+        return
+    path = template or "(no such path)"
+    _log.log(
+        level, "%s %s %d %.1f ms", request.method, path, status, took * 1000,
         extra={
-            "method": request.method, "path": path, "status": status,
-            "milliseconds": round(took, 1), "client": client_address(request, request.app[DOOR].settings.listen),
+            "method": request.method, "path": path, "status": status, "milliseconds": round(took * 1000, 1),
+            "client": client_address(request, request.app[DOOR].settings.listen),
         },
     )  # fmt: skip

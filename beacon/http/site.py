@@ -2,23 +2,69 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
 from beacon.auth.oidc import Verifier
+from beacon.http.meter import Meter
+from beacon.http.rate import Buckets
 from beacon.model.access import Principal
 from beacon.model.query import Query
 from beacon.settings import SiteSettings
 from beacon.store.base import Store
 
 
+class Traffic:
+    """The requests under way in this process, so that it can end after them."""
+
+    def __init__(self) -> None:
+        self.ending = False
+        self._under_way = 0
+        self._none = asyncio.Event()
+        self._none.set()
+
+    def begin(self) -> None:
+        """A request begins."""
+        self._under_way += 1
+        self._none.clear()
+
+    def end(self) -> None:
+        """A request has its answer, or nobody waits for it any more."""
+        self._under_way -= 1
+        if not self._under_way:
+            self._none.set()
+
+    async def ended(self, seconds: float) -> bool:
+        """Wait until nothing is under way, ``seconds`` at most; say whether that came."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._none.wait()
+        except TimeoutError:
+            return False
+        return True
+
+
+def no_database() -> tuple[int, int]:
+    """The load of a server that has no database."""
+    return 0, 0
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
-    """What stands before every handler, of a site or of a network: who we are, and who can tell who asks."""
+    """What stands before every handler, of a site or of a network: who we are, who asks, how much and how often.
+
+    ``load`` gives the operations that the database has, and those that wait for it.
+    """
 
     settings: SiteSettings
     verifier: Verifier
+    load: Callable[[], tuple[int, int]] = no_database
+    meter: Meter = field(default_factory=Meter)
+    buckets: Buckets = field(default_factory=Buckets)
+    traffic: Traffic = field(default_factory=Traffic)
 
 
 @dataclass(frozen=True, slots=True)

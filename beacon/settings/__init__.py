@@ -34,6 +34,7 @@ from beacon.settings.checks import (
 from beacon.settings.toml import IPNetwork
 
 Algorithm = Literal["RS256", "ES256"]
+MOST_WORKERS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +199,7 @@ class SiteSettings:
     handovers: tuple[Handover, ...] = ()
     limits: Limits = Limits()
     rate: Rate = Rate()
-    workers: int = field(default=1, metadata=between(1, 256))
+    workers: int = field(default=1, metadata=between(1, MOST_WORKERS))
     metrics: Metrics = Metrics()
     log: Log = Log()
 

@@ -23,6 +23,12 @@ class Gate:
         self._semaphore = asyncio.Semaphore(places)  # wakes waiters in order of arrival
         self._max_waiting = max_waiting
         self._waiting = 0
+        self._running = 0
+
+    @property
+    def running(self) -> int:
+        """How many tasks are inside at this moment."""
+        return self._running
 
     @property
     def waiting(self) -> int:
@@ -32,16 +38,19 @@ class Gate:
     async def __aenter__(self) -> None:
         if not self._semaphore.locked():
             await self._semaphore.acquire()  # without waiting
+            self._running += 1
             return
         if self._max_waiting is not None and self._waiting >= self._max_waiting:
             raise Overloaded("This site has more questions than it can answer now; ask again in some seconds.")
         self._waiting += 1
         try:
             await self._semaphore.acquire()
+            self._running += 1
         finally:
             self._waiting -= 1
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._running -= 1
         self._semaphore.release()

@@ -78,17 +78,34 @@ class MongoStore:
     @classmethod
     async def open(cls, uri: str, database: str, *, pool_size: int = 12, max_waiting: int | None = None) -> MongoStore:
         """Connect and check the data model. Raises ``StoreUnavailable`` or ``ConfigurationError``."""
+        # One connection more than the gate lets through, for ``ping``.
         client: AsyncMongoClient[Document] = AsyncMongoClient(
-            uri, maxPoolSize=pool_size, serverSelectionTimeoutMS=10_000, tz_aware=True
+            uri, maxPoolSize=pool_size + 1, serverSelectionTimeoutMS=10_000, tz_aware=True
         )
         store = cls(client, database, Gate(pool_size, max_waiting))
-        async with store._asking():
-            check_version(await store._db["meta"].find_one({"_id": "model"}))
+        try:
+            async with store._asking():
+                check_version(await store._db["meta"].find_one({"_id": "model"}))
+        except BaseException:
+            await client.close()
+            raise
         return store
 
     async def close(self) -> None:
         """Close all connections."""
         await self._client.close()
+
+    @property
+    def gate(self) -> Gate:
+        """The queue in front of the database."""
+        return self._gate
+
+    async def ping(self) -> None:
+        """Make sure that the database answers, past the gate. Raises ``StoreUnavailable``; the caller sets a deadline."""
+        try:
+            await self._db.command("ping")
+        except PyMongoError as error:
+            raise StoreUnavailable("the site's database does not answer") from error
 
     @asynccontextmanager
     async def _asking(self) -> AsyncIterator[None]:

@@ -26,7 +26,7 @@ async def is_slow(_request: web.Request) -> web.StreamResponse:
 
 
 async def test_an_unknown_path_is_a_beacon_error(client: Client) -> None:
-    for path in ("/api/nowhere", "/nowhere", "/api/individuals/a/b/c", "/api/individuals/x/filtering_terms"):
+    for path in ("/api/nowhere", "/nowhere", "/api/individuals/a/b/c", "/api/runs/x/filtering_terms"):
         answer = await client.send("GET", path)
         assert (answer.status, answer.body["error"]["skerryCode"]) == (404, "not_found")
         assert answer.body["error"]["where"] == path
@@ -63,7 +63,7 @@ async def test_every_answer_bears_an_id_of_our_own_and_is_nobody_elses(client: C
     assert len({answer.headers["X-Request-Id"] for answer in answers} | {"mine"}) == 5
     for answer in answers:
         assert answer.headers["Cache-Control"] == "no-store"
-        assert answer.headers["Vary"] == "Authorization"
+        assert answer.headers["Vary"] == "Authorization, Accept-Encoding, Origin"
         assert answer.headers["Server"] == "skerry"
     assert answers[0].headers["Content-Type"].startswith("application/json")
 

@@ -1,0 +1,179 @@
+"""From sockets to an application: connections, what is no HTTP request at all, and ending without losing an answer."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any, Final
+
+from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong as TooLongALine
+
+from beacon.errors import BadRequest, ConfigurationError, LineTooLong, SkerryError
+from beacon.http.middleware import HEADERS, refusal
+from beacon.http.site import DOOR
+from beacon.settings import Listen, SiteSettings
+
+_log = logging.getLogger("skerry.error")
+
+BACKLOG: Final = 1024
+_LINGER_SECONDS: Final = 2.0
+"""How long what a client still sends after its answer is read and thrown away, so that it sees the answer."""
+_CLEAN_UP_SECONDS: Final = 1.0
+_SENDING_SECONDS: Final = 5.0
+_QUIET_SECONDS: Final = 0.05
+"""In which requests that had been sent before the end can still be seen to arrive."""
+
+
+class Connection(web.RequestHandler):
+    """One client's connection. What never becomes a request is refused like any other, as a Beacon error."""
+
+    __slots__ = ("_beacon_id",)
+
+    def __init__(self, *args: Any, beacon_id: str, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._beacon_id = beacon_id
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - it may repeat what was sent
+    ) -> web.StreamResponse:
+        """Answer where no handler could: bytes that are not HTTP, or too much of them in one line."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer had begun")
+        if status >= 500:
+            _log.error("outside of any request", exc_info=exc)
+            return self._refusal(SkerryError("Something went wrong here."))
+        if isinstance(exc, TooLongALine):
+            most = self.max_line_size
+            return self._refusal(
+                LineTooLong(f"The address or a header is above {most} bytes; send the question by POST instead.")
+            )
+        return self._refusal(BadRequest("This is no HTTP request that can be read."))
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send an answer; refusals that the framework makes before the application is asked become Beacon errors."""
+        if isinstance(resp, web.HTTPException):
+            error = BadRequest(f"{resp.reason}.")
+            error.status = resp.status
+            resp = self._refusal(error)
+        return await super().finish_response(request, resp, start_time)
+
+    def _refusal(self, error: SkerryError) -> web.Response:
+        response = refusal(self._beacon_id, error)
+        response.headers.update(HEADERS)
+        response.force_close()
+        return response
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Listen on one address; connections wait until somebody accepts them. Raises ``ConfigurationError``."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        # A name may have several addresses: the one of IPv4, which everybody can reach.
+        family, kind, protocol, _, address = min(found, key=lambda one: one[0] != socket.AF_INET)
+        listening = socket.socket(family, kind, protocol)
+        try:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if host == "::" else 1)
+            listening.bind(address)
+            listening.listen(BACKLOG)
+            listening.setblocking(False)
+        except OSError:
+            listening.close()
+            raise
+    except OSError as error:
+        raise ConfigurationError(
+            f"Cannot listen on {host} port {port}: {error.strerror or error}.", where="listen"
+        ) from None
+    return listening
+
+
+def tls_context(listen: Listen) -> ssl.SSLContext | None:
+    """Return the TLS side of a listener, None where it has no certificate. Raises ``ConfigurationError``."""
+    if listen.tls_cert is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(listen.tls_cert, listen.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(
+            f"The certificate {listen.tls_cert} with key {listen.tls_key} cannot be used: {error}.", where="tls_cert"
+        ) from None
+    return context
+
+
+def address(listen: Listen, listening: socket.socket) -> str:
+    """Return by what address the outside reaches what listens here, without a slash at its end."""
+    if listen.public_url:
+        return listen.public_url.rstrip("/")
+    host, port = listening.getsockname()[:2]
+    scheme = "http" if listen.tls_cert is None else "https"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+@contextlib.asynccontextmanager
+async def accepting(
+    app: web.Application,
+    listening: socket.socket,
+    settings: SiteSettings,
+    tls: ssl.SSLContext | None = None,
+) -> AsyncIterator[None]:
+    """Accept connections while the context lasts.
+
+    On leaving, no new connections are taken. Requests that are under way then get their answers, and so do those that
+    still come on open connections meanwhile; each of these answers is the last on its connection. What is not done
+    once every deadline for one request has passed is cut off.
+    """
+    limits = settings.limits
+    runner = web.AppRunner(
+        app, handle_signals=False, access_log=None, shutdown_timeout=_CLEAN_UP_SECONDS,
+        handler_cancellation=True,  # a client that hangs up frees its query
+    )  # fmt: skip
+    await runner.setup()
+    loop = asyncio.get_running_loop()
+    connection = partial(
+        Connection,
+        runner.server,
+        loop=loop,
+        beacon_id=settings.id,
+        access_log=None,
+        keepalive_timeout=settings.listen.idle_seconds,
+        lingering_time=_LINGER_SECONDS,
+        max_line_size=limits.max_line_bytes,
+        max_field_size=limits.max_line_bytes,
+    )
+    try:
+        server = await loop.create_server(connection, sock=listening, ssl=tls, backlog=BACKLOG)
+        try:
+            yield
+        finally:
+            server.close()
+            await _ended(app, grace(settings))
+    finally:
+        await runner.cleanup()
+
+
+async def _ended(app: web.Application, seconds: float) -> None:
+    if DOOR in app:
+        traffic = app[DOOR].traffic
+        traffic.ending = True
+        await asyncio.sleep(_QUIET_SECONDS)
+        if not await traffic.ended(seconds):
+            _log.warning("requests were cut off: they took longer than every limit allows")
+
+
+def grace(settings: SiteSettings) -> float:
+    """Return the seconds after which nothing that was under way can still be about to succeed."""
+    return settings.limits.read_seconds + settings.limits.query_seconds + _SENDING_SECONDS
