@@ -4,13 +4,20 @@ ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test check format clean
+.PHONY: demo test bench check format clean
 
 demo: .venv/.run
 	@$(BIN)/skerry demo $(ARGS)
 
 test: .venv/.dev
 	$(BIN)/python -m pytest $(ARGS)
+
+# make bench SIZE=million QUESTIONS=gene,ill-gene DATA=/var/tmp/bench ARGS='--requests 500'; see docs/benchmarks.md.
+SIZE ?= small
+QUESTIONS ?=
+DATA ?= /tmp/skerry-bench
+bench: .venv/.dev
+	@$(BIN)/python -m tests.perf --size '$(SIZE)' --questions '$(QUESTIONS)' --data '$(DATA)' $(ARGS)
 
 check: .venv/.dev
 	$(BIN)/ruff check .
