@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from beacon.errors import CannotAnswer
 from beacon.model.bases import ambiguous
 from beacon.model.calls import GROUPS
+from beacon.model.entry_types import ENTRY_TYPES
 from beacon.model.query import Anchor, Query, VariantQuery
 from beacon.model.variant import matching_types
 from beacon.query.filters import Condition, ZygosityCondition, conditions
@@ -33,7 +34,9 @@ class Plan:
 
 def plan(query: Query) -> Plan:
     """Translate a question. Raises ``UnknownFilter`` and ``CannotAnswer``."""
-    found = conditions(query.filters, query.entry_type)
+    # A dataset or cohort is asked for by its people, so a field that several entry types have is theirs.
+    target = "individual" if ENTRY_TYPES[query.entry_type].collection else query.entry_type
+    found = conditions(query.filters, target)
     groups = tuple((item.group,) for item in found if isinstance(item, ZygosityCondition))
     alleles = None if query.variant is None else predicate(query.variant)
     anchor = query.anchor
