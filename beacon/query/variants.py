@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -53,27 +54,36 @@ async def _matching(store: Store, dataset: Dataset, predicate: AllelePredicate) 
     What a variant's records say of it (its genes, its effects) holds for the variant: one that matches in any
     segment matches in all that have it, so that answers do not depend on how files were split into loads.
     """
-    heads = [await store.heads(segment, predicate) for segment in dataset.segments]
-    if len(heads) == 1 or (predicate.gene is None and predicate.aminoacid_change is None):
-        return heads
-    live = [heads[at].pick(await _live(store, segment, heads[at])) for at, segment in enumerate(dataset.segments)]
-    keys = np.unique(_joined([part.key for part in live], np.uint64))
+    said = {name: getattr(predicate, name) for name in ("gene", "aminoacid_change")}
+    if len(dataset.segments) == 1 or not any(said.values()):
+        return [await store.heads(segment, predicate) for segment in dataset.segments]
+    keys: list[NDArray[np.uint64]] = []
     spans: dict[str, tuple[int, int]] = {}
-    for part in live:
-        for code, name in enumerate(part.names):
-            here = part.chrom == code
-            if here.any():
-                low, high = spans.get(name, (int(part.start[here].min()), 0))
-                spans[name] = min(low, int(part.start[here].min())), max(high, int(part.end[here].max()))
-    for at, segment in enumerate(dataset.segments):
-        same = [heads[at]]
-        for name, span in spans.items():
-            # What has no place cannot overlap; there are few of those.
-            there = await store.heads(segment, AllelePredicate(chrom=name, overlap=span if name else None))
-            same.append(there.pick(~np.isin(there.key, heads[at].key)))
-        found = Heads.joined(same)
-        heads[at] = found.pick(np.isin(found.key, keys))
-    return heads
+    for name in (name for name, value in said.items() if value):
+        alone = replace(predicate, **(dict.fromkeys(said) | {name: said[name]}))
+        spans = {}
+        listed = []
+        for segment in dataset.segments:
+            heads = await store.heads(segment, alone)
+            heads = heads.pick(await _live(store, segment, heads))
+            listed.append(heads.key)
+            for code, chrom in enumerate(heads.names):
+                here = heads.pick(heads.chrom == code)
+                if len(here):
+                    low, high = spans.get(chrom, (int(here.start.min()), 0))
+                    spans[chrom] = min(low, int(here.start.min())), max(high, int(here.end.max()))
+        keys.append(np.unique(_joined(listed, np.uint64)))
+    wanted = reduce(np.intersect1d, keys)
+    everywhere = []
+    for segment in dataset.segments:
+        # What has no place cannot overlap; there are few of those.
+        near = [
+            await store.heads(segment, AllelePredicate(chrom=chrom, overlap=span if chrom else None))
+            for chrom, span in spans.items()
+        ]
+        heads = Heads.joined(near) if near else Heads.build(())
+        everywhere.append(heads.pick(np.isin(heads.key, wanted)))
+    return everywhere
 
 
 async def _live(store: Store, segment: Segment, heads: Heads) -> NDArray[np.bool_]:

@@ -1,0 +1,473 @@
+"""A dataset and its answers in plain Python: lists, loops and no index, to compare the real ones with.
+
+``Model`` takes the same loads as the store and answers the same questions, in the most literal way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Any
+
+from beacon.model.entry_types import CLOSED_TERMS, ENTRY_TYPES, RECORD_TYPES, ZYGOSITY, FieldKind
+from beacon.model.query import AlphanumericFilter, Filter, OntologyFilter, Query, VariantQuery
+from beacon.model.variant import Allele, matching_types
+from tests.world import CALLS, Case, Facts, Load, Sequenced, ancestors
+
+GROUP = {"GENO:0000135": "het", "GENO:0000136": "hom", "GENO:0000134": "hemi"}
+GROUPS = ("het", "hom", "hemi", "other")
+CODES = {"N": "ACGT", "R": "AG", "Y": "CT", "W": "AT"}
+
+
+@dataclass(eq=False)
+class Row:
+    """A record, or a column (then ``id`` is its number)."""
+
+    kind: str
+    load: int
+    id: str
+    person: str
+    sample: str | None
+    facts: Facts = field(default_factory=Facts)
+    derived: bool = False
+    live: bool = True
+    run: str | None = None
+    analysis: str | None = None
+
+
+@dataclass(eq=False)
+class Part:
+    """One allele in one load; ``calls`` by column None for a site without genotypes."""
+
+    allele: Allele
+    load: int
+    genes: set[str]
+    changes: set[str]
+    groups: dict[Row, str]
+    called: dict[Row, tuple[int, int]] | None
+    """(copies, alleles called) by column; None where they are not counted."""
+    genotyped: bool = True
+
+
+@dataclass(frozen=True)
+class Answer:
+    """``ids`` sorted; ``people`` the number behind them; ``variants`` what records say of each variant."""
+
+    ids: tuple[str, ...]
+    people: int | None
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+class Model:
+    """The loads of one dataset, in order, and what they add up to."""
+
+    def __init__(self, id: str, loads: Iterable[Load]) -> None:
+        self.id = id
+        self.rows: list[Row] = []
+        self.parts: list[Part] = []
+        self.cohorts: dict[str, set[str]] = {}
+        for number, load in enumerate(loads):
+            self._take(number, load)
+
+    def live(self, kind: str) -> list[Row]:
+        return [row for row in self.rows if row.kind == kind and row.live]
+
+    def _take(self, number: int, load: Load) -> None:
+        withdrawn = set()
+        for packet in load.packets:
+            for old in self.live("individual"):
+                if old.id == packet.id:
+                    old.live = False
+                    if not old.derived:
+                        for row in self.rows:
+                            if row.load == old.load and row.person == packet.id and row.live:
+                                row.live = False
+                                withdrawn |= {row.id} if row.kind == "biosample" else set()
+            self.rows.append(Row("individual", number, packet.id, packet.id, None, packet.facts))
+            for sample in packet.samples:
+                self._add_sample(Row("biosample", number, sample.id, packet.id, sample.id, sample.facts))
+            if any(case.sample is None for case in packet.cases):
+                name = f"{packet.id}-sample"
+                self._add_sample(Row("biosample", number, name, packet.id, name, derived=True))
+            for case in packet.cases:
+                self._take_case(number, packet.id, case)
+        columns = [self._take_sequenced(number, one) for one in load.sequenced]
+        for site in load.sites:
+            calls = {} if site.calls is None else {c: CALLS[call] for c, call in zip(columns, site.calls, strict=True)}
+            self.parts.append(
+                Part(
+                    site.allele, number, set(site.genes), set(site.changes),
+                    {column: call[0] for column, call in calls.items() if call[0]},
+                    None if site.calls is None else {column: call[1:3] for column, call in calls.items()},
+                    site.calls is not None,
+                )
+            )  # fmt: skip
+        for id in sorted(withdrawn - {row.id for row in self.live("biosample")}):
+            held = {row.load for row in self.live("column") if row.sample == id}
+            again = [r for r in self.rows if r.kind == "biosample" and r.id == id and r.derived and r.load in held]
+            if again:
+                again[0].live = True
+        if load.cohort is not None:
+            members = {packet.id for packet in load.packets} | {one.person for one in load.sequenced}
+            self.cohorts.setdefault(load.cohort, set()).update(members)
+
+    def _add_sample(self, row: Row) -> None:
+        for old in self.live("biosample"):
+            if old.id == row.id:
+                if row.derived:
+                    row.live = False
+                else:
+                    old.live = False
+        self.rows.append(row)
+
+    def _take_case(self, number: int, person: str, case: Case) -> None:
+        sample = case.sample or f"{person}-sample"
+        column = self._column(Row("column", number, "", person, sample))
+        part = next((p for p in self.parts if p.load == number and p.allele.id == case.allele.id), None)
+        if part is None:
+            part = Part(case.allele, number, set(), set(), {}, None)
+            self.parts.append(part)
+        part.genes |= set(case.genes)
+        part.changes |= set(case.changes)
+        part.groups.setdefault(column, case.group)
+
+    def _take_sequenced(self, number: int, one: Sequenced) -> Row:
+        if one.person not in {row.id for row in self.live("individual")}:
+            facts = Facts(terms=frozenset({("sex", "NCIT:C17998")}))
+            self.rows.append(Row("individual", number, one.person, one.person, None, facts, derived=True))
+        self._add_sample(Row("biosample", number, one.sample, one.person, one.sample, derived=True))
+        ids: dict[str, str | None] = {"run": None, "analysis": None}
+        for kind, said in (("run", one.run), ("analysis", one.analysis)):
+            if said is not None:
+                ids[kind] = f"{one.sample}-{kind}"
+                sample = one.sample if one.run_names_sample else None
+                self.rows.append(Row(kind, number, f"{one.sample}-{kind}", one.person, sample, said))
+        return self._column(Row("column", number, "", one.person, one.sample, run=ids["run"], analysis=ids["analysis"]))
+
+    def _column(self, row: Row) -> Row:
+        for old in self.rows:
+            if (old.kind, old.load, old.sample, old.run, old.analysis) == (
+                row.kind, row.load, row.sample, row.run, row.analysis
+            ):  # fmt: skip
+                return old
+        self.rows.append(row)
+        return row
+
+    # --- answering --------------------------------------------------------------------------------------------
+
+    def answer(self, query: Query) -> Answer:
+        """Answer a question from the live rows."""
+        if query.anchor and query.anchor.entry_type == "dataset" and query.anchor.id != self.id:
+            return Answer((), 0)
+        if query.entry_type == "genomicVariant":
+            return self._variants(query)
+        if query.entry_type in ("dataset", "cohort"):
+            return self._collections(query)
+        rows = self.select(query, query.entry_type)
+        return Answer(tuple(sorted(row.id for row in rows)), len({row.person for row in rows}))
+
+    def _collections(self, query: Query) -> Answer:
+        people = {row.person for row in self.select(query, "individual")}
+        narrowed = self._narrowed(query) or self._asks_variants(query)
+        if query.entry_type == "dataset":
+            sites = self._asks_variants(query) and not self._narrowed(query) and bool(self._variants(query).ids)
+            return Answer((self.id,), len(people)) if people or sites or not narrowed else Answer((), 0)
+        anchor = query.anchor.id if query.anchor and query.anchor.entry_type == "cohort" else None
+        found = {
+            id: len(members & people)
+            for id, members in self.cohorts.items()
+            if anchor in (None, id) and (not narrowed or members & people)
+        }
+        return Answer(tuple(sorted(found)), min(found.values(), default=0))
+
+    def _variants(self, query: Query) -> Answer:
+        allowed = set(self.select(query, "column", carriers=False)) if self._narrowed(query) else None
+        wanted = _groups(query.filters)
+        found: dict[str, list[Part]] = {}
+        for id, parts in self.matching(query).items():
+            carriers = {(c, g) for part in parts for c, g in part.groups.items() if c.live}
+            if allowed is not None:
+                carriers = {(column, group) for column, group in carriers if column in allowed}
+            if (allowed is None and wanted == [GROUPS]) or all(any(g in w for _, g in carriers) for w in wanted):
+                found[id] = parts
+        people = None
+        if self.live("column"):
+            named = {group for groups in wanted for group in groups}
+            people = len(
+                {
+                    column.person
+                    for parts in found.values()
+                    for part in parts
+                    for column, group in part.groups.items()
+                    if column.live and group in named and (allowed is None or column in allowed)
+                }
+            )
+        return Answer(tuple(sorted(found)), people, {id: _told(parts, allowed) for id, parts in found.items()})
+
+    def _asks_variants(self, query: Query) -> bool:
+        anchored = query.anchor is not None and query.anchor.entry_type == "genomicVariant"
+        return query.variant is not None or anchored or _groups(query.filters) != [GROUPS]
+
+    def _narrowed(self, query: Query) -> bool:
+        """Whether anything but the variant itself chooses people, samples or genotypes."""
+        anchored = query.anchor is not None and query.anchor.entry_type not in ("dataset", "genomicVariant")
+        return anchored or _groups(query.filters) != [GROUPS] or bool(_record_filters(query.filters))
+
+    def matching(self, query: Query) -> dict[str, list[Part]]:
+        """Return the parts of each variant asked for; parts whose carriers have all gone do not exist."""
+        parts: dict[str, list[Part]] = {}
+        for part in self.parts:
+            if not part.groups or any(column.live for column in part.groups):
+                parts.setdefault(part.allele.id, []).append(part)
+        if query.anchor and query.anchor.entry_type == "genomicVariant":
+            return {id: held for id, held in parts.items() if id == query.anchor.id}
+        asked = query.variant or VariantQuery()
+        return {
+            id: held
+            for id, held in parts.items()
+            if is_meant(held[0].allele, asked)
+            and (asked.gene is None or any(asked.gene in part.genes for part in held))
+            and (asked.aminoacid_change is None or any(asked.aminoacid_change in part.changes for part in held))
+        }
+
+    def select(self, query: Query, target: str, *, carriers: bool = True) -> list[Row]:
+        """Return the live rows of a kind for which everything asked holds."""
+        tests = [(related, negated) for related, negated in self._related(query, target)]
+        if carriers and self._asks_variants(query):
+            for groups in _groups(query.filters):
+                columns = [
+                    column
+                    for parts in self.matching(query).values()
+                    for part in parts
+                    for column, group in part.groups.items()
+                    if group in groups and column.live
+                ]
+                tests.append((columns, False))
+        return [
+            row
+            for row in self.live(target)
+            if all(any(_belongs(row, other) for other in others) != negated for others, negated in tests)
+        ]
+
+    def _related(self, query: Query, target: str) -> Iterator[tuple[list[Row], bool]]:
+        ranges: dict[tuple[str, str | None], list[AlphanumericFilter]] = {}
+        for item in _record_filters(query.filters):
+            if isinstance(item, AlphanumericFilter) and item.operator in ("<", ">", "<=", ">="):
+                ranges.setdefault((item.id, item.scope), []).append(item)
+            else:
+                kinds = _kinds(item, target)
+                rows = [row for kind in kinds for row in self.live(kind) if _holds(row.facts, item)]
+                yield rows, isinstance(item, AlphanumericFilter) and item.operator == "!"
+        for bounds in ranges.values():
+            kinds = _kinds(bounds[0], target)
+            yield [row for kind in kinds for row in self.live(kind) if _within(row.facts, bounds)], False
+        anchor = query.anchor
+        if anchor is not None and anchor.entry_type == "cohort":
+            members = self.cohorts.get(anchor.id, set())
+            yield [row for row in self.live("individual") if row.id in members], False
+        elif anchor is not None and anchor.entry_type in RECORD_TYPES:
+            yield [row for row in self.live(anchor.entry_type) if row.id == anchor.id], False
+
+
+def _belongs(row: Row, other: Row) -> bool:
+    """Whether two rows hang together: by person, by genotype column, else by sample."""
+    if row.kind == other.kind:
+        return row is other
+    if "individual" in (row.kind, other.kind):
+        return row.person == other.person
+    for column, one in ((row, other), (other, row)):
+        if column.kind == "column" and one.kind in ("run", "analysis"):
+            return column.load == one.load and getattr(column, one.kind) == one.id
+    return row.sample is not None and row.sample == other.sample
+
+
+def _is_zygosity(item: Filter) -> bool:
+    if isinstance(item, AlphanumericFilter):
+        return item.id == ZYGOSITY
+    return item.id in GROUP and item.scope in (None, "genomicVariant")
+
+
+def _groups(filters: Sequence[Filter]) -> list[tuple[str, ...]]:
+    found: list[tuple[str, ...]] = [
+        (GROUP[item.value if isinstance(item, AlphanumericFilter) else item.id],)
+        for item in filters
+        if _is_zygosity(item)
+    ]
+    return found or [GROUPS]
+
+
+def _record_filters(filters: Sequence[Filter]) -> list[Filter]:
+    return [item for item in filters if not _is_zygosity(item)]
+
+
+def _kinds(item: Filter, target: str) -> tuple[str, ...]:
+    if item.scope is not None:
+        return (item.scope,)
+    if isinstance(item, AlphanumericFilter):
+        holders = tuple(k for k in RECORD_TYPES if item.id in {f.id for f in ENTRY_TYPES[k].fields})
+        return (target,) if target in holders else holders
+    return (CLOSED_TERMS[item.id][0],) if item.id in CLOSED_TERMS else RECORD_TYPES
+
+
+_EVERYDAY = {(kind, row.id) for kind in RECORD_TYPES for row in ENTRY_TYPES[kind].fields if row.everyday}
+_KIND_OF = {row.id: row.kind for kind in RECORD_TYPES for row in ENTRY_TYPES[kind].fields}
+
+
+def _holds(facts: Facts, item: Filter) -> bool:
+    if isinstance(item, OntologyFilter):
+        closed = CLOSED_TERMS.get(item.id)
+        terms = {
+            (name, term)
+            for name, term in (facts.absent if item.excluded else facts.terms)
+            if any((kind, name) in _EVERYDAY for kind in RECORD_TYPES)
+            and (closed is None or item.scope not in (None, closed[0]) or name == closed[1])
+        }
+        if item.excluded or not item.descendants:
+            return any(term == item.id for _, term in terms)
+        return any(item.id == term or item.id in ancestors(term) for _, term in terms)
+    assert isinstance(item, AlphanumericFilter)
+    kind = _KIND_OF[item.id]
+    if kind is FieldKind.ONTOLOGY:
+        return (item.id, item.value) in facts.terms
+    if kind is FieldKind.TEXT:
+        return any(name == item.id and _like(text, item.value) for name, text in facts.texts)
+    if kind is FieldKind.DATE:
+        return (item.id, item.value) in facts.dates
+    return any(name == item.id and f"P{years}Y" == item.value for name, years in facts.years)
+
+
+def _like(text: str, pattern: str) -> bool:
+    if "%" not in pattern:
+        return text == pattern
+    head, *middle, tail = pattern.split("%")
+    if not text.startswith(head) or not text[len(head) :].endswith(tail):
+        return False
+    rest = text[len(head) : len(text) - len(tail)]
+    for piece in middle:
+        if piece not in rest:
+            return False
+        rest = rest.split(piece, 1)[1] if piece else rest
+    return True
+
+
+def _within(facts: Facts, bounds: list[AlphanumericFilter]) -> bool:
+    values: list[Any] = [years for name, years in facts.years if name == bounds[0].id]
+    limits: list[tuple[str, Any]]
+    if _KIND_OF[bounds[0].id] is FieldKind.DATE:
+        values = [date for name, date in facts.dates if name == bounds[0].id]
+        limits = [(item.operator, item.value) for item in bounds]
+    else:
+        limits = [(item.operator, int(item.value[1:-1])) for item in bounds]
+    tests = {"<": lambda a, b: a < b, "<=": lambda a, b: a <= b, ">": lambda a, b: a > b, ">=": lambda a, b: a >= b}
+    return any(all(tests[operator](value, limit) for operator, limit in limits) for value in values)
+
+
+# --- variants -----------------------------------------------------------------------------------------------------
+
+
+def _told(parts: list[Part], allowed: set[Row] | None) -> dict[str, Any]:
+    """Return what a variant's record says of those who carry it."""
+    ordered = sorted(parts, key=lambda part: part.called is None)
+    numbers = dict.fromkeys(GROUPS, 0)
+    carriers: set[str] = set()
+    counted: set[str] = set()
+    missing: set[str] = set()
+    count = number = 0
+    cases: dict[tuple[str, str | None], str] = {}
+    for part in ordered:
+        for group in GROUPS:
+            people = {column.person for column, held in part.groups.items() if held == group and column.live} - carriers
+            numbers[group] += len(people)
+            carriers |= people
+        calls = {c: call for c, call in (part.called or {}).items() if c.live and c.person not in counted}
+        count += sum(copies for copies, _ in calls.values())
+        number += sum(called for _, called in calls.values())
+        silent = {column.person for column, (_, called) in calls.items() if not called}
+        missing |= silent
+        counted |= {column.person for column, (_, called) in calls.items() if called}
+        for group in GROUPS:
+            for column, held in part.groups.items():
+                if held == group and column.live and (allowed is None or column in allowed):
+                    cases.setdefault((column.person, column.sample), group)
+    told: dict[str, Any] = {
+        "placed": parts[0].allele.placed,
+        "genes": set().union(*(part.genes for part in parts)),
+        "cases": {(person, str(sample), group) for (person, sample), group in cases.items()},
+    }
+    if any(part.genotyped for part in parts):
+        told |= {"carriers": len(carriers), "groups": numbers}
+    if any(part.called is not None for part in parts):
+        told |= {"count": count, "number": number, "missing": len(missing - counted)}
+    return told
+
+
+def is_meant(allele: Allele, asked: VariantQuery) -> bool:
+    """Whether the allele itself (genes and effects apart) is one that a question asks for."""
+    if asked.assembly not in (None, allele.assembly):
+        return False
+    placed = asked.chrom is not None or asked.start or asked.reference_bases is not None
+    if (placed or asked.alternate_bases is not None) and not allele.chrom:
+        return False
+    if asked.chrom not in (None, allele.chrom):
+        return False
+    if asked.variant_type is not None and not (matching_types(asked.variant_type) or set()) & set(allele.types):
+        return False
+    for limit, sign in ((asked.min_length, 1), (asked.max_length, -1)):
+        if limit is not None and (allele.length is None or sign * allele.length < sign * limit):
+            return False
+    start: int | None = None
+    match len(asked.start), len(asked.end):
+        case 2, 2:
+            if not asked.start[0] <= allele.start <= asked.start[1] or not asked.end[0] <= allele.end <= asked.end[1]:
+                return False
+        case 1, 1:
+            if not set(range(asked.start[0], asked.end[0])) & set(range(allele.start, allele.end)):
+                return False
+        case 1, 0:
+            start = asked.start[0]
+            if asked.reference_bases is None and asked.alternate_bases is None:
+                return allele.start <= start < allele.end
+    if asked.reference_bases is None and asked.alternate_bases is None:
+        return True
+    return _written_so(allele, start, asked.reference_bases, asked.alternate_bases)
+
+
+def _written_so(allele: Allele, start: int | None, ref: str | None, alt: str | None) -> bool:
+    bare = _bare(allele.start, allele.ref, allele.alt)
+    if ref is None or alt is None:
+        forms = [(allele.start, allele.ref, allele.alt), bare]
+        return any(
+            start in (None, at) and (ref is None or r in _expand(ref)) and (alt is None or t in _expand(alt))
+            for at, r, t in forms
+        )
+    wild = bool(set(ref + alt) & set(CODES))
+    for one, other in product(_expand(ref), _expand(alt)):
+        forms = list(_trimmings(0, one, other)) if wild else [_bare(0, one, other)]
+        for at, r, t in forms:
+            if (r, t) == bare[1:] and (start is None or start + at == bare[0]):
+                return True
+    return False
+
+
+def _expand(bases: str) -> set[str]:
+    return {"".join(letters) for letters in product(*(CODES.get(base, base) for base in bases))}
+
+
+def _bare(start: int, ref: str, alt: str) -> tuple[int, str, str]:
+    if not set(alt) <= set("ACGT"):
+        return start, ref, alt
+    while ref and alt and ref[-1] == alt[-1]:
+        ref, alt = ref[:-1], alt[:-1]
+    while ref and alt and ref[0] == alt[0]:
+        start, ref, alt = start + 1, ref[1:], alt[1:]
+    return start, ref, alt
+
+
+def _trimmings(start: int, ref: str, alt: str) -> Iterator[tuple[int, str, str]]:
+    """Yield every form that comes of removing shared bases from either end."""
+    yield start, ref, alt
+    if ref and alt and ref[-1] == alt[-1]:
+        yield from _trimmings(start, ref[:-1], alt[:-1])
+    if ref and alt and ref[0] == alt[0]:
+        yield from _trimmings(start + 1, ref[1:], alt[1:])

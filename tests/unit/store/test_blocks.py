@@ -1,0 +1,185 @@
+"""Blocks of genotypes against a model in plain Python: sets of columns per allele."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from pyroaring import BitMap
+
+from beacon.model.calls import GROUPS
+from beacon.model.calls import Calls as AlleleCalls
+from beacon.store.blocks import BlockBuilder, Calls, Heads, identity, pack, unpack
+
+
+@dataclass(frozen=True)
+class Genotypes:
+    """One allele's calls: (copies, alleles called, ploidy, group) by column; no column is left out."""
+
+    calls: dict[int, tuple[int, int, int, str | None]]
+    counted: bool = True
+
+    def carriers(self, *groups: str) -> set[int]:
+        return {column for column, call in self.calls.items() if call[3] in groups}
+
+    def written(self) -> AlleleCalls:
+        def columns(chosen: set[int]) -> Any:
+            return np.array(sorted(chosen), np.uint32)
+
+        usual = {"het": 1, "hom": 2, "hemi": 1, "other": 1, None: 0}
+        return AlleleCalls(
+            *(columns(self.carriers(group)) for group in GROUPS),
+            missing=columns({column for column, call in self.calls.items() if not call[1]}),
+            haploid=columns({column for column, call in self.calls.items() if call[2] == 1}),
+            exceptions=tuple(
+                (column, copies, called)
+                for column, (copies, called, ploidy, group) in sorted(self.calls.items())
+                if called and (copies, called) != (usual[group], 1 if ploidy == 1 else 2)
+            ),
+            counted=self.counted,
+        )
+
+
+CALLS = (
+    (0, 2, 2, None), (0, 0, 2, None), (0, 0, 1, None), (0, 1, 1, None), (0, 1, 2, None), (1, 2, 2, "het"),
+    (2, 2, 2, "hom"), (1, 1, 1, "hemi"), (1, 2, 2, "other"), (1, 1, 2, "het"), (3, 3, 3, "hom"), (2, 3, 3, "het"),
+)  # fmt: skip
+
+
+@st.composite
+def blocks(draw: st.DrawFn) -> tuple[int, list[Genotypes | None]]:
+    """Some alleles over some columns; rare carriers or many, so that both encodings occur."""
+    width = draw(st.sampled_from((0, 1, 7, 8, 9, 40, 300)))
+    dice = random.Random(draw(st.integers(0, 2**32)))
+    alleles: list[Genotypes | None] = []
+    for share in draw(st.lists(st.sampled_from((None, 0.0, 0.02, 0.5, 1.0)), min_size=1, max_size=6)):
+        if share is None:
+            alleles.append(None)
+            continue
+        calls = {column: dice.choice(CALLS) if dice.random() < share else CALLS[0] for column in range(width)}
+        alleles.append(Genotypes(calls, dice.random() < 0.8))
+    return width, alleles
+
+
+def encoded(width: int, alleles: list[Genotypes | None]) -> Calls:
+    builder = BlockBuilder(width)
+    for row, allele in enumerate(alleles):
+        assert builder.add(row, row + 1, row, allele.written() if allele else None) == row
+    return Calls(builder.encode()[1])
+
+
+@given(blocks(), st.data())
+def test_a_block_tells_of_any_columns_what_went_into_it(
+    block: tuple[int, list[Genotypes | None]], data: st.DataObject
+) -> None:
+    width, alleles = block
+    calls = encoded(width, alleles)
+    rows = sorted(data.draw(st.sets(st.sampled_from(range(len(alleles))))))
+    groups = tuple(data.draw(st.sets(st.sampled_from(GROUPS), min_size=1)))
+    dice = random.Random(data.draw(st.integers(0, 2**32)))
+    chosen = {column for column in range(width) if dice.random() < 0.5}
+    mask = np.array([column in chosen for column in range(width)], np.bool_)
+
+    carried = [allele.carriers(*groups) if allele else set() for allele in alleles]
+    union = calls.union(np.array(rows, np.int32), groups)
+    assert set(np.flatnonzero(union)) == set().union(*(carried[row] for row in rows))
+    found = calls.carried_by(np.array(rows, np.int32), mask, groups)
+    assert found.tolist() == [bool(carried[row] & chosen) for row in rows]
+    for row, allele in enumerate(alleles):
+        assert calls.genotyped(row) == (allele is not None)
+        assert calls.counted(row) == (allele is not None and allele.counted)
+        assert calls.carriers(row, groups).tolist() == sorted(carried[row])
+        for group in GROUPS:
+            assert calls.group(group, row).tolist() == sorted(allele.carriers(group) if allele else ())
+        known = allele.calls if allele else {}
+        assert set(calls.shared("missing", row)) == {c for c, call in known.items() if not call[1]}
+        assert set(calls.shared("haploid", row)) == {c for c, call in known.items() if call[2] == 1}
+        if allele:
+            among = [call for column, call in known.items() if column in chosen]
+            assert calls.tally(row, BitMap(chosen)) == (
+                sum(call[3] is not None for call in among),
+                sum(call[0] for call in among),
+                sum(call[1] for call in among),
+            )
+
+
+def test_many_carriers_are_kept_as_bits_and_few_as_numbers() -> None:
+    few = Genotypes({column: CALLS[5] if column == 3 else CALLS[0] for column in range(1000)})
+    many = Genotypes({column: CALLS[5] if column % 2 else CALLS[0] for column in range(1000)})
+    builder = BlockBuilder(1000)
+    for allele in (few, many):
+        builder.add(0, 1, 0, allele.written())
+    stored = unpack(builder.encode()[1])
+    assert stored["het.columns"].tolist() == [3]
+    assert stored["het.dense_rows"].tolist() == [1]
+
+
+@pytest.mark.parametrize("width", [65_535, 65_536, 65_537, 200_000])
+def test_columns_beyond_65536_are_told_apart_from_those_below(width: int) -> None:
+    last = width - 1
+    low = last - 65_536 if width > 65_536 else 0
+    builder = BlockBuilder(width)
+    builder.add(0, 1, 0, AlleleCalls(het=np.array([last], np.uint32), missing=np.array([low], np.uint32)))
+    builder.add(0, 1, 1, AlleleCalls(hom=np.arange(1, width, 2, dtype=np.uint32)))
+    calls = Calls(builder.encode()[1])
+    assert calls.group("het", 0).tolist() == [last]
+    assert set(calls.shared("missing", 0)) == {low}
+    assert calls.tally(1, BitMap(range(width))) == (width // 2, 2 * (width // 2), 2 * width)
+    mask = np.zeros(width, np.bool_)
+    mask[low] = True
+    assert calls.carried_by(np.array([0], np.int32), mask, ("het",)).tolist() == [low == last]
+
+
+def test_a_block_is_full_before_it_could_be_too_large_for_one_document() -> None:
+    width = 100_000
+    half, rest = np.arange(0, width, 2, dtype=np.uint32), np.arange(1, width, 2, dtype=np.uint32)
+    shifting = [np.array(sorted(random.Random(n).sample(range(width), 20_000)), np.uint32) for n in range(8)]
+    builder = BlockBuilder(width)
+    added = 0
+    while not builder.full:
+        missing = np.union1d(shifting[added % 8], np.array([added], np.uint32)).astype(np.uint32)
+        builder.add(added, added + 1, added, AlleleCalls(het=half, hom=rest, missing=missing))
+        added += 1
+    assert len(builder.encode()[1]) < 8_000_000
+    assert added > 10
+
+
+@settings(max_examples=50)
+@given(
+    st.dictionaries(
+        st.text(max_size=5),
+        st.sampled_from((np.uint8, np.uint16, np.uint32, np.uint64, np.int64, np.float64, np.bool_)).flatmap(
+            lambda kind: arrays.arrays(kind, arrays.array_shapes(min_dims=1, max_dims=2, min_side=0, max_side=4))
+        ),
+        max_size=4,
+    )
+)
+def test_packed_arrays_come_back_as_they_were(given_arrays: dict[str, Any]) -> None:
+    back = unpack(pack(given_arrays))
+    assert list(back) == list(given_arrays)
+    for name, array in given_arrays.items():
+        assert back[name].dtype == array.dtype
+        assert back[name].tobytes() == array.tobytes()
+        assert back[name].shape == array.shape
+
+
+def test_heads_joined_from_parts_keep_every_chromosome_name() -> None:
+    one = Heads.build([("2", 5, 6, 1, 0, 0, True), ("X", 1, 2, 2, 0, 1, False)])
+    other = Heads.build([("1", 7, 9, 3, 4, 2, True)])
+    joined = Heads.joined([one, other, Heads.build(())])
+    assert [joined.names[code] for code in joined.chrom] == ["2", "X", "1"]
+    assert joined.start.tolist() == [5, 1, 7]
+    assert joined.block.tolist() == [0, 0, 4]
+    assert joined.carried.tolist() == [True, False, True]
+    assert len(Heads.joined([Heads.build(())])) == 0
+
+
+def test_an_identity_is_the_same_everywhere_and_fits_64_bits() -> None:
+    assert identity("GRCh38-1-100-A-G") == identity("GRCh38-1-100-A-G") < 2**64
+    assert len({identity(f"GRCh38-1-{n}-A-G") for n in range(10_000)}) == 10_000
