@@ -41,6 +41,8 @@ def respell(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _number(name: str, value: Any) -> Any:
+    if name in {"start", "end"} and isinstance(value, list):
+        return [int(item) if isinstance(item, str) and is_whole(item.strip()) else item for item in value]
     if not isinstance(value, str):
         return value
     if name in {"start", "end"}:

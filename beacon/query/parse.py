@@ -10,9 +10,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn
-
-import orjson
 
 from beacon.errors import BadRequest, CannotAnswer, TooLarge, UnknownFilter
 from beacon.model.access import Granularity
@@ -27,7 +26,8 @@ from beacon.model.query import (
     Pagination,
     Query,
 )
-from beacon.query import parameters
+from beacon.model.representations import names, representation
+from beacon.query import documents, paging, parameters
 from beacon.settings import Limits
 from schemas import Problem, validator
 
@@ -36,71 +36,28 @@ API_VERSION = "v2.0"
 DEFAULT_GRANULARITY = Granularity.RECORD
 """Where nothing is asked, as much as the asker may see (the standard leaves it to the server)."""
 DEFAULT_LIMIT = 10
-MAX_DEPTH = 32
-"""Objects and lists within each other; the deepest meaningful request has 6."""
 
-_SPELLINGS = parameters.SPELLINGS | {"requestedSchemas": "requestedSchema"}
-_QUERY = ("requestedGranularity", "includeResultsetResponses")
-_PAGING = ("skip", "limit")
-_TOKENS = ("currentPage", "nextPage", "previousPage")
-_GET = (
-    "apiVersion", "requestedSchema", *_QUERY, *_PAGING, *_TOKENS, "testMode", "filters", *parameters.SCOPING,
-    *parameters.GENOMIC,
-)  # fmt: skip
-"""Every GET parameter that means something."""
-
-_MEMBERS = {
-    "": ("$schema", "meta", "query"),
-    "/query": (*_QUERY, "pagination", "testMode", "filters", "requestParameters"),
-    "/query/pagination": (*_PAGING, *_TOKENS),
-    "/query/filters": (
-        "id", "includeDescendantTerms", "similarity", "excluded", "operator", "value", "scope", "label"
-    ),
-}  # fmt: skip
-"""The members of a body that are part of the question. Others are refused: left out, they might widen it."""
-
-_COMPARISON = re.compile(r"(?P<id>[^<>=!]+?):?(?P<operator>>=|<=|[<>=!])(?P<value>.*)", re.DOTALL)
 _CURIE = re.compile(r"\w[^:]+:.+")
 _UNDERSCORED = re.compile(r"([A-Z][A-Za-z]+)_([0-9]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class TermsRequest:
+    """A request for filtering terms; ``limit`` 0 means all of them."""
+
+    skip: int = 0
+    limit: int = 0
+    test_mode: bool = False
 
 
 def parse_get(entry_type: str, anchor: Anchor | None, params: Mapping[str, list[str]], limits: Limits) -> Query:
     """Read a GET request; ``params`` holds decoded values by name, each name's in the order given.
 
-    Lists are joined by commas in one parameter (Beacon v2, GET requests); ``filters`` may be repeated too.
-    Raises ``BadRequest`` (unknown, repeated or wrong parameter), ``CannotAnswer`` and ``TooLarge``, with
+    Lists are joined by commas in one parameter (Beacon v2, GET requests), or the parameter is repeated.
+    Raises ``BadRequest`` (unknown, contradictory or wrong parameter), ``CannotAnswer`` and ``TooLarge``, with
     ``where`` naming the parameter.
     """
-    given: dict[str, str] = {}
-    for name, values in params.items():
-        known = _SPELLINGS.get(name, name)
-        if known not in _GET:
-            raise BadRequest(
-                f"The parameter {name!r} is not known here; the known ones are {', '.join(_GET)}.", where=name
-            )
-        if known in given or (len(values) > 1 and known != "filters"):
-            raise BadRequest(f"The parameter {known} is given more than once; join its values by commas.", where=known)
-        given[known] = ",".join(values)
-    document: dict[str, Any] = {"meta": {}, "query": {"pagination": {}, "requestParameters": {}}}
-    meta, query = document["meta"], document["query"]
-    for name, value in given.items():
-        if name == "apiVersion":
-            meta[name] = value
-        elif name == "requestedSchema":
-            meta["requestedSchemas"] = [{"entityType": entry_type, "schema": text} for text in _split(value)]
-        elif name in _PAGING:
-            query["pagination"][name] = int(value) if parameters.is_whole(value) else value
-        elif name in _TOKENS:
-            query["pagination"][name] = value
-        elif name == "testMode":
-            query[name] = {"true": True, "false": False}.get(value.lower(), value)
-        elif name == "filters":
-            query[name] = [_get_filter(text) for text in _split(value)]
-        elif name in _QUERY:
-            query[name] = value
-        else:
-            query["requestParameters"][name] = value
-    return _query(entry_type, anchor, document, limits, body=False)
+    return _query(entry_type, anchor, documents.of_get(entry_type, params), limits, body=False)
 
 
 def parse_post(
@@ -111,49 +68,34 @@ def parse_post(
     Raises ``BadRequest`` (not JSON, or against the schema), ``CannotAnswer`` and ``TooLarge``, with ``where``
     a JSON pointer or the name of a parameter.
     """
-    if params:
-        name = next(iter(params))
-        raise BadRequest(f"The parameter {name!r} is in the address of a POST; put it into the body.", where=name)
-    if len(body) > limits.max_body_bytes:
-        raise TooLarge(f"The body is above {limits.max_body_bytes} bytes, the most that is read here.")
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        if not body.strip():
-            raise BadRequest('The body is empty; the smallest request is {"meta": {"apiVersion": "v2.0"}}.') from None
-        raise BadRequest(f"The body is not JSON: {error}.", where=f"line {error.lineno} column {error.colno}") from None
-    _check_depth(document)
-    return _query(entry_type, anchor, document, limits, body=True)
+    return _query(entry_type, anchor, documents.of_post(entry_type, body, params, limits), limits, body=True)
 
 
-def _check_depth(document: Any) -> None:
-    level: list[Any] = [document]
-    for _ in range(MAX_DEPTH):
-        level = [
-            child
-            for item in level
-            if isinstance(item, dict | list)
-            for child in (item.values() if isinstance(item, dict) else item)
-        ]
-        if not level:
-            return
-    raise BadRequest(f"The body has objects or lists more than {MAX_DEPTH} deep; no request needs that.")
+def parse_terms(body: bytes | None, params: Mapping[str, list[str]], limits: Limits) -> TermsRequest:
+    """Read a request for filtering terms, which are paged and nothing else; ``body`` None means a GET.
+
+    Raises ``BadRequest``, ``CannotAnswer`` for filters and request parameters, and ``TooLarge``.
+    """
+    document = documents.of_get("", params) if body is None else documents.of_post("", body, params, limits)
+    _check(document, limits, body=body is not None)
+    query = document.get("query", {})
+    for name in ("filters", "requestParameters"):
+        if query.get(name):
+            raise CannotAnswer("Filtering terms are paged by skip and limit, and not chosen otherwise.", where=name)
+    page = query.get("pagination", {})
+    if token := next((name for name in paging.TOKENS if page.get(name)), None):
+        raise CannotAnswer("Filtering terms have no page tokens; ask by skip and limit.", where=token)
+    return TermsRequest(int(page.get("skip", 0)), int(page.get("limit", 0)), query.get("testMode", False))
 
 
 def _query(entry_type: str, anchor: Anchor | None, document: Any, limits: Limits, *, body: bool) -> Query:
-    document = _tidy(document)
-    _check_amount(document, limits)
-    schema = validator("beacon_request")
-    if not schema.is_valid(document):
-        _refuse(schema.errors(document, limit=1)[0], body)
-    _check_members(document)
+    _check(document, limits, body=body)
     meta: Mapping[str, Any] = document.get("meta", {})
     query: Mapping[str, Any] = document.get("query", {})
-    if query.get("testMode", False):
-        raise CannotAnswer("testMode is not answered here yet; ask without it.", where="testMode")
     variant, datasets = parameters.read(query.get("requestParameters", {}))
     filters = tuple(map(_filter, query.get("filters", [])))
-    return Query(
+    page = query.get("pagination", {})
+    asked = Query(
         entry_type=entry_type,
         anchor=anchor,
         filters=filters,
@@ -161,14 +103,21 @@ def _query(entry_type: str, anchor: Anchor | None, document: Any, limits: Limits
         datasets=datasets,
         granularity=Granularity.parse(query.get("requestedGranularity", DEFAULT_GRANULARITY.label)),
         include=Include(query.get("includeResultsetResponses", Include.HIT)),
-        pagination=_pagination(query.get("pagination", {}), limits),
+        test_mode=query.get("testMode", False),
         api_version=meta.get("apiVersion", API_VERSION),
-        requested_schemas=tuple(
-            (item.get("entityType", entry_type), item.get("schema", "")) for item in meta.get("requestedSchemas", [])
-        ),
+        requested_schemas=_schemas(entry_type, meta.get("requestedSchemas", [])),
         echoed_parameters=parameters.echo(variant, datasets),
         echoed_filters=tuple(map(_echo, filters)),
     )
+    return replace(asked, pagination=_pagination(paging.page_of(asked, page), page, limits))
+
+
+def _check(document: Any, limits: Limits, *, body: bool) -> None:
+    _check_amount(document, limits)
+    schema = validator("beacon_request")
+    if not schema.is_valid(document):
+        _refuse(schema.errors(document, limit=1)[0], body)
+    documents.check_members(document)
 
 
 def _check_amount(document: Any, limits: Limits) -> None:
@@ -179,67 +128,39 @@ def _check_amount(document: Any, limits: Limits) -> None:
         raise TooLarge(f"{len(filters)} filters are given; {limits.max_filters} is the most here.", where="filters")
 
 
-def _check_members(document: Mapping[str, Any]) -> None:
-    query = document.get("query", {})
-    places: list[tuple[str, str, Mapping[str, Any]]] = [
-        ("", "", document), ("/query", "/query", query),
-        ("/query/pagination", "/query/pagination", query.get("pagination", {})),
-    ]  # fmt: skip
-    places += [("/query/filters", f"/query/filters/{at}", item) for at, item in enumerate(query.get("filters", []))]
-    for place, pointer, members in places:
-        for name in members:
-            if name not in _MEMBERS[place]:
-                raise BadRequest(
-                    f"{pointer}/{name}: {name!r} is not known here; known are {', '.join(_MEMBERS[place])}.",
-                    where=f"{pointer}/{name}",
-                )
-
-
-def _tidy(document: Any) -> Any:
-    """Leave out members that are null (the standard: null is not specified) and respell the parameters."""
-    if not isinstance(document, dict):
-        return document
-    tidy = {name: value for name, value in document.items() if value is not None}
-    for part in ("meta", "query"):
-        if isinstance(tidy.get(part), dict):
-            tidy[part] = {name: value for name, value in tidy[part].items() if value is not None}
-    query = tidy.get("query")
-    if isinstance(query, dict) and isinstance(query.get("requestParameters"), dict):
-        query["requestParameters"] = parameters.respell(query["requestParameters"])
-    return tidy
-
-
 def _refuse(problem: Problem, body: bool) -> NoReturn:
     """Turn a breach of the schema into the error; a GET's parameter is named as it was sent."""
     if body:
         place = problem.pointer or "the whole body"
         raise BadRequest(f"{place}: {problem.message}", where=problem.pointer or None)
-    names = [step for step in problem.pointer.split("/") if step in _GET or step == "requestedSchemas"]
-    name = names[-1] if names else problem.pointer
+    steps = [step for step in problem.pointer.split("/") if step in documents.GET or step == "requestedSchemas"]
+    name = steps[-1] if steps else problem.pointer
     raise BadRequest(f"The parameter {name}: {problem.message}", where=name)
 
 
-def _pagination(given: Mapping[str, Any], limits: Limits) -> Pagination:
-    for token in _TOKENS:
-        if given.get(token):
-            raise CannotAnswer("Pages have no tokens here; ask for one by skip (pages) and limit.", where=token)
-    limit = int(given.get("limit", min(DEFAULT_LIMIT, limits.max_page_size)))
-    if limit > limits.max_page_size:
+def _schemas(entry_type: str, asked: list[Mapping[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Return the schemas asked for. Those of other entry types than the one that is returned do not matter."""
+    wanted = tuple((item.get("entityType", entry_type), item.get("schema", "")) for item in asked)
+    if representation(entry_type, wanted) is None:
+        unknown = next(schema for kind, schema in wanted if entry_type_id(kind) == entry_type and schema)
+        raise CannotAnswer(
+            f"The schema {unknown!r} is not one that records of the entry type {entry_type} can be had in; "
+            f"there are {', '.join(names(entry_type))}.",
+            where="requestedSchemas",
+        )
+    return wanted
+
+
+def _pagination(named: Pagination | None, given: Mapping[str, Any], limits: Limits) -> Pagination:
+    """Return the page asked for, by token or by numbers."""
+    most = limits.max_page_size
+    page = named or Pagination(int(given.get("skip", 0)), int(given.get("limit", min(DEFAULT_LIMIT, most))))
+    if page.limit > most:
         raise BadRequest(
-            f"limit {limit} is above {limits.max_page_size}, the most records on a page here; 0 asks for that many.",
+            f"limit {page.limit} is above {most}, the most records on a page here; 0 asks for that many.",
             where="limit",
         )
-    return Pagination(skip=int(given.get("skip", 0)), limit=limit or limits.max_page_size)
-
-
-def _split(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _get_filter(text: str) -> dict[str, str]:
-    """Read one GET filter: ``HP:0001250``, or a comparison such as ``ageAtLastEncounter:>=P18Y``."""
-    match = _COMPARISON.fullmatch(text)
-    return match.groupdict() if match else {"id": text}
+    return replace(page, limit=page.limit or most)
 
 
 def _filter(given: Mapping[str, Any]) -> Filter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -21,7 +22,7 @@ from beacon.model.query import (
     Query,
     VariantQuery,
 )
-from beacon.query.parse import parse_get, parse_post
+from beacon.query.parse import TermsRequest, parse_get, parse_post, parse_terms
 from beacon.settings import Limits
 
 LIMITS = Limits()
@@ -100,8 +101,9 @@ def test_a_value_without_an_operator_is_compared_for_equality() -> None:
 
 
 @pytest.mark.parametrize("scope", ["individual", "individuals", "Individual", ["individuals"]])
-def test_a_scope_is_singular_or_plural(scope: Any) -> None:
-    assert post({"filters": [{"id": "HP:1", "scope": scope}]}).filters == (OntologyFilter("HP:1", scope="individual"),)
+@pytest.mark.parametrize("name", ["scope", "scopes"])
+def test_a_scope_is_singular_or_plural(name: str, scope: Any) -> None:
+    assert post({"filters": [{"id": "HP:1", name: scope}]}).filters == (OntologyFilter("HP:1", scope="individual"),)
 
 
 @pytest.mark.parametrize(
@@ -150,6 +152,46 @@ def test_a_parameter_given_twice_must_say_the_same() -> None:
 def test_datasets_are_named_in_three_spellings(scoping: Any) -> None:
     assert post({"requestParameters": scoping}).datasets == ("a", "b")
     assert get(datasetIds="a,b") == get(datasets="a,b") == get(dataset="a,b") == post({"requestParameters": scoping})
+
+
+def test_lists_come_joined_by_commas_repeated_or_with_brackets() -> None:
+    place = {"referenceName": ["17"], "assemblyId": ["GRCh38"]}
+    forms: list[dict[str, list[str]]] = [
+        {"start": ["5,6"], "end": ["9,12"], "datasets": ["a,b"]},
+        {"start": ["5", "6"], "end": ["9", "12"], "datasets": ["a", "b"]},
+        {"start[]": ["5", "6"], "end[]": ["9", "12"], "datasetIds[]": ["a", "b"]},
+    ]
+    queries = [parse_get("genomicVariant", None, place | form, LIMITS) for form in forms]
+    assert queries[0] == queries[1] == queries[2]
+    assert queries[0].variant and queries[0].variant.start == (5, 6) and queries[0].datasets == ("a", "b")
+    texts = {"referenceName": "17", "assemblyId": "GRCh38", "start": ["5", "6"], "end": ["9", 12]}
+    assert asked(**texts) == queries[0].variant
+
+
+def test_the_names_of_the_openapi_files_mean_those_of_the_schemas() -> None:
+    assert get(allele="NM_1:c.1A>T").variant == get(genomicAlleleShortForm="NM_1:c.1A>T").variant
+    assert asked(allele="x", geneid="A") == asked(genomicAlleleShortForm="x", geneId="A")
+
+
+def test_a_parameter_repeated_with_the_same_value_is_one() -> None:
+    assert parse_get("run", None, {"limit": ["5", "5"]}, LIMITS) == parse_get("run", None, {"limit": ["5"]}, LIMITS)
+
+
+@pytest.mark.parametrize("value", ["true", "True", "TRUE"])
+def test_test_mode_is_a_truth_value(value: str) -> None:
+    assert get(testMode=value).test_mode is True
+    assert post({"testMode": True}) == get(testMode=value)
+    assert get(testMode="false") == get() == post({"testMode": False})
+
+
+def test_terms_are_asked_for_by_get_and_post_alike() -> None:
+    body = b'{"meta": {"apiVersion": "v2.0"}, "query": {"testMode": true, "pagination": {"skip": 2, "limit": 3}}}'
+    by_get = parse_terms(None, {"skip": ["2"], "limit": ["3"], "testMode": ["true"]}, LIMITS)
+    assert by_get == parse_terms(body, {}, LIMITS) == TermsRequest(2, 3, True)
+    assert parse_terms(None, {}, LIMITS) == parse_terms(b"{}", {}, LIMITS) == TermsRequest(0, 0, False)
+    for wrong in ({"filters": ["HP:1"]}, {"geneId": ["A"]}, {"nextPage": ["x"]}):
+        with pytest.raises(CannotAnswer):
+            parse_terms(None, wrong, LIMITS)
 
 
 def test_datasets_named_differently_in_two_places_are_refused() -> None:
@@ -256,7 +298,7 @@ def test_a_get_names_the_parameter_not_a_pointer() -> None:
         ({"requestedGranularity": ["aggregated"]}, "requestedGranularity"),
         ({"includeResultsetResponses": ["hit"]}, "includeResultsetResponses"),
         ({"testMode": ["maybe"]}, "testMode"),
-        ({"testMode": ["true"]}, "testMode"),
+        ({"requestedSchema": ["ga4gh-beacon-run-v2.0.0"]}, "requestedSchemas"),
         ({"nextPage": ["abc"]}, "nextPage"),
         ({"geneId": [""]}, "geneId"),
     ],
@@ -306,9 +348,41 @@ def test_null_is_read_as_not_specified() -> None:
 
 
 def test_the_version_and_schemas_asked_for_are_kept_for_the_summary() -> None:
-    query = post(meta={"apiVersion": "2.0", "requestedSchemas": [{"entityType": "individual", "schema": "x"}]})
-    assert (query.api_version, query.requested_schemas) == ("2.0", (("individual", "x"),))
-    assert get(requestedSchemas="x").requested_schemas == get(requestedSchema="x").requested_schemas
+    schemas = [{"entityType": "individual", "schema": "ga4gh-phenopacket-v2.0"}, {"entityType": "run", "schema": "x"}]
+    query = post(meta={"apiVersion": "2.0", "requestedSchemas": schemas})
+    pairs = (("individual", "ga4gh-phenopacket-v2.0"), ("run", "x"))
+    assert (query.api_version, query.requested_schemas) == ("2.0", pairs)
+
+
+@pytest.mark.parametrize("name", ["requestedSchema", "requestedSchemas"])
+@pytest.mark.parametrize(
+    "schema",
+    ["ga4gh-phenopacket-v2.0", "ga4gh-phenopacket-individual-v0.1", "ga4gh-beacon-individual-v2.0.0",
+     "./ga4gh-beacon-individual-v2.1.0", "https://example.org/schemas/ga4gh-beacon-individual-v2.0.0.json"],
+)  # fmt: skip
+def test_a_schema_may_be_named_in_many_ways(name: str, schema: str) -> None:
+    by_get = get(**{name: schema})
+    assert by_get.requested_schemas == (("individual", schema),)
+    assert by_get == post(meta={name: schema}) == post(meta={name: [schema]})
+    assert by_get == post(meta={name: {"entityType": "individual", "schema": schema}})
+
+
+@pytest.mark.parametrize("kind", ["individual", "Individual", "individuals", None])
+def test_a_schema_that_its_entry_type_has_not_is_refused_with_those_it_has(kind: str | None) -> None:
+    asked = {"schema": "ga4gh-phenopacket-v1"} | ({"entityType": kind} if kind else {})
+    with pytest.raises(CannotAnswer, match=r"ga4gh-beacon-individual-v2\.0\.0, ga4gh-phenopacket-v2\.0") as caught:
+        post(meta={"requestedSchemas": [asked]})
+    assert caught.value.where == "requestedSchemas"
+    known = {"entityType": "individual", "schema": "ga4gh-phenopacket-v2.0"}
+    assert post(meta={"requestedSchemas": [asked, known]}).requested_schemas[1] == ("individual", known["schema"])
+
+
+def test_the_official_example_of_a_request_is_understood(shared: Path) -> None:
+    folder = shared / "spec" / "beacon-v2" / "framework" / "json" / "requests" / "examples-fullDocuments"
+    examples = sorted(folder.glob("*.json"))
+    queries = [parse_post("biosample", None, path.read_bytes(), {}, LIMITS) for path in examples]
+    assert [query.datasets for query in queries] == [("DatasetXYZ", "Dataset123"), None]
+    assert queries[0].filters == (OntologyFilter("EFO:0001212", scope="biosample"),)
 
 
 # --- for all questions and for all bodies

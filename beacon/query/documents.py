@@ -1,0 +1,188 @@
+"""From a request to one document: GET parameters and POST bodies in all their spellings become the same shape.
+
+The shape is that of a POST body (Beacon v2 ``beaconRequestBody``), spelt as the standard's schemas spell it. What
+cannot be read so is left as it came, for the schema to refuse.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from beacon.errors import BadRequest, TooLarge
+from beacon.query import parameters
+from beacon.query.paging import TOKENS
+from beacon.settings import Limits
+
+MAX_DEPTH = 32
+"""Objects and lists within each other; the deepest meaningful request has 6."""
+
+_PAGING = ("skip", "limit")
+_QUERY = ("requestedGranularity", "includeResultsetResponses")
+GET = (
+    "apiVersion", "requestedSchema", *_QUERY, *_PAGING, *TOKENS, "testMode", "filters", *parameters.SCOPING,
+    *parameters.GENOMIC,
+)  # fmt: skip
+"""Every GET parameter that means something."""
+SPELLINGS = parameters.SPELLINGS | {"requestedSchemas": "requestedSchema"}
+"""Other names of GET parameters that clients use."""
+LISTS = ("filters", "requestedSchema", "start", "end", *parameters.SCOPING)
+"""GET parameters with several values, joined by commas or given several times (``start=1&start=2``)."""
+
+MEMBERS: Mapping[str, tuple[str, ...]] = {
+    "": ("$schema", "meta", "query"),
+    "/query": (*_QUERY, "pagination", "testMode", "filters", "requestParameters"),
+    "/query/pagination": (*_PAGING, *TOKENS),
+    "/query/filters": (
+        "id", "includeDescendantTerms", "similarity", "excluded", "operator", "value", "scope", "label"
+    ),
+}  # fmt: skip
+"""The members of a body that are part of the question. Others are refused: left out, they might widen it."""
+
+_COMPARISON = re.compile(r"(?P<id>[^<>=!]+?):?(?P<operator>>=|<=|[<>=!])(?P<value>.*)", re.DOTALL)
+
+
+def of_get(entry_type: str, params: Mapping[str, list[str]]) -> dict[str, Any]:
+    """Make the document of a GET request; ``params`` holds decoded values by name, each name's in the order given.
+
+    Raises ``BadRequest`` for a parameter that is unknown, or given twice with different values.
+    """
+    given: dict[str, list[str]] = {}
+    for sent, values in params.items():
+        name = sent.removesuffix("[]")
+        name = SPELLINGS.get(name, name)
+        if name not in GET:
+            raise BadRequest(
+                f"The parameter {sent!r} is not known here; the known ones are {', '.join(GET)}.", where=sent
+            )
+        known = given.setdefault(name, [])
+        known += values if name in LISTS else [value for value in dict.fromkeys(values) if value not in known]
+        if len(known) > 1 and name not in LISTS:
+            raise BadRequest(f"The parameter {name} is given twice, with different values; give it once.", where=name)
+    document: dict[str, Any] = {"meta": {}, "query": {"pagination": {}, "requestParameters": {}}}
+    meta, query = document["meta"], document["query"]
+    for name, values in given.items():
+        value = ",".join(values)
+        if name == "apiVersion":
+            meta[name] = value
+        elif name == "requestedSchema":
+            meta["requestedSchemas"] = [{"entityType": entry_type, "schema": text} for text in _split(value)]
+        elif name in _PAGING:
+            query["pagination"][name] = int(value) if parameters.is_whole(value) else value
+        elif name in TOKENS:
+            query["pagination"][name] = value
+        elif name == "testMode":
+            query[name] = {"true": True, "false": False}.get(value.lower(), value)
+        elif name == "filters":
+            query[name] = [_filter(text) for text in _split(value)]
+        elif name in _QUERY:
+            query[name] = value
+        else:
+            query["requestParameters"][name] = value
+    return _tidy(entry_type, document)
+
+
+def of_post(entry_type: str, body: bytes, params: Mapping[str, list[str]], limits: Limits) -> Any:
+    """Make the document of a POST request. Raises ``BadRequest`` (not JSON, too deep) and ``TooLarge``."""
+    if params:
+        name = next(iter(params))
+        raise BadRequest(f"The parameter {name!r} is in the address of a POST; put it into the body.", where=name)
+    if len(body) > limits.max_body_bytes:
+        raise TooLarge(f"The body is above {limits.max_body_bytes} bytes, the most that is read here.")
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        if not body.strip():
+            raise BadRequest('The body is empty; the smallest request is {"meta": {"apiVersion": "v2.0"}}.') from None
+        raise BadRequest(f"The body is not JSON: {error}.", where=f"line {error.lineno} column {error.colno}") from None
+    _check_depth(document)
+    return _tidy(entry_type, document) if isinstance(document, dict) else document
+
+
+def check_members(document: Mapping[str, Any]) -> None:
+    """Refuse members that are not part of any question. ``document`` has passed the schema."""
+    query = document.get("query", {})
+    places: list[tuple[str, str, Mapping[str, Any]]] = [
+        ("", "", document), ("/query", "/query", query),
+        ("/query/pagination", "/query/pagination", query.get("pagination", {})),
+    ]  # fmt: skip
+    places += [("/query/filters", f"/query/filters/{at}", item) for at, item in enumerate(query.get("filters", []))]
+    for place, pointer, members in places:
+        for name in members:
+            if name not in MEMBERS[place]:
+                raise BadRequest(
+                    f"{pointer}/{name}: {name!r} is not known here; known are {', '.join(MEMBERS[place])}.",
+                    where=f"{pointer}/{name}",
+                )
+
+
+def _check_depth(document: Any) -> None:
+    level: list[Any] = [document]
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for item in level
+            if isinstance(item, dict | list)
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+        if not level:
+            return
+    raise BadRequest(f"The body has objects or lists more than {MAX_DEPTH} deep; no request needs that.")
+
+
+def _tidy(entry_type: str, document: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out members that are null (the standard: null is not specified) and respell the others."""
+    tidy = _told(document)
+    for part in ("meta", "query"):
+        if isinstance(tidy.get(part), dict):
+            tidy[part] = _told(tidy[part])
+    meta, query = tidy.get("meta"), tidy.get("query")
+    if isinstance(meta, dict):
+        _tidy_schemas(entry_type, meta)
+    if isinstance(query, dict):
+        if isinstance(query.get("requestParameters"), dict):
+            query["requestParameters"] = parameters.respell(query["requestParameters"])
+        if isinstance(query.get("pagination"), dict):
+            query["pagination"] = _told(query["pagination"])
+        if isinstance(query.get("filters"), list):
+            query["filters"] = [_tidy_filter(item) for item in query["filters"]]
+    return tidy
+
+
+def _told(members: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _tidy_schemas(entry_type: str, meta: dict[str, Any]) -> None:
+    """``requestedSchema`` is its name in GET; one schema may stand without a list, and by its name alone."""
+    if "requestedSchema" in meta and "requestedSchemas" not in meta:
+        meta["requestedSchemas"] = meta.pop("requestedSchema")
+    asked = meta.get("requestedSchemas")
+    if isinstance(asked, str | dict):
+        asked = [asked]
+    if isinstance(asked, list):
+        meta["requestedSchemas"] = [
+            {"entityType": entry_type, "schema": one} if isinstance(one, str) else one for one in asked
+        ]
+
+
+def _tidy_filter(item: Any) -> Any:
+    if not isinstance(item, dict):
+        return item
+    tidy = _told(item)
+    if "scopes" in tidy and "scope" not in tidy:
+        tidy["scope"] = tidy.pop("scopes")
+    return tidy
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _filter(text: str) -> dict[str, str]:
+    """Read one GET filter: ``HP:0001250``, or a comparison such as ``ageAtLastEncounter:>=P18Y``."""
+    match = _COMPARISON.fullmatch(text)
+    return match.groupdict() if match else {"id": text}
