@@ -12,11 +12,12 @@ from aiohttp import web
 
 from beacon.errors import SkerryError
 from beacon.http import envelope
-from beacon.http.handlers import ROOT, Handler, paging, read, respond
+from beacon.http.handlers import ROOT, Handler, read, read_terms, respond, terms_page, test_answer
 from beacon.http.site import DOOR, ENTRY_TYPE, PRINCIPAL, QUERY
 from beacon.model.access import Granularity
 from beacon.model.entry_types import ENTRY_TYPES
 from beacon.model.query import Anchor, Query
+from beacon.query import testmode
 from network import fanout
 from network.client import Client
 from network.merge import Joined, join, join_terms, tally
@@ -44,6 +45,8 @@ def entries(entry_type: str, anchor_type: str | None = None) -> Handler:
         request[ENTRY_TYPE] = entry_type
         anchor = None if anchor_type is None else Anchor(anchor_type, request.match_info["id"])
         query = request[QUERY] = await read(request, entry_type, anchor)
+        if query.test_mode:
+            return respond(test_answer(request.app[DOOR].settings.id, query))
         outcomes = await _ask(request, fanout.plan(request.app[NODE].registry, query))
         try:
             joined = join(query, outcomes, anonymous=request[PRINCIPAL].person is None)
@@ -59,7 +62,9 @@ def terms(scope: str | None = None, anchor_type: str | None = None) -> Handler: 
     """Make a handler of ``filtering_terms``: those of all members at the same path, with who has what."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        skip, limit = paging(request)
+        asked = await read_terms(request)
+        if asked.test_mode:
+            return respond(terms_page(request.app[DOOR].settings.id, asked, testmode.terms()))
         path = request.rel_url.raw_path.removeprefix(ROOT)
         asks = fanout.plan_terms(request.app[NODE].registry, path, single=anchor_type is not None)
         outcomes = await _ask(request, asks)
@@ -68,11 +73,8 @@ def terms(scope: str | None = None, anchor_type: str | None = None) -> Handler: 
         except SkerryError as problem:
             problem.info = tally(outcomes)
             raise
-        page = joined[skip * limit : (skip + 1) * limit] if limit else joined
-        response = {"filteringTerms": page, "resources": resources}
-        return respond(
-            envelope.informational(request.app[DOOR].settings.id, "filtering_terms", response, info=tally(outcomes))
-        )
+        response = {"filteringTerms": joined, "resources": resources}
+        return respond(terms_page(request.app[DOOR].settings.id, asked, response, info=tally(outcomes)))
 
     return handle
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -10,17 +11,20 @@ import orjson
 from aiohttp import web
 
 from beacon.auth.policy import decide
-from beacon.errors import BadRequest, Forbidden, Unauthenticated
-from beacon.http import envelope
+from beacon.errors import CannotAnswer, Forbidden, Unauthenticated
+from beacon.http import envelope, info, openapi, pages
+from beacon.http.handovers import handovers
 from beacon.http.proxies import base_url
 from beacon.http.site import DOOR, ENTRY_TYPE, PRINCIPAL, QUERY, SITE
 from beacon.model.access import Decision
 from beacon.model.entry_types import ENTRY_TYPES
 from beacon.model.query import Anchor, Pagination, Query
 from beacon.privacy.rules import protect
+from beacon.query import testmode
 from beacon.query.execute import dataset_policies, execute
-from beacon.query.parameters import is_whole
-from beacon.query.parse import parse_get, parse_post
+from beacon.query.parse import TermsRequest, parse_get, parse_post, parse_terms
+from beacon.query.person_terms import person_terms
+from beacon.query.phenopackets import represent
 from beacon.query.terms import filtering_terms
 from beacon.settings import SiteSettings
 
@@ -48,26 +52,41 @@ def entries(entry_type: str, anchor_type: str | None = None) -> Handler:
         site = request.app[SITE]
         request[ENTRY_TYPE] = entry_type
         anchor = None if anchor_type is None else Anchor(anchor_type, request.match_info["id"])
-        query = await read(request, entry_type, anchor)
-        request[QUERY] = query
+        query = request[QUERY] = await read(request, entry_type, anchor)
+        if query.test_mode:
+            return respond(test_answer(site.settings.id, query))
         decisions = await _decide(request, query.datasets, anchor)
-        # Few and all needed to page them together, over all datasets; the envelope takes the page.
-        asked = replace(query, pagination=_EVERYTHING) if ENTRY_TYPES[entry_type].collection else query
-        results = {result.dataset: result for result in await execute(site.store, asked, decisions)}
+        asked = _unpaged(query)
+        found = await represent(site.store, query, await execute(site.store, asked, decisions))
+        results = {result.dataset: result for result in found}
         protected = [
             protect(asked, decision, results[decision.dataset]) for decision in decisions if decision.dataset in results
         ]
-        return respond(envelope.answer(site.settings.id, query, protected))
+        ways = functools.partial(handovers, site.settings)
+        return respond(envelope.answer(site.settings.id, query, protected, ways))
 
     return answer
 
 
+def test_answer(beacon_id: str, query: Query) -> bytes:
+    """Answer a question in test mode (Beacon v2 ``testMode``): from built-in people, to whoever asks."""
+    asked = _unpaged(query)
+    return envelope.answer(beacon_id, query, [protect(asked, testmode.DECISION, testmode.answer(asked))])
+
+
+def _unpaged(query: Query) -> Query:
+    """Collections are few, and all are needed to page them together, over all datasets; the envelope takes the page."""
+    return replace(query, pagination=_EVERYTHING) if ENTRY_TYPES[query.entry_type].collection else query
+
+
 def terms(scope: str | None = None, anchor_type: str | None = None) -> Handler:
-    """Make a handler of ``filtering_terms``: of all datasets, of an entry type, of one dataset or cohort."""
+    """Make a handler of ``filtering_terms``: of all datasets, of an entry type, of one dataset, cohort or person."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         site = request.app[SITE]
-        skip, limit = paging(request)
+        asked = await read_terms(request)
+        if asked.test_mode:
+            return respond(terms_page(site.settings.id, asked, testmode.terms()))
         anchor = None if anchor_type is None else Anchor(anchor_type, request.match_info["id"])
         try:
             decisions = await _decide(request, None, anchor)
@@ -75,13 +94,25 @@ def terms(scope: str | None = None, anchor_type: str | None = None) -> Handler:
             if anchor is not None:
                 raise
             decisions = ()  # the beacon's own document is for everybody; it then lists fields, and no data
-        cohort = anchor.id if anchor and anchor.entry_type == "cohort" else None
-        response = await filtering_terms(site.store, decisions, scope=scope, cohort=cohort)
-        listed = response["filteringTerms"]
-        response["filteringTerms"] = listed[skip * limit : (skip + 1) * limit] if limit else listed
-        return respond(envelope.informational(site.settings.id, "filtering_terms", response))
+        if anchor and anchor.entry_type == "individual":
+            response = await person_terms(site.store, decisions, anchor)
+        else:
+            cohort = anchor.id if anchor and anchor.entry_type == "cohort" else None
+            response = await filtering_terms(site.store, decisions, scope=scope, cohort=cohort)
+        return respond(terms_page(site.settings.id, asked, response))
 
     return answer
+
+
+def terms_page(
+    beacon_id: str, asked: TermsRequest, response: Mapping[str, Any], *, info: Mapping[str, Any] | None = None
+) -> bytes:
+    """Encode one page of filtering terms."""
+    listed = response["filteringTerms"]
+    page = listed[asked.skip * asked.limit : (asked.skip + 1) * asked.limit] if asked.limit else listed
+    return envelope.informational(
+        beacon_id, "filtering_terms", {**response, "filteringTerms": page}, info=info, test_mode=asked.test_mode
+    )
 
 
 def document(entity: str, make: Document, *, bare: bool = False) -> Handler:
@@ -93,6 +124,38 @@ def document(entity: str, make: Document, *, bare: bool = False) -> Handler:
         return respond(orjson.dumps(made) if bare else envelope.informational(settings.id, entity, made))
 
     return answer
+
+
+async def information(request: web.Request) -> web.StreamResponse:
+    """Answer ``/info``: in Beacon's schema, or in that of GA4GH service-info where it is asked for."""
+    settings = request.app[DOOR].settings
+    base = base_url(request, settings.listen) + ROOT
+    asked = {text.rpartition("/")[2] for text in request.query.getall("requestedSchema", []) if text}
+    if not asked or asked & info.INFO_SCHEMAS:
+        return respond(envelope.informational(settings.id, "info", info.info(settings, base)))
+    if asked & info.SERVICE_INFO_SCHEMAS:
+        both = info.info(settings, base) | info.service_info(settings, base)
+        both["organization"] = info.info(settings, base)["organization"] | both["organization"]
+        return respond(envelope.informational(settings.id, "info", both, schema="ga4gh-service-info-v1.0"))
+    raise CannotAnswer(
+        f"The schema {min(asked)!r} is not known here; /info comes in beacon-info-v2.0.0 and ga4gh-service-info-v1.0.",
+        where="requestedSchema",
+    )
+
+
+async def openapi_document(request: web.Request) -> web.StreamResponse:
+    """Answer with the OpenAPI document."""
+    settings = request.app[DOOR].settings
+    return respond(orjson.dumps(openapi.document(settings, base_url(request, settings.listen) + ROOT)))
+
+
+async def openapi_page(request: web.Request) -> web.StreamResponse:
+    """Answer with the same document as a page to be read."""
+    settings = request.app[DOOR].settings
+    page = pages.page(openapi.document(settings, base_url(request, settings.listen) + ROOT))
+    response = web.Response(text=page, content_type="text/html", charset="utf-8")
+    response.headers["Content-Security-Policy"] = pages.POLICY
+    return response
 
 
 async def to_root(request: web.Request) -> web.StreamResponse:
@@ -117,13 +180,8 @@ async def _decide(request: web.Request, wanted: tuple[str, ...] | None, anchor: 
     return decide(await dataset_policies(request.app[SITE].store), request[PRINCIPAL], wanted=wanted)
 
 
-def paging(request: web.Request) -> tuple[int, int]:
-    """Return pages to skip and terms on one; 0 means all of them, which is also the default."""
-    found = {"skip": 0, "limit": 0}
-    for name, value in request.query.items():
-        if name not in found or len(request.query.getall(name)) > 1:
-            raise BadRequest("filtering_terms takes the parameters skip and limit, each once.", where=name)
-        if not is_whole(value) or not 0 <= int(value) < 2**31:
-            raise BadRequest(f"The parameter {name}: {value!r} is not a whole number from 0 on.", where=name)
-        found[name] = int(value)
-    return found["skip"], found["limit"]
+async def read_terms(request: web.Request) -> TermsRequest:
+    """Read a request for filtering terms, by GET or POST alike. Raises what ``parse_terms`` raises."""
+    params = {name: request.query.getall(name) for name in request.query}
+    body = await request.read() if request.method == "POST" else None
+    return parse_terms(body, params, request.app[DOOR].settings.limits)

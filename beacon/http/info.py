@@ -8,12 +8,17 @@ from __future__ import annotations
 from typing import Any
 
 from beacon import API_VERSION, __version__
+from beacon.http.endpoints import OWN_TERMS
 from beacon.model.entry_types import ENTRY_TYPES, EntryType
+from beacon.model.representations import ALTERNATIVES, Representation, default
 from beacon.query.parse import DEFAULT_GRANULARITY
 from beacon.settings import SiteSettings
 
 OFFICIAL = "https://raw.githubusercontent.com/ga4gh-beacon/beacon-v2/main"
 _CONFIGURATION = f"{OFFICIAL}/framework/json/configuration"
+INFO_SCHEMAS = frozenset({"beacon-info-v2.0.0", "ga4gh-beacon-info-v2.0.0"})
+SERVICE_INFO_SCHEMAS = frozenset({"ga4gh-service-info-v1.0", "ga4gh-service-info-v1.0.0", "ga4gh-service-info-1.0.0"})
+"""Names of the schemas that ``/info`` can be asked for in."""
 _MATURITY = {"prod": "PROD", "test": "TEST", "staging": "TEST", "dev": "DEV"}
 
 
@@ -84,18 +89,22 @@ def _entry_type(row: EntryType) -> dict[str, Any]:
         "description": row.description,
         "partOfSpecification": f"Beacon {API_VERSION}",
         "ontologyTermForThisType": {"id": term, "label": label},
-        "defaultSchema": {
-            "id": row.schema_id,
-            "name": f"Default schema of the entry type {row.id}",
-            "referenceToSchemaDefinition": row.schema_url,
-            "schemaVersion": row.schema_id.rpartition("-")[2],
-        },
-        "additionallySupportedSchemas": [],
+        "defaultSchema": _schema(default(row)),
+        "additionallySupportedSchemas": [_schema(one) for one in ALTERNATIVES.get(row.id, ())],
         "nonFilteredQueriesAllowed": True,
     }
     if row.contains:
         document["aCollectionOf"] = [{"id": kind, "name": ENTRY_TYPES[kind].label} for kind in row.contains]
     return document
+
+
+def _schema(one: Representation) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "name": one.name,
+        "referenceToSchemaDefinition": one.url,
+        "schemaVersion": one.version,
+    }
 
 
 def beacon_map(_settings: SiteSettings, base: str) -> dict[str, Any]:
@@ -113,15 +122,12 @@ def _endpoints(row: EntryType, base: str) -> dict[str, Any]:
         "entryType": row.id,
         "rootUrl": root,
         "singleEntryUrl": single,
-        "openAPIEndpointsDefinition": row.schema_url.replace("defaultSchema.json", "endpoints.json"),
+        "openAPIEndpointsDefinition": f"{base}/openapi.json",
         "endpoints": {
             kind: {"returnedEntryType": kind, "url": f"{single}/{ENTRY_TYPES[kind].path}"} for kind in row.crosses
         },
     }
-    if row.collection:
-        document["filteringTermsUrl"] = f"{single}/filtering_terms"
-    elif row.fields:
-        document["filteringTermsUrl"] = f"{root}/filtering_terms"
+    document["filteringTermsUrl"] = f"{single if row.id in OWN_TERMS else root}/filtering_terms"
     return document
 
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Protocol
 
 from aiohttp import web
 
 from beacon.http import info
-from beacon.http.handlers import ROOT, Document, Handler, document, entries, terms, to_root
-from beacon.model.entry_types import ENTRY_TYPES
+from beacon.http.endpoints import endpoints
+from beacon.http.handlers import (
+    ROOT,
+    Document,
+    Handler,
+    document,
+    entries,
+    information,
+    openapi_document,
+    openapi_page,
+    terms,
+    to_root,
+)
 
 
 class Entries(Protocol):
@@ -19,15 +29,13 @@ class Entries(Protocol):
 
 
 class Terms(Protocol):
-    """Makes the handler of ``filtering_terms``: of all, of an entry type, of one dataset or cohort."""
+    """Makes the handler of ``filtering_terms``: of all, of an entry type, of one dataset, cohort or person."""
 
     def __call__(self, scope: str | None = None, anchor_type: str | None = None) -> Handler: ...
 
 
+INFO = ("", "/", "/info")
 DOCUMENTS: tuple[tuple[str, str, Document], ...] = (
-    ("", "info", info.info),
-    ("/", "info", info.info),
-    ("/info", "info", info.info),
     ("/configuration", "configuration", info.configuration),
     ("/entry_types", "entry_types", info.entry_types),
     ("/map", "map", info.beacon_map),
@@ -42,27 +50,14 @@ def routes(entries: Entries = entries, terms: Terms = terms) -> list[web.RouteDe
     """
     made: list[web.RouteDef] = [
         web.get("/", to_root),
+        web.get("/openapi.json", openapi_document),
+        web.get(f"{ROOT}/openapi.json", openapi_document),
+        web.get(f"{ROOT}/docs", openapi_page),
         web.get(f"{ROOT}/service-info", document("service-info", info.service_info, bare=True)),
     ]
+    made += [web.get(ROOT + path, information) for path in INFO]
     made += [web.get(ROOT + path, document(entity, make)) for path, entity, make in DOCUMENTS]
-    made += [web.get(ROOT + path, handler) for path, handler in _terms(terms)]
-    for path, handler in _entries(entries):
-        made += [web.get(ROOT + path, handler), web.post(ROOT + path, handler)]
+    for one in endpoints():
+        handler = terms(one.entry_type, one.anchor_type) if one.terms else entries(str(one.entry_type), one.anchor_type)
+        made += [web.get(ROOT + one.path, handler), web.post(ROOT + one.path, handler)]
     return made
-
-
-def _terms(terms: Terms) -> Iterator[tuple[str, Handler]]:
-    yield "/filtering_terms", terms()
-    for row in ENTRY_TYPES.values():
-        if row.collection:
-            yield f"/{row.path}/{{id}}/filtering_terms", terms(anchor_type=row.id)
-        elif row.fields:
-            yield f"/{row.path}/filtering_terms", terms(scope=row.id)
-
-
-def _entries(entries: Entries) -> Iterator[tuple[str, Handler]]:
-    for row in ENTRY_TYPES.values():
-        yield f"/{row.path}", entries(row.id)
-        yield f"/{row.path}/{{id}}", entries(row.id, row.id)
-        for kind in row.crosses:
-            yield f"/{row.path}/{{id}}/{ENTRY_TYPES[kind].path}", entries(kind, row.id)
