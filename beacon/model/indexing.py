@@ -6,13 +6,14 @@ an empty field are those of everyday terms, found by the term's id alone. Text i
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from beacon.model.duration import days
-from beacon.model.entry_types import EntryType, Field, FieldKind
+from beacon.model.entry_types import ENTRY_TYPES, EntryType, Field, FieldKind
 
 Ancestors = Callable[[str], Iterable[str]]
 """Returns a term's ancestors, without the term itself; nothing for terms of unknown ontologies."""
@@ -31,13 +32,36 @@ class Entries:
 def index_entries(entry_type: EntryType, record: Mapping[str, Any], ancestors: Ancestors) -> Entries:
     """Return the keys and numbers of a record; values of the wrong shape are left out, never guessed."""
     entries = Entries()
-    for row in entry_type.fields:
-        for value, absent in _values(record, row.source.split(".")):
-            _add(entries, row, value, absent, ancestors)
+    for member, rows in _by_member(entry_type.id):
+        if member in record:
+            for row, path in rows:
+                for value, absent in _values(record[member], path):
+                    _add(entries, row, value, absent, ancestors)
     return entries
 
 
-def _values(value: Any, path: list[str], absent: bool = False) -> Iterator[tuple[Any, bool]]:
+def keys_above(key: str, ancestors: Ancestors) -> Iterator[str]:
+    """Yield the keys under which an ancestor's records lie, for the key of a term "or one below it", else nothing.
+
+    So a record that was indexed without ancestors can be found under them later.
+    """
+    name, below, term = key.partition(BELOW)
+    if below and RECORDED not in name and ABSENT not in name:
+        for ancestor in ancestors(term):
+            yield f"{name}{BELOW}{ancestor}"
+
+
+@functools.cache
+def _by_member(entry_type: str) -> tuple[tuple[str, tuple[tuple[Field, tuple[str, ...]], ...]], ...]:
+    """Group an entry type's fields by the record's member they begin in: most records have few of them."""
+    found: dict[str, list[tuple[Field, tuple[str, ...]]]] = {}
+    for row in ENTRY_TYPES[entry_type].fields:
+        member, *path = row.source.split(".")
+        found.setdefault(member, []).append((row, tuple(path)))
+    return tuple((member, tuple(rows)) for member, rows in found.items())
+
+
+def _values(value: Any, path: tuple[str, ...], absent: bool = False) -> Iterator[tuple[Any, bool]]:
     """Walk a dotted path through objects and lists; says whether an element on the way was ``excluded``."""
     if isinstance(value, list):
         for item in value:
