@@ -4,6 +4,7 @@
     ├── BadRequest            400 bad_request         the request breaks the standard's schema
     │   ├── UnknownFilter     400 unknown_filter      no such filter, or one that this field cannot take
     │   └── CannotAnswer      400 cannot_answer       well-formed, but this site has no such thing to ask
+    │       └── NeedsReference  400 needs_reference   only the reference sequence tells, and it is not loaded here
     ├── Unauthenticated       401 unauthenticated     a bad token, or none where one is needed
     ├── Forbidden             403 forbidden           no dataset here may be asked by this person
     ├── NotFound              404 not_found           no such path, or no such record for this asker
@@ -56,6 +57,10 @@ class UnknownFilter(BadRequest):
 
 class CannotAnswer(BadRequest):
     code = "cannot_answer"
+
+
+class NeedsReference(CannotAnswer):
+    code = "needs_reference"
 
 
 class Unauthenticated(SkerryError):

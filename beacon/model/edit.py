@@ -120,8 +120,9 @@ def normal(edit: Edit, length: int) -> Asking:
     """
     if edit.end > length:
         raise ValueError(f"the sequence has {length} bases only")
-    begin = max(0, edit.start - FLANK)
-    window = yield begin, min(length, edit.end + FLANK)
+    flank = FLANK if edit.allele is None else 0
+    begin = max(0, edit.start - flank)
+    window = yield begin, min(length, edit.end + flank)
     there = window[edit.start - begin : edit.end - begin]
     if edit.ref is not None and not all(map(may_agree, edit.ref, there)):
         raise Contradiction(there)

@@ -138,3 +138,37 @@ def infer_assembly(contigs: Iterable[tuple[str, int]]) -> str | None:
             told = True
             fits &= {name for name, assembly in ASSEMBLIES.items() if assembly.lengths[chrom] == length}
     return next(iter(fits)) if told and len(fits) == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The sequence of one chromosome, as a store holds it.
+
+    ``length`` in bases; ``digest`` its GA4GH digest (refget without ``SQ.``); ``indexed`` whether all alleles on it
+    have been named after it. ``key`` is the store's.
+    """
+
+    assembly: str
+    chrom: str
+    length: int
+    digest: str
+    key: str
+    indexed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A stretch of a chromosome, 0-based half-open."""
+
+    assembly: str
+    chrom: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gene:
+    """A gene as a table of genes has it: all its names (symbol, HGNC id, Ensembl id), and where it lies."""
+
+    names: frozenset[str]
+    places: tuple[Place, ...]

@@ -1,4 +1,4 @@
-"""Amino-acid changes in one spelling, so that ``V600E``, ``Val600Glu`` and ``NP_004324.2:p.(Val600Glu)`` are the same."""
+"""Amino-acid changes in one spelling: ``V600E``, ``Val600Glu`` and ``NP_004324.2:p.(Val600Glu)`` are the same."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from beacon.model import genome
 
 UNPLACED = "skerry:unplaced"
 _BASES = re.compile(r"[ACGTUNRYSWKMBDHV]*")
+_MATE = re.compile(r"[^\[\]]*[\[\]]([^\[\]]+?)(?::\d+)?[\[\]][^\[\]]*")
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_.*:\-]{1,100}")
 
 
@@ -24,7 +25,8 @@ class Allele:
     """One allele at one place, or one without a place (``chrom`` "" and an identifying ``label``).
 
     ``types`` are the variant types that a query may name to find it, the most telling one first.
-    ``length`` is the inserted, deleted or affected number of bases where it is known.
+    ``length`` is the inserted, deleted or affected number of bases where it is known. ``mate`` is the chromosome
+    of a breakend's other end.
     """
 
     assembly: str
@@ -36,6 +38,7 @@ class Allele:
     types: tuple[str, ...]
     length: int | None = None
     label: str = ""
+    mate: str = ""
 
     @property
     def placed(self) -> bool:
@@ -56,7 +59,9 @@ class Allele:
             text = f"{self.assembly}-{self.chrom}-{self.start + 1}-{self.ref}-{self.alt}"
         else:
             size = "" if self.length is None else f"-{self.length}"
-            text = f"{self.assembly}-{self.chrom}-{self.start + 1}-{self.end}-{self.alt.strip('<>')}{size}"
+            # An ALT in brackets names the mate itself.
+            mate = f"-{self.mate}" if self.mate and self.alt.startswith("<") else ""
+            text = f"{self.assembly}-{self.chrom}-{self.start + 1}-{self.end}-{self.alt.strip('<>')}{size}{mate}"
         if _PLAIN_ID.fullmatch(text):
             return text
         return f"{self.assembly}-{self.chrom}-{self.start + 1}-" + _digest(text)
@@ -122,10 +127,12 @@ def from_vcf(
     *,
     end: int | None = None,
     length: int | None = None,
+    mate: str | None = None,
 ) -> Allele:
     """Build the allele of one VCF ALT. ``pos`` is 1-based as in the file, ``end`` the 0-based exclusive end.
 
-    ``end`` and ``length`` matter only for symbolic alleles and breakends (INFO END and SVLEN).
+    ``end``, ``length`` and ``mate`` matter only for symbolic alleles and breakends (INFO END, SVLEN and CHR2); a
+    breakend's ALT names its mate itself.
     """
     start, trimmed_ref, trimmed_alt = trim(pos - 1, ref, alt)
     name = genome.chromosome(chrom)
@@ -142,7 +149,14 @@ def from_vcf(
         trimmed_alt,
         symbolic_types(trimmed_alt),
         abs(length) if length else None,
+        mate=mate_chromosome(trimmed_alt) or (genome.chromosome(mate) if mate else ""),
     )
+
+
+def mate_chromosome(alt: str) -> str:
+    """Return the chromosome that a breakend's ALT (``G]chr7:90000]``, ``[<ctg1>:5[A``) leads to; "" for other ALTs."""
+    match = _MATE.fullmatch(alt)
+    return genome.chromosome(match[1].strip("<>")) if match else ""
 
 
 def unplaced(assembly: str, gene: str, structural_type: str, label: str) -> Allele:
@@ -160,18 +174,28 @@ def unplaced(assembly: str, gene: str, structural_type: str, label: str) -> Alle
     )
 
 
-# What a query may call a variant's type. Sequence Ontology and EFO ids name the structural kinds; a query by
-# such an id finds only variants recorded under it, a query by the plain word finds every variant of that sort.
+# A variant's types are what it is recorded as, then the plain words for that. A question by a plain word finds every
+# variant of that sort; one by an ontology's id finds the variants recorded under it or something narrower, and where
+# the id says no more than a plain word (``_SAME``) all of that word. Chromosomal kinds (SO:1000029 and so on) say more:
+# that a large piece of a chromosome is concerned, which of a VCF's deletions nobody knows.
 _STRUCTURAL = {
     "SO:1000029": ("DEL",), "SO:0000159": ("DEL",), "SO:1000037": ("DUP",), "SO:1000035": ("DUP",),
-    "SO:1000173": ("DUP", "DUP:TANDEM"), "SO:1000030": ("INV",), "SO:1000036": ("INV",), "SO:0000667": ("INS",),
-    "SO:1000044": ("BND", "TRA"), "SO:0000199": ("BND", "TRA"), "SO:0001019": ("CNV",), "SO:0001742": ("CNV", "DUP"),
-    "SO:0001743": ("CNV", "DEL"), "SO:1000032": ("DELINS", "INDEL"), "SO:0001483": ("SNP", "SNV"), "SO:1000183": (),
-    "SO:0001059": (), "SO:0001537": (),
+    "SO:1000173": ("DUP:TANDEM", "DUP"), "SO:1000030": ("INV",), "SO:1000036": ("INV",), "SO:0000667": ("INS",),
+    "SO:1000044": ("TRA", "BND"), "SO:0000199": ("TRA", "BND"), "SO:0001019": ("CNV",), "SO:0001742": ("CNV", "DUP"),
+    "SO:0001743": ("CNV", "DEL"), "SO:1000032": ("DELINS", "INDEL"), "SO:0001483": ("SNV", "SNP"),
+    "SO:0002007": ("MNV", "MNP"), "SO:1000183": (), "SO:0001059": (), "SO:0001537": (),
 }  # fmt: skip
-_EFO = {
-    "EFO:0030067": "DEL", "EFO:0030068": "DEL", "EFO:0020073": "DEL", "EFO:0030069": "DEL",
-    "EFO:0030070": "DUP", "EFO:0030071": "DUP", "EFO:0030072": "DUP", "EFO:0030073": "DUP",
+_LOSSES = ("EFO:0030067", "EFO:0030068", "EFO:0020073", "EFO:0030069", "SO:0001743")
+_GAINS = ("EFO:0030070", "EFO:0030071", "EFO:0030072", "EFO:0030073", "SO:0001742")
+_COPY_NUMBER = ("EFO:0030066", "EFO:0030063", "SO:0001019")
+_SAME = {
+    "EFO:0030067": ("DEL", *_LOSSES), "SO:0001743": ("DEL", *_LOSSES),
+    "EFO:0030070": ("DUP", *_GAINS), "SO:0001742": ("DUP", *_GAINS),
+    "EFO:0020073": ("EFO:0030069",), "EFO:0030072": ("EFO:0030073",),
+    "EFO:0030066": ("CNV",), "EFO:0030063": ("CNV",), "SO:0001019": ("CNV",),
+    "SO:0000159": ("DEL",), "SO:1000035": ("DUP",), "SO:1000173": ("DUP:TANDEM",), "SO:1000036": ("INV",),
+    "SO:0000667": ("INS",), "SO:0000199": ("TRA",), "SO:1000032": ("DELINS",), "SO:0001483": ("SNV",),
+    "SO:0002007": ("MNV",),
 }  # fmt: skip
 _WORDS = frozenset({
     "SNP", "SNV", "MNP", "MNV", "INS", "DEL", "INDEL", "DELINS", "DUP", "INV", "CNV", "BND", "TRA", "MEI", "STAR",
@@ -180,12 +204,20 @@ _WORDS = frozenset({
 
 
 def structural_types(curie: str) -> tuple[str, ...]:
-    """Return the types of a variant recorded under a Sequence Ontology id: the id itself, then its words."""
+    """Return the types of a variant recorded under an SO or EFO id: the id itself, then its words."""
+    if curie in _LOSSES or curie in _GAINS:
+        return (curie, "CNV", "DEL" if curie in _LOSSES else "DUP")
+    if curie in _COPY_NUMBER:
+        return (curie, "CNV")
     return (curie, *_STRUCTURAL.get(curie, ())) if curie else ()
 
 
 def symbolic_types(alt: str) -> tuple[str, ...]:
-    """Return the types of a non-sequence ALT: ``<DEL:ME:ALU>`` is DEL:ME:ALU, DEL:ME and DEL; ``<CN0>`` a lost copy."""
+    """Return the types of a non-sequence ALT: ``<DEL:ME:ALU>`` is DEL:ME:ALU, DEL:ME and DEL; ``<CN0>`` a lost copy.
+
+    A region that is written as deleted or duplicated is one of changed copy number (VCF 4.4), thus a CNV too; a
+    deletion written in bases is none.
+    """
     if alt == "*":
         return ("STAR",)
     if not alt.startswith("<"):
@@ -198,16 +230,16 @@ def symbolic_types(alt: str) -> tuple[str, ...]:
     words = [":".join(parts[:size]) for size in range(len(parts), 0, -1)]
     if "ME" in parts[1:]:
         words.append("MEI")
+    if parts[0] in ("DEL", "DUP"):
+        words.append("CNV")
     return tuple(words)
 
 
 def matching_types(requested: str) -> frozenset[str] | None:
     """Return the recorded types that a requested ``variantType`` finds; None where the word is not known."""
     word = requested.strip().upper()
-    if word in _EFO:
-        return frozenset({word, _EFO[word]})
     if word.startswith(("SO:", "EFO:")):
-        return frozenset({word})
+        return frozenset({word, *_SAME.get(word, ())})
     if word in _WORDS or re.fullmatch(r"CN\d+|(DEL|DUP|INS|INV|CNV):[A-Z0-9:_]+", word):
         return frozenset({word})
     return None

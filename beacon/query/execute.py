@@ -25,6 +25,7 @@ from beacon.query import joins, variants
 from beacon.query.filters import Condition, KeyCondition, NumberCondition, TextCondition, ZygosityCondition
 from beacon.query.joins import Selection
 from beacon.query.plan import Plan, plan
+from beacon.query.settle import settled
 from beacon.store.base import COLUMN, AllelePredicate, Dataset, Segment, Store
 
 MAX_PAGE = 1_000
@@ -48,6 +49,7 @@ async def execute(store: Store, query: Query, decisions: Sequence[Decision]) -> 
     datasets = await store.datasets()
     answering = [(decision, datasets[decision.dataset]) for decision in decisions if decision.dataset in datasets]
     answering = [(decision, dataset) for decision, dataset in answering if decision.granularity > Granularity.NONE]
+    asked = await settled(store, asked, [dataset for _, dataset in answering])
     await _refuse_unknown_terms(store, asked, answering)
     return tuple(
         [await _Evaluation(store, dataset, asked, query, decision).result() for decision, dataset in answering]

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from beacon.errors import CannotAnswer
+from beacon.errors import BadRequest, CannotAnswer
+from beacon.model import protein
 from beacon.model.bases import ambiguous
 from beacon.model.calls import GROUPS
+from beacon.model.edit import Edit
 from beacon.model.entry_types import ENTRY_TYPES
 from beacon.model.query import Anchor, Query, VariantQuery
 from beacon.model.variant import matching_types
+from beacon.query import short_form
 from beacon.query.filters import Condition, ZygosityCondition, conditions
+from beacon.query.short_form import ShortForm
 from beacon.store.base import AllelePredicate
 
 MAX_WILD = 50
@@ -23,6 +27,9 @@ class Plan:
 
     ``conditions`` choose rows of records; ``alleles`` is None where variants play no part. ``groups`` holds one
     tuple of carrier groups per zygosity asked for: somebody must carry the allele in each.
+
+    ``edit`` is what is left open until a reference sequence has been looked at (``beacon.query.settle``): a change
+    that can be written in several places, or whose bases are not written; ``text`` the short form that it comes from.
     """
 
     target: str
@@ -30,6 +37,8 @@ class Plan:
     conditions: tuple[Condition, ...]
     alleles: AllelePredicate | None
     groups: tuple[tuple[str, ...], ...]
+    edit: Edit | None = None
+    text: str | None = None
 
 
 def plan(query: Query) -> Plan:
@@ -38,7 +47,13 @@ def plan(query: Query) -> Plan:
     target = "individual" if ENTRY_TYPES[query.entry_type].collection else query.entry_type
     found = conditions(query.filters, target)
     groups = tuple((item.group,) for item in found if isinstance(item, ZygosityCondition))
-    alleles = None if query.variant is None else predicate(query.variant)
+    edit = text = None
+    alleles = None
+    if query.variant is not None:
+        form = _short_form(query.variant)
+        text = form.text if form else None
+        alleles = predicate(query.variant) if form is None else _named(query.variant, form)
+        edit = _open(alleles, form)
     anchor = query.anchor
     if anchor is not None and anchor.entry_type == "genomicVariant":
         if alleles is not None:
@@ -52,19 +67,50 @@ def plan(query: Query) -> Plan:
         tuple(item for item in found if not isinstance(item, ZygosityCondition)),
         alleles,
         groups or (GROUPS,),
+        edit,
+        text,
     )
+
+
+def _short_form(asked: VariantQuery) -> ShortForm | None:
+    if asked.short_form is None:
+        return None
+    form = short_form.read(asked.short_form, asked.assembly)
+    for name, given in (
+        ("referenceName", asked.chrom), ("start", asked.start), ("end", asked.end),
+        ("referenceBases", asked.reference_bases), ("alternateBases", asked.alternate_bases),
+    ):  # fmt: skip
+        if given not in (None, ()):
+            raise BadRequest(
+                f"{name} and genomicAlleleShortForm both say which allele is meant; give one of them.", where=name
+            )
+    return form
+
+
+def _named(asked: VariantQuery, form: ShortForm) -> AllelePredicate:
+    """Translate a question by short form, as far as no sequence is needed for it."""
+    alleles = replace(predicate(asked), assembly=form.assembly, chrom=form.chrom, vrs=form.vrs)
+    if form.edit is None:
+        return alleles
+    if form.edit.one_base:
+        return replace(alleles, start_bases=(form.edit.start, "N", form.edit.one_base))
+    return replace(alleles, sequence=form.edit.allele)
+
+
+def _open(alleles: AllelePredicate, form: ShortForm | None) -> Edit | None:
+    """Return what is changed where that can be written in more places than one, or nobody knows."""
+    if form is not None:
+        known = alleles.sequence is not None or alleles.start_bases is not None
+        return None if known else form.edit
+    if alleles.sequence is None or alleles.assembly is None or not alleles.chrom:
+        return None
+    start, ref, alt = alleles.sequence
+    given = Edit(start, start + len(ref), ref, alt)
+    return given if given.allele is None and ref != alt else None
 
 
 def predicate(asked: VariantQuery) -> AllelePredicate:
     """Translate the genomic part. Raises ``CannotAnswer`` for what this site cannot look for."""
-    if asked.short_form is not None:
-        raise CannotAnswer(
-            "this site cannot search by short form yet; give position and bases", where="genomicAlleleShortForm"
-        )
-    if asked.mate is not None:
-        raise CannotAnswer(
-            "this site cannot search by mateName yet; give the position of one breakend", where="mateName"
-        )
     types = None
     if asked.variant_type is not None:
         types = matching_types(asked.variant_type)
@@ -106,5 +152,6 @@ def predicate(asked: VariantQuery) -> AllelePredicate:
         min_length=asked.min_length,
         max_length=asked.max_length,
         gene=asked.gene,
-        aminoacid_change=asked.aminoacid_change,
+        aminoacid_change=None if asked.aminoacid_change is None else protein.change(asked.aminoacid_change),
+        mate=asked.mate,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
@@ -16,6 +16,7 @@ from pymongo.errors import BulkWriteError, PyMongoError
 
 from beacon.errors import ConfigurationError, LoadError, StoreUnavailable
 from beacon.model.access import DatasetPolicy
+from beacon.model.genome import Gene, Reference
 from beacon.model.indexing import Ancestors
 from beacon.store.base import COLUMN
 from beacon.store.blocks import Calls, unpack
@@ -29,6 +30,8 @@ from beacon.store.documents import (
     encode_rows,
     index_models,
 )
+from beacon.store.genes import store_genes
+from beacon.store.reference import decode_reference, index_alleles, store_sequence, sweep
 from beacon.store.writer import LoadInfo, SegmentWriter, remove_segment
 
 
@@ -147,6 +150,28 @@ class Admin:
                 if record["r"] in live:
                     found[record["i"]] = str(orjson.loads(record["b"]).get("individualId", ""))
         return found
+
+    def references(self, assembly: str) -> list[Reference]:
+        """Return the sequences of an assembly that are there, after clearing away what a killed loader left."""
+        sweep(self._db)
+        return [decode_reference(part) for part in self._db["references"].find({"a": assembly}).sort("c", 1)]
+
+    def store_sequence(
+        self, assembly: str, chrom: str, pieces: Iterable[bytes], length: int | None, source: str
+    ) -> tuple[Reference, bool]:
+        """Store one chromosome's sequence; return it, and whether it is new. ``name_alleles`` has to follow.
+
+        Raises ``LoadError`` where it does not have the ``length`` that it should have.
+        """
+        return store_sequence(self._db, assembly, chrom, pieces, length, source)
+
+    def name_alleles(self, reference: Reference, tell: Callable[[int], None]) -> tuple[int, int]:
+        """Name all alleles on a sequence after it; return how many got a name, and how many with bases none."""
+        return index_alleles(self._db, reference, tell)
+
+    def store_genes(self, assembly: str, genes: Iterable[Gene]) -> int:
+        """Replace an assembly's table of genes; return how many names it has."""
+        return store_genes(self._db, assembly, genes)
 
     def store_ontology(self, resource: Mapping[str, Any], terms: Mapping[str, str]) -> None:
         """Keep an ontology's term ids and labels, so that a server can tell a term that does not exist.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from itertools import takewhile
 from typing import Any
 
@@ -20,17 +22,41 @@ _PLACED = {"$gt": ""}
 
 async def find_alleles(db: AsyncDatabase[Document], segment: str, predicate: AllelePredicate) -> Heads:
     """Return the matching alleles of one segment, ordered by (chromosome, start, end, identity)."""
-    if predicate.positional:
-        found = await _from_heads(db, segment, predicate)
-    else:
-        where = _conditions(segment, predicate)
-        wanted = {"c": 1, "b": 1, "e": 1, "i": 1, "n": 1, "row": 1, "nc": 1, "_id": 0}
-        rows = []
-        async for part in db["alleles"].find(where, wanted):
-            carried = bool(part.get("nc"))
-            rows.append((part["c"], part["b"], part["e"], identity(part["i"]), part["n"], part["row"], carried))
-        found = Heads.build(rows)
+    if predicate.gene is None:
+        predicate = replace(predicate, gene_names=frozenset(), gene_places=())
+    found = await _find(db, segment, replace(predicate, gene_places=()))
+    if predicate.gene_places:
+        found = Heads.joined([found, *[part async for part in _in_places(db, segment, predicate)]])
+        place = found.block.astype(np.int64) << 32 | found.row
+        found = found.pick(np.unique(place, return_index=True)[1])
     return found.pick(np.lexsort((found.key, found.end, found.start, found.chrom)))
+
+
+async def _in_places(db: AsyncDatabase[Document], segment: str, predicate: AllelePredicate) -> AsyncIterator[Heads]:
+    """Yield what overlaps each place of the gene and meets all other conditions."""
+    for place in predicate.gene_places:
+        if predicate.assembly not in (None, place.assembly) or predicate.chrom not in (None, place.chrom):
+            continue
+        within = replace(
+            predicate, gene=None, gene_names=frozenset(), gene_places=(),
+            assembly=place.assembly, chrom=place.chrom, overlap=(place.start, place.end),
+        )  # fmt: skip
+        found = await _find(db, segment, within)
+        if predicate.overlap is not None:
+            found = found.pick((found.start < predicate.overlap[1]) & (found.end > predicate.overlap[0]))
+        yield found
+
+
+async def _find(db: AsyncDatabase[Document], segment: str, predicate: AllelePredicate) -> Heads:
+    if predicate.positional:
+        return await _from_heads(db, segment, predicate)
+    where = _conditions(segment, predicate)
+    wanted = {"c": 1, "b": 1, "e": 1, "i": 1, "n": 1, "row": 1, "nc": 1, "_id": 0}
+    rows = []
+    async for part in db["alleles"].find(where, wanted):
+        carried = bool(part.get("nc"))
+        rows.append((part["c"], part["b"], part["e"], identity(part["i"]), part["n"], part["row"], carried))
+    return Heads.build(rows)
 
 
 async def _from_heads(db: AsyncDatabase[Document], segment: str, predicate: AllelePredicate) -> Heads:
@@ -83,8 +109,17 @@ def _conditions(segment: str, predicate: AllelePredicate) -> Document:
         first, last, end_first, end_last = predicate.bracket
         where |= {"b": {"$gte": first, "$lte": last}, "e": {"$gte": end_first, "$lte": end_last}}
     if predicate.sequence is not None:
-        start, ref, alt = minimal(*predicate.sequence)
-        where |= {"mb": start, "mr": bases_key(ref), "mt": bases_key(alt)}
+        spelled = [_exactly(*minimal(*predicate.sequence))]
+        if predicate.leftmost is not None:
+            spelled.append(_exactly(*predicate.leftmost))
+        if predicate.vrs is not None:
+            spelled.append({"v": predicate.vrs})
+        if len(spelled) == 1:
+            where |= spelled[0]
+        else:
+            alternatives.append(spelled)
+    elif predicate.vrs is not None:
+        where["v"] = predicate.vrs
     if predicate.start_bases is not None:
         alternatives.append(_spellings(*predicate.start_bases))
     if predicate.reference_bases is not None or predicate.alternate_bases is not None:
@@ -95,12 +130,18 @@ def _conditions(segment: str, predicate: AllelePredicate) -> Document:
         bounds = {"$gte": predicate.min_length, "$lte": predicate.max_length}
         where["len"] = {name: value for name, value in bounds.items() if value is not None}
     if predicate.gene is not None:
-        where["g"] = predicate.gene
+        where["g"] = {"$in": sorted({predicate.gene, *predicate.gene_names})}
     if predicate.aminoacid_change is not None:
         where["p"] = predicate.aminoacid_change
+    if predicate.mate is not None:
+        where["m"] = predicate.mate
     if alternatives:
         where["$and"] = [{"$or": options} for options in alternatives]
     return where
+
+
+def _exactly(start: int, ref: str, alt: str) -> Document:
+    return {"mb": start, "mr": bases_key(ref), "mt": bases_key(alt)}
 
 
 def _spellings(start: int | None, ref: str | None, alt: str | None) -> list[Document]:

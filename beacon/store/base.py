@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from beacon.model.access import DatasetPolicy
+from beacon.model.genome import Gene, Place, Reference
 from beacon.model.variant import Allele
 from beacon.store.blocks import Calls, Heads
 
@@ -83,7 +84,11 @@ class AllelePredicate:
     A ``chrom`` of "" means alleles without a place. ``overlap`` (start, end): shares a base with it. ``sequence``
     (start, ref, alt): that very allele, in minimal form. ``start_bases``: (start, ref or None, alt or None) where
     only one side or wildcards are given. ``bracket`` (start min, start max, end min, end max), inclusive.
-    ``types``: any of these variant types.
+    ``types``: any of these variant types. ``mate``: chromosome of the other end of a breakend.
+
+    ``leftmost``: another place for the allele of ``sequence`` (start, ref, alt, minimal). ``vrs``: its VRS id, which
+    does as well; alone, the allele of that id. ``gene``: annotated with the gene under this name or one of
+    ``gene_names``, or overlapping one of ``gene_places``.
     """
 
     ids: tuple[str, ...] | None = None
@@ -100,6 +105,11 @@ class AllelePredicate:
     max_length: int | None = None
     gene: str | None = None
     aminoacid_change: str | None = None
+    mate: str | None = None
+    vrs: str | None = None
+    leftmost: tuple[int, str, str] | None = None
+    gene_names: frozenset[str] = frozenset()
+    gene_places: tuple[Place, ...] = ()
 
     @property
     def placeless(self) -> bool:
@@ -124,7 +134,9 @@ class Bound(NamedTuple):
 class StoredAllele:
     """One allele as one segment holds it. ``body`` is encoded JSON; counts are for the whole segment.
 
-    ``allele_count`` and ``allele_number`` are None where genotypes are absent or mean nothing.
+    ``allele_count`` and ``allele_number`` are None where genotypes are absent or mean nothing. ``vrs`` is the VRS id
+    where the reference sequence is known, ``moves`` how many bases an insertion or deletion then could stand
+    further left and right.
     """
 
     segment: str
@@ -136,6 +148,8 @@ class StoredAllele:
     allele_count: int | None
     allele_number: int | None
     body: bytes
+    vrs: str | None = None
+    moves: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +219,22 @@ class Store(Protocol):
 
     async def cases(self, segment: Segment, ids: Sequence[str]) -> dict[tuple[str, int], list[dict[str, Any]]]:
         """Return what was recorded of single carriers, by (variant id, column)."""
+        ...
+
+    async def references(self) -> list[Reference]:
+        """Return all reference sequences that are there."""
+        ...
+
+    async def reference(self, assembly: str, chrom: str) -> Reference | None:
+        """Return the reference sequence of a chromosome, None where it is not there."""
+        ...
+
+    async def bases(self, reference: Reference, start: int, end: int) -> str | None:
+        """Return bases [start, end) of a sequence, upper case; None where another has just taken its place."""
+        ...
+
+    async def gene(self, name: str) -> Gene | None:
+        """Return what the tables of genes say of this symbol or id, None where they say nothing."""
         ...
 
     async def terms(self, segment: Segment) -> list[Term]:

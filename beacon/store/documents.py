@@ -13,6 +13,7 @@ alleles    one document per allele and segment: position, type, gene, counts, pl
 blocks     heads and calls of consecutive alleles
 cases      what was recorded of single carriers, per (segment, variant id, column)
 terms      terms of stored ontologies;  ontologies  their versions
+references, bases  reference sequences (beacon.store.reference);  genes  tables of genes (beacon.store.genes)
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from beacon.model.variant import Allele
 from beacon.store.base import Cohort, Dataset, Links, Segment
 from beacon.store.blocks import pack, unpack
 
-MODEL_VERSION = 1
+MODEL_VERSION = 2
 Document = dict[str, Any]
 
 SEGMENT_COLLECTIONS = ("arrays", "records", "postings", "numbers", "alleles", "blocks", "cases")
@@ -50,10 +51,14 @@ INDEXES: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("s", "g"),
         ("s", "ty", "a", "c", "b"),
         ("s", "p"),
+        ("s", "v"),
+        ("s", "m", "a", "c"),
     ),
     "blocks": (("s", "n"), ("s", "a", "c", "b", "e")),
     "cases": (("s", "v", "c"),),
 }
+SOME = {("alleles", ("s", "v")): "v", ("alleles", ("s", "m", "a", "c")): "m"}
+"""Indexes of those documents only that have a field, with that field: most alleles are no breakends."""
 UNIQUE = {
     ("people", ("d", "k", "i")),
     ("records", ("s", "k", "r")),
@@ -64,10 +69,13 @@ UNIQUE = {
 
 def index_models(collection: str) -> list[IndexModel]:
     """Return the indexes of one collection."""
-    return [
-        IndexModel([(name, ASCENDING) for name in fields], unique=(collection, fields) in UNIQUE)
-        for fields in INDEXES[collection]
-    ]
+    models = []
+    for fields in INDEXES[collection]:
+        options: dict[str, Any] = {"unique": (collection, fields) in UNIQUE}
+        if held := SOME.get((collection, fields)):
+            options["partialFilterExpression"] = {held: {"$exists": True}}
+        models.append(IndexModel([(name, ASCENDING) for name in fields], **options))
+    return models
 
 
 def encode_rows(rows: Iterable[int]) -> bytes:
@@ -152,7 +160,7 @@ def encode_allele(allele: Allele) -> Document:
         "i": allele.id, "a": allele.assembly, "c": allele.chrom, "b": allele.start, "e": allele.end,
         "r": allele.ref, "t": allele.alt, "mb": start, "mr": bases_key(ref), "mt": bases_key(alt),
         "ty": list(allele.types), "len": allele.length, "label": allele.label,
-    }  # fmt: skip
+    } | ({"m": allele.mate} if allele.mate else {})  # fmt: skip
 
 
 def bases_key(bases: str) -> str:
@@ -166,5 +174,5 @@ def decode_allele(document: Document) -> Allele:
     """Decode what ``encode_allele`` wrote."""
     return Allele(
         document["a"], document["c"], document["b"], document["e"], document["r"], document["t"],
-        tuple(document["ty"]), document["len"], document["label"],
+        tuple(document["ty"]), document["len"], document["label"], document.get("m", ""),
     )  # fmt: skip

@@ -21,6 +21,7 @@ from pymongo.errors import PyMongoError
 from pyroaring import BitMap
 
 from beacon.errors import StoreUnavailable
+from beacon.model.genome import Gene, Reference
 from beacon.model.indexing import RECORDED
 from beacon.store.admin import check_version
 from beacon.store.alleles import find_alleles
@@ -35,6 +36,8 @@ from beacon.store.documents import (
     no_links,
 )
 from beacon.store.gate import Gate
+from beacon.store.genes import decode_gene, gene_ids
+from beacon.store.reference import chunk_ids, cut, decode_reference, reference_id
 
 T = TypeVar("T")
 
@@ -255,6 +258,28 @@ class MongoStore:
                 found.setdefault((part["v"], part["c"]), []).append(orjson.loads(part["b"]))
         return found
 
+    async def references(self) -> list[Reference]:
+        """Return all reference sequences that are there."""
+        async with self._asking():
+            return [decode_reference(part) async for part in self._db["references"].find()]
+
+    async def reference(self, assembly: str, chrom: str) -> Reference | None:
+        """Return the reference sequence of a chromosome, None where it is not there."""
+        async with self._asking():
+            held = await self._db["references"].find_one({"_id": reference_id(assembly, chrom)})
+        return decode_reference(held) if held else None
+
+    async def bases(self, reference: Reference, start: int, end: int) -> str | None:
+        """Return bases [start, end) of a sequence, upper case; None where another has just taken its place."""
+        async with self._asking():
+            found = self._db["bases"].find({"_id": {"$in": chunk_ids(reference, start, end)}})
+            return cut({part["_id"]: part["b"] async for part in found}, reference, start, end)
+
+    async def gene(self, name: str) -> Gene | None:
+        """Return what the tables of genes say of this symbol or id, None where they say nothing."""
+        async with self._asking():
+            return decode_gene([part async for part in self._db["genes"].find({"_id": {"$in": gene_ids(name)}})])
+
     async def terms(self, segment: Segment) -> list[Term]:
         """Return every filter under which this segment has live rows."""
         listed = []
@@ -291,4 +316,6 @@ def _stored(segment: str, document: Document) -> StoredAllele:
         allele_count=document.get("ac"),
         allele_number=document.get("an"),
         body=bytes(document["body"]),
+        vrs=document.get("v"),
+        moves=tuple(document["sh"]) if "sh" in document else None,
     )

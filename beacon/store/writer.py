@@ -8,6 +8,7 @@ before that leaves only documents that nobody reads.
 from __future__ import annotations
 
 import uuid
+from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
@@ -18,20 +19,24 @@ from typing import Any, Self
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 from pyroaring import BitMap
 
 from beacon.errors import LoadError
+from beacon.model import protein
 from beacon.model.calls import GROUP_OF_ZYGOSITY, GROUPS, Calls
 from beacon.model.entry_types import ENTRY_TYPES, ZYGOSITIES, ZYGOSITY
-from beacon.model.indexing import RECORDED, Ancestors, index_entries
+from beacon.model.indexing import RECORDED, Ancestors, index_entries, keys_above
 from beacon.model.records import unite
 from beacon.model.variant import Allele
 from beacon.store.base import COLUMN, NO_SAMPLE, Links
+from beacon.store.batches import Batches
 from beacon.store.blocks import BlockBuilder, identity, pack
 from beacon.store.documents import SEGMENT_COLLECTIONS, Document, encode_allele, encode_links, encode_rows
 from beacon.store.publish import publish
+from beacon.store.reference import Namer
 
 BATCH = 2_000
 NUMBERS_PER_DOCUMENT = 50_000
@@ -74,26 +79,15 @@ class _Case:
     details: list[tuple[int, dict[str, Any]]]
 
 
-class _Batches:
-    """Documents on their way into collections, sent a batch at a time."""
+@dataclass(slots=True)
+class _Posting:
+    rows: array[int] = field(default_factory=lambda: array("I"))
+    label: str = ""
 
-    def __init__(self, db: Database[Document]) -> None:
-        self._db = db
-        self._waiting: dict[str, list[Document]] = defaultdict(list)
 
-    def add(self, collection: str, document: Document) -> None:
-        waiting = self._waiting[collection]
-        waiting.append(document)
-        if len(waiting) >= BATCH:
-            self._send(collection)
-
-    def flush(self) -> None:
-        for collection in list(self._waiting):
-            self._send(collection)
-
-    def _send(self, collection: str) -> None:
-        if documents := self._waiting.pop(collection, None):
-            self._db[collection].insert_many(documents, ordered=False)
+def _no_ancestors(term: str) -> tuple[str, ...]:
+    del term
+    return ()
 
 
 class SegmentWriter:
@@ -105,16 +99,17 @@ class SegmentWriter:
         self._dataset = dataset
         self._load = load
         self._ancestors = ancestors
-        self._batches = _Batches(db)
+        self._batches = Batches(db)
+        self._namer = Namer(db)
         self._ordinals: dict[tuple[str, str], int] = {}
         self._rows: dict[tuple[str, str], int] = {}
         self._derived: dict[str, BitMap] = defaultdict(BitMap)
         self._links: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
-        self._postings: dict[tuple[str, str], tuple[list[int], str]] = {}
+        self._postings: dict[tuple[str, str], _Posting] = {}
         self._numbers: dict[tuple[str, str], list[tuple[float, int]]] = defaultdict(list)
         self._columns: dict[tuple[str, str | None, str | None], int] = {}
         self._column_rows: list[tuple[int, int]] = []
-        self._zygous: dict[str, set[int]] = defaultdict(set)
+        self._zygous: dict[str, NDArray[np.bool_]] = {}
         self._cases: dict[str, _Case] = {}
         self._block: BlockBuilder | None = None
         self._block_place = ("", "")
@@ -130,6 +125,7 @@ class SegmentWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._batches.close()
         # Where publishing was interrupted, only the dataset's document can tell whether it happened.
         if not self._published and not self._db["datasets"].find_one({"segments.id": self.id}, {"_id": 1}):
             remove_segment(self._db, self.id)
@@ -198,16 +194,17 @@ class SegmentWriter:
         if self._block is None or self._block.full or place != self._block_place:
             self._write_block()
             self._block, self._block_place = BlockBuilder(len(self._columns)), place
-        variant_id = allele.id
-        row = self._block.add(allele.start, allele.end, identity(variant_id), calls)
+        document = encode_allele(allele)
+        row = self._block.add(allele.start, allele.end, identity(document["i"]), calls)
         molecular = body.get("molecularAttributes", {})
-        document = encode_allele(allele) | {
-            "s": self.id, "n": self._blocks, "row": row, "body": orjson.dumps(body),
-            "g": molecular.get("geneIds", []), "p": molecular.get("aminoacidChanges", []),
-        }  # fmt: skip
+        encoded = orjson.dumps(body)
+        document |= {
+            "s": self.id, "n": self._blocks, "row": row, "body": encoded,
+            "g": molecular.get("geneIds", []), "p": _protein_changes(body),
+        } | self._namer.names(allele)  # fmt: skip
         if calls is not None:
             document |= self._count(calls)
-        self._batches.add("alleles", document)
+        self._batches.add("alleles", document, len(encoded))
         self._alleles += 1
         if allele.placed:
             self._assemblies.add(allele.assembly)
@@ -220,6 +217,7 @@ class SegmentWriter:
         self._write_numbers()
         self._write_links()
         self._batches.flush()
+        self._namer.settle(self.id)
         summary = {
             "id": self.id,
             "live": {kind: encode_rows(row for row, _, _ in links) for kind, links in self._links.items()},
@@ -244,17 +242,20 @@ class SegmentWriter:
         self._links[kind].append((row, person, sample))
         if derived:
             self._derived[kind].add(row)
-        self._batches.add("records", {"s": self.id, "k": kind, "r": row, "i": id, "b": orjson.dumps(body)})
-        entries = index_entries(ENTRY_TYPES[kind], body, self._ancestors)
+        encoded = orjson.dumps(body)
+        self._batches.add("records", {"s": self.id, "k": kind, "r": row, "i": id, "b": encoded}, len(encoded))
+        entries = index_entries(ENTRY_TYPES[kind], body, _no_ancestors)  # those follow for all people at once
         for key, label in entries.keys.items():
             self._post(kind, key, label, row)
         for name, number in entries.numbers:
             self._numbers[kind, name].append((number, row))
 
     def _post(self, kind: str, key: str, label: str, row: int) -> None:
-        rows, known = self._postings.get((kind, key), ([], ""))
-        rows.append(row)
-        self._postings[kind, key] = (rows, known or label)
+        posting = self._postings.get((kind, key))
+        if posting is None:
+            posting = self._postings[kind, key] = _Posting()
+        posting.rows.append(row)
+        posting.label = posting.label or label
 
     def _ordinal(self, kind: str, id: str) -> int:
         """Return the dataset's ordinal for a person or sample, giving out a new one where there is none."""
@@ -271,14 +272,18 @@ class SegmentWriter:
 
     def _count(self, calls: Calls) -> Document:
         """Return carriers, allele count and number; remember who has any het, hom or hemizygous call."""
+        carriers = 0
         for group in GROUPS:
-            if len(columns := getattr(calls, group)):
-                self._zygous[group].update(columns.tolist())
-        carriers = sum(len(getattr(calls, group)) for group in GROUPS)
+            columns = getattr(calls, group)
+            if len(columns):
+                carriers += len(columns)
+                if group not in self._zygous:
+                    self._zygous[group] = np.zeros(len(self._columns), np.bool_)
+                self._zygous[group][columns] = True
         if not calls.counted:
             return {"nc": carriers}
         count = carriers + len(calls.hom)
-        haploid = np.setdiff1d(calls.haploid, calls.missing, assume_unique=True)
+        haploid = np.setdiff1d(calls.haploid, calls.missing) if len(calls.haploid) else ()
         number = 2 * (len(self._columns) - len(calls.missing)) - len(haploid)
         for column, copies, called in calls.exceptions:
             usual = 2 if column in calls.hom else int(any(column in getattr(calls, group) for group in GROUPS))
@@ -305,7 +310,8 @@ class SegmentWriter:
             return
         head, calls, start, end = self._block.encode()
         assembly, chrom = self._block_place
-        self._db["blocks"].insert_one(
+        self._batches.add(
+            "blocks",
             {
                 "s": self.id,
                 "n": self._blocks,
@@ -315,7 +321,8 @@ class SegmentWriter:
                 "e": end,
                 "head": head,
                 "calls": calls,
-            }
+            },
+            len(head) + len(calls),
         )
         self._blocks += 1
         self._block = None
@@ -323,13 +330,18 @@ class SegmentWriter:
     def _write_postings(self) -> None:
         for zygosity, group in GROUP_OF_ZYGOSITY.items():
             label = ZYGOSITIES[zygosity]
-            for column in sorted(self._zygous[group]):
+            for column in np.flatnonzero(self._zygous.get(group, ())).tolist():
                 self._post(COLUMN, f"{RECORDED}{zygosity}", label, column)
                 self._post(COLUMN, f"{ZYGOSITY}{RECORDED}{zygosity}", label, column)
-        for (kind, key), (rows, label) in self._postings.items():
-            self._batches.add(
-                "postings", {"s": self.id, "k": kind, "key": key, "label": label, "rows": encode_rows(rows)}
-            )
+        found = {place: (BitMap(posting.rows), posting.label) for place, posting in self._postings.items()}
+        for (kind, key), posting in self._postings.items():
+            for higher in keys_above(key, self._ancestors):
+                rows, _ = found.setdefault((kind, higher), (BitMap(), ""))
+                rows |= BitMap(posting.rows)
+        for (kind, key), (rows, label) in found.items():
+            data = encode_rows(rows)
+            document = {"s": self.id, "k": kind, "key": key, "label": label, "rows": data}
+            self._batches.add("postings", document, len(data))
 
     def _write_numbers(self) -> None:
         for (kind, name), pairs in self._numbers.items():
@@ -350,6 +362,15 @@ class SegmentWriter:
             runs, analyses = (np.array(part, np.int64) for part in zip(*self._column_rows, strict=True))
             data = pack({"run": runs, "analysis": analyses})
             self._batches.add("arrays", {"s": self.id, "k": "column_rows", "data": data})
+
+
+def _protein_changes(body: Mapping[str, Any]) -> list[str]:
+    """Return every amino-acid change that a variant's body tells of, in one spelling."""
+    told = [
+        *body.get("molecularAttributes", {}).get("aminoacidChanges", ()),
+        *body.get("identifiers", {}).get("proteinHGVSIds", ()),
+    ]
+    return list(dict.fromkeys(map(protein.change, told)))
 
 
 def give_ordinal(db: Database[Document], dataset: str, kind: str, id: str) -> int:

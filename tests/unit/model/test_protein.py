@@ -10,7 +10,8 @@ from beacon.model.protein import change
 @pytest.mark.parametrize(
     ("short", "others"),
     [
-        ("V600E", ("V600E", "Val600Glu", "p.Val600Glu", "p.V600E", "p.(Val600Glu)", "NP_004324.2:p.(Val600Glu)", " V600E ")),
+        ("V600E", ("V600E", "Val600Glu", "p.Val600Glu", "p.V600E", "p.(Val600Glu)", "NP_004324.2:p.(Val600Glu)")),
+        ("V600E", (" V600E ", "ENSP00000493543.1:p.Val600Glu")),
         ("R123*", ("R123*", "R123X", "Arg123Ter", "p.Arg123*", "p.(Arg123Ter)")),
         ("R97Pfs*23", ("p.Arg97ProfsTer23", "R97PfsX23", "p.(Arg97Profs*23)")),
         ("R97fs", ("p.Arg97fs", "R97fs")),

@@ -82,8 +82,9 @@ def test_sequence_alleles_are_typed_by_what_they_change(
     ("alt", "types"),
     [
         ("*", ("STAR",)),
-        ("<DEL>", ("DEL",)),
-        ("<DUP:TANDEM>", ("DUP:TANDEM", "DUP")),
+        ("<DEL>", ("DEL", "CNV")),
+        ("<DUP:TANDEM>", ("DUP:TANDEM", "DUP", "CNV")),
+        ("<INV>", ("INV",)),
         ("<INS:ME:ALU>", ("INS:ME:ALU", "INS:ME", "INS", "MEI")),
         ("<CN0>", ("CN0", "CNV", "DEL")),
         ("<CN1>", ("CN1", "CNV")),
@@ -130,7 +131,64 @@ def test_queries_find_types_by_word_or_by_ontology_id() -> None:
     assert matching_types("del") == frozenset({"DEL"})
     assert matching_types("SO:1000029") == frozenset({"SO:1000029"})
     assert "DEL" in (matching_types("EFO:0030067") or ())
+    assert "DEL" not in (matching_types("EFO:0030069") or ())
+    assert "EFO:0030069" in (matching_types("EFO:0030067") or ())
+    assert matching_types("SO:0000159") == frozenset({"SO:0000159", "DEL"})
     assert matching_types("nonsense") is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "found", "missed"),
+    [
+        ("DEL", ("<DEL>", "<CN0>", "EFO:0030067", "EFO:0030069", "SO:0001743", "SO:1000029"), ("<DUP>", "EFO:0030070")),
+        ("DUP", ("<DUP>", "<DUP:TANDEM>", "<CN4>", "EFO:0030072", "SO:0001742", "SO:1000037"), ("<DEL>", "<CNV>")),
+        ("CNV", ("<CNV>", "<DEL>", "<DUP>", "<CN1>", "EFO:0030071", "EFO:0030066", "SO:0001019"), ("<INV>", "<INS>")),
+        ("EFO:0030070", ("<DUP>", "EFO:0030070", "EFO:0030071", "SO:0001742"), ("<DEL>", "EFO:0030067", "<CN1>")),
+        ("EFO:0030067", ("<DEL>", "EFO:0030067", "EFO:0020073"), ("<DUP>",)),
+        ("EFO:0030069", ("EFO:0030069",), ("<DEL>", "EFO:0030067")),
+        ("EFO:0030066", ("<CNV>", "<DEL>", "EFO:0030068"), ("<INV>",)),
+        ("SO:1000029", ("SO:1000029",), ("<DEL>", "SO:0000159", "EFO:0030067")),
+        ("SO:1000036", ("<INV>", "SO:1000036", "SO:1000030"), ("<DEL>",)),
+        ("SO:1000173", ("<DUP:TANDEM>", "SO:1000173"), ("<DUP>",)),
+    ],
+)
+def test_words_and_ontology_ids_find_what_says_the_same(
+    asked: str, found: tuple[str, ...], missed: tuple[str, ...]
+) -> None:
+    wanted = matching_types(asked)
+    assert wanted is not None
+
+    def types(recorded: str) -> tuple[str, ...]:
+        return symbolic_types(recorded) if recorded.startswith("<") else variant.structural_types(recorded)
+
+    assert all(wanted & set(types(recorded)) for recorded in found)
+    assert not any(wanted & set(types(recorded)) for recorded in missed)
+
+
+def test_a_deletion_in_bases_is_found_as_loss_but_is_no_copy_number_variant() -> None:
+    types = set(from_vcf("GRCh38", "1", 100, "ACG", "A").types)
+    assert types & (matching_types("DEL") or set())
+    assert types & (matching_types("EFO:0030067") or set())
+    assert not types & (matching_types("CNV") or set())
+    assert not types & (matching_types("SO:1000029") or set())
+
+
+@pytest.mark.parametrize(
+    ("alt", "mate"),
+    [
+        ("G]chr17:198982]", "17"), ("]13:123456]T", "13"), ("[NC_000007.14:5[A", "7"), ("C[<ctg1>:7[", "ctg1"),
+        ("A.", ""), (".A", ""), ("<DEL>", ""), ("*", ""), ("ACGT", ""), ("A[chrM:12[", "MT"), ("]<ctg1>]T", "ctg1"),
+        ("T]HLA-A*01:01:01:5]", "HLA-A*01:01:01"),
+    ],
+)  # fmt: skip
+def test_the_other_end_of_a_breakend_is_read_from_its_alt(alt: str, mate: str) -> None:
+    assert from_vcf("GRCh38", "2", 321681, "G", alt).mate == mate
+
+
+def test_translocations_to_different_chromosomes_are_different_variants() -> None:
+    one, other = (from_vcf("GRCh38", "2", 100, "N", "<TRA>", mate=mate) for mate in ("chr5", "chr6"))
+    assert (one.mate, other.mate) == ("5", "6")
+    assert one.id != other.id
 
 
 def test_a_variation_is_a_legacy_variation_with_a_place() -> None:

@@ -1,0 +1,106 @@
+"""The part of a question that only stored sequences and gene tables can settle: what an allele's other spellings are,
+and where a gene lies.
+
+All of this is decided before any data are looked at, so that an error never tells anything of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from beacon.errors import BadRequest, CannotAnswer, NeedsReference, StoreUnavailable
+from beacon.model import genome
+from beacon.model.edit import Contradiction, Edit, Normal, normal
+from beacon.model.genome import Reference
+from beacon.model.vrs import allele_id
+from beacon.query.plan import Plan
+from beacon.query.short_form import WHERE
+from beacon.store.base import AllelePredicate, Dataset, Store
+
+LONGEST = 100_000
+"""An allele that replaces more bases than this is not moved about."""
+
+
+async def settled(store: Store, asked: Plan, datasets: Sequence[Dataset]) -> Plan:
+    """Return the plan with nothing left open; ``datasets`` are those that will be asked.
+
+    Raises ``NeedsReference`` where a sequence would be needed that is not here, and ``BadRequest`` where the short
+    form contradicts it.
+    """
+    alleles = asked.alleles
+    if alleles is None:
+        return asked
+    if asked.edit is not None:
+        alleles = await _elsewhere(store, alleles, asked.edit, asked.text)
+    elif alleles.vrs is not None:
+        await _all_named(store, alleles, datasets)
+    if alleles.gene is not None and (gene := await store.gene(alleles.gene)):
+        alleles = replace(alleles, gene_names=gene.names, gene_places=gene.places)
+    return replace(asked, alleles=alleles, edit=None)
+
+
+async def _elsewhere(store: Store, alleles: AllelePredicate, edit: Edit, text: str | None) -> AllelePredicate:
+    """Add the other spellings of an insertion or deletion. ``text`` is the short form, None for position and bases.
+
+    Given by position and bases an allele can be looked for as it is written, without any sequence.
+    """
+    assert alleles.assembly is not None and alleles.chrom is not None
+    reference = await store.reference(alleles.assembly, alleles.chrom)
+    if reference is None:
+        if text is None:
+            return alleles
+        raise NeedsReference(
+            f"Which allele {text!r} is, only the sequence of chromosome {alleles.chrom} of {alleles.assembly} tells, "
+            "and it is not loaded here; ask by referenceName, start, referenceBases and alternateBases, left-aligned.",
+            where=WHERE,
+        )
+    if edit.end - edit.start > LONGEST:
+        if text is None:
+            return alleles
+        raise CannotAnswer(f"{text!r} changes more than {LONGEST} bases; ask by range and variantType.", where=WHERE)
+    try:
+        found = await _normal(store, reference, edit)
+    except Contradiction as error:
+        if text is None:
+            return alleles
+        raise BadRequest(f"{text!r} does not fit: the sequence has {error.there} there.", where=WHERE) from error
+    except ValueError as error:
+        if text is None:
+            return alleles
+        raise BadRequest(f"{text!r} names no change: {error}.", where=WHERE) from error
+    start, ref, alt = found.justified
+    return replace(
+        alleles,
+        sequence=alleles.sequence or found.leftmost,
+        leftmost=found.leftmost,
+        vrs=allele_id(reference.digest, start, start + len(ref), alt) if reference.indexed else None,
+    )
+
+
+async def _normal(store: Store, reference: Reference, edit: Edit) -> Normal:
+    asking = normal(edit, reference.length)
+    try:
+        start, end = next(asking)
+        while True:
+            bases = await store.bases(reference, start, end)
+            if bases is None:
+                raise StoreUnavailable("the reference sequence is just being replaced; ask again")
+            start, end = asking.send(bases)
+    except StopIteration as done:
+        found: Normal = done.value
+        return found
+
+
+async def _all_named(store: Store, alleles: AllelePredicate, datasets: Sequence[Dataset]) -> None:
+    """Raise ``NeedsReference`` unless every allele that could have the id asked for has got its own."""
+    held = {name for dataset in datasets for name in dataset.assemblies}
+    named = {(part.assembly, part.chrom) for part in await store.references() if part.indexed}
+    for assembly in [alleles.assembly] if alleles.assembly else sorted(held):
+        missing = [chrom for chrom in genome.CHROMOSOMES if (assembly, chrom) not in named]
+        if missing:
+            raise NeedsReference(
+                f"VRS ids can be looked for once the whole sequence of {assembly} is loaded; here "
+                f"{len(missing)} of its chromosomes are not. Ask by HGVS or by position and bases.",
+                where=WHERE,
+            )
