@@ -24,6 +24,8 @@ from beacon.model.calls import Calls as AlleleCalls
 Mask = NDArray[np.bool_]
 Array = NDArray[Any]
 
+_SETS = (*GROUPS, "missing", "haploid")
+
 
 def identity(variant_id: str) -> int:
     """Return 64 bits that stand for a variant id wherever many are compared."""
@@ -127,12 +129,16 @@ class BlockBuilder:
 
     def add(self, start: int, end: int, key: int, calls: AlleleCalls | None) -> int:
         """Add an allele and return its row."""
-        carriers = sum(len(getattr(calls, group)) for group in GROUPS) if calls else 0
-        self._heads.append((start, end, key, carriers > 0))
         self._calls.append(calls)
-        sets = (len(getattr(calls, name)) for name in (*GROUPS, "missing", "haploid")) if calls else ()
-        self._bytes += 32 + sum(min(4 * size, self.columns // 8 + 1) for size in sets)
-        self._bytes += 16 * len(calls.exceptions) if calls else 0
+        self._bytes += 32
+        carried = False
+        if calls is not None:
+            for name in _SETS:
+                if size := len(getattr(calls, name)):
+                    self._bytes += min(4 * size, self.columns // 8 + 1)
+                    carried = carried or name in GROUPS
+            self._bytes += 16 * len(calls.exceptions)
+        self._heads.append((start, end, key, carried))
         return len(self._heads) - 1
 
     def encode(self) -> tuple[bytes, bytes, int, int]:
@@ -160,23 +166,22 @@ class BlockBuilder:
         return arrays
 
     def _encode_group(self, group: str) -> dict[str, Array]:
-        sparse, offsets, dense_rows, dense = [], [0], [], []
         width = np.uint16 if self.columns <= 1 << 16 else np.uint32
-        for row, calls in enumerate(self._calls):
-            carriers = getattr(calls, group) if calls else ()
-            if len(carriers) * np.dtype(width).itemsize > self.columns // 8 + 1:
-                bits = np.zeros(self.columns, np.bool_)
-                bits[carriers] = True
-                dense_rows.append(row)
-                dense.append(np.packbits(bits))
-                carriers = ()
-            sparse.append(np.asarray(carriers, width))
-            offsets.append(offsets[-1] + len(carriers))
+        most = (self.columns // 8 + 1) // np.dtype(width).itemsize
+        sizes = np.array([len(getattr(calls, group)) if calls else 0 for calls in self._calls], np.int64)
+        dense_rows = np.flatnonzero(sizes > most)
+        dense = np.zeros((len(dense_rows), (self.columns + 7) // 8), np.uint8)
+        for position, row in enumerate(dense_rows.tolist()):
+            bits = np.zeros(self.columns, np.bool_)
+            bits[getattr(self._calls[row], group)] = True
+            dense[position] = np.packbits(bits)
+        sizes[dense_rows] = 0
+        sparse = [getattr(self._calls[row], group) for row in np.flatnonzero(sizes).tolist()]
         return {
-            f"{group}.offsets": np.array(offsets, np.uint32),
-            f"{group}.columns": np.concatenate(sparse) if sparse else np.empty(0, width),
-            f"{group}.dense_rows": np.array(dense_rows, np.uint32),
-            f"{group}.dense": np.array(dense, np.uint8).reshape(len(dense), (self.columns + 7) // 8),
+            f"{group}.offsets": np.concatenate([[0], np.cumsum(sizes)]).astype(np.uint32),
+            f"{group}.columns": np.concatenate(sparse).astype(width) if sparse else np.empty(0, width),
+            f"{group}.dense_rows": dense_rows.astype(np.uint32),
+            f"{group}.dense": dense,
         }
 
     def _encode_shared(self, name: str) -> dict[str, Array]:

@@ -1,0 +1,56 @@
+"""Documents on their way into collections, sent in batches by threads of their own while the next ones are made."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final
+
+from pymongo.database import Database
+
+Document = dict[str, Any]
+
+MOST_DOCUMENTS: Final = 2_000
+MOST_BYTES: Final = 8_000_000
+"""In the large fields of a batch; MongoDB takes messages of up to 48 MB."""
+_SENDERS: Final = 2
+_UNDER_WAY: Final = 4
+"""Batches that wait or are being sent; whoever is faster than MongoDB waits for it here."""
+
+
+class Batches:
+    """Collects and sends documents; their order is not kept. ``close`` it, whatever happens."""
+
+    def __init__(self, db: Database[Document]) -> None:
+        self._db = db
+        self._waiting: dict[str, list[Document]] = {}
+        self._bytes: dict[str, int] = {}
+        self._senders = ThreadPoolExecutor(_SENDERS, "skerry-sending")
+        self._sent: deque[Future[object]] = deque()
+
+    def add(self, collection: str, document: Document, size: int = 0) -> None:
+        """Add a document with ``size`` bytes in its large fields; raises what went wrong with any batch before."""
+        waiting = self._waiting.setdefault(collection, [])
+        waiting.append(document)
+        total = self._bytes[collection] = self._bytes.get(collection, 0) + size
+        if len(waiting) >= MOST_DOCUMENTS or total >= MOST_BYTES:
+            self._send(collection)
+
+    def flush(self) -> None:
+        """Send what is left and wait until all is written; raises what went wrong."""
+        for collection in list(self._waiting):
+            self._send(collection)
+        while self._sent:
+            self._sent.popleft().result()
+
+    def close(self) -> None:
+        """Drop what was not sent and wait for what is under way; after it nothing is written any more."""
+        self._waiting.clear()
+        self._senders.shutdown(cancel_futures=True)
+
+    def _send(self, collection: str) -> None:
+        documents = self._waiting.pop(collection)
+        self._bytes[collection] = 0
+        while self._sent and (len(self._sent) >= _UNDER_WAY or self._sent[0].done()):
+            self._sent.popleft().result()
+        self._sent.append(self._senders.submit(self._db[collection].insert_many, documents, ordered=False))
