@@ -26,7 +26,8 @@ SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 TEMPLATES: Final = 256
 _METHOD: Final = {name: place for place, name in enumerate(METHODS)}
 _STATUS: Final = {int(name): place for place, name in enumerate(STATUSES[:-1])}
-GAUGES: Final = ("in_flight", "running", "waiting", "starts")
+GAUGES: Final = ("in_flight", "running", "waiting", "connections", "starts")
+_CONNECTIONS: Final = GAUGES.index("connections")
 STATES: Final = len(METHODS) * len(STATUSES)
 TIMES: Final = len(SECONDS) + 2  # the last two: slower than all, and the sum
 _CELLS: Final = len(GAUGES) + TEMPLATES * (STATES + TIMES)
@@ -66,20 +67,28 @@ class Meter:
     """Counts the requests of one process."""
 
     def __init__(self, board: Board | None = None, worker: int = 0) -> None:
-        self._row = (board or Board()).row(worker)
+        self._board = board or Board()
+        self._worker = worker
+        self._row = self._board.row(worker)
         self._places: dict[str, int] = {}
-        for gauge in range(3):  # what a worker that was killed left behind
+        for gauge in range(_CONNECTIONS + 1):  # what a worker that was killed left behind
             self._row[gauge] = 0.0
-        self._row[3] += 1
+        self._row[_CONNECTIONS + 1] += 1
 
     def know(self, templates: Iterable[str]) -> None:
         """Give every route template its cells; all workers must be given the same. "" is a path that there is not."""
         self._places = {template: place for place, template in enumerate(labels(templates))}
 
+    def connected(self, change: int) -> None:
+        """Count a connection that was made (1) or lost (-1)."""
+        self._row[_CONNECTIONS] += change
+
     @property
-    def in_flight(self) -> int:
-        """How many requests are under way in this process."""
-        return int(self._row[0])
+    def crowded(self) -> bool:
+        """Whether another worker has fewer connections than this one."""
+        mine = self._row[_CONNECTIONS]
+        others = range(self._board.workers)
+        return any(self._board.row(one)[_CONNECTIONS] < mine for one in others if one != self._worker)
 
     def begin(self) -> None:
         """Count a request that begins."""

@@ -13,6 +13,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 
 from beacon import __version__
 from beacon.http.meter import GAUGES, METHODS, SECONDS, STATES, STATUSES, TEMPLATES, TIMES, Board, labels
+from beacon.http.middleware import HEADERS
 
 
 class _Collector:
@@ -32,6 +33,7 @@ class _Collector:
         yield info
         yield _gauge("skerry_workers", "Processes that answer.", self._board.alive or self._board.workers)
         yield CounterMetricFamily("skerry_worker_starts", "Starts of workers, the first ones too.", gauges["starts"])
+        yield _gauge("skerry_connections", "Open connections.", gauges["connections"])
         yield _gauge("skerry_requests_in_flight", "Requests under way.", gauges["in_flight"])
         yield _gauge("skerry_database_operations_running", "Operations that the database has.", gauges["running"])
         yield _gauge("skerry_database_operations_waiting", "Operations that wait for their turn.", gauges["waiting"])
@@ -68,7 +70,8 @@ def create_metrics(board: Board, templates: tuple[str, ...]) -> web.Application:
     """Make the server of ``/metrics``, whose routes are none of the Beacon's."""
 
     async def metrics(_request: web.Request) -> web.StreamResponse:
-        return web.Response(body=render(board, templates), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+        headers = {**HEADERS, "Content-Type": CONTENT_TYPE_PLAIN_0_0_4}
+        return web.Response(body=render(board, templates), headers=headers)
 
     app = web.Application()
     app.router.add_get("/metrics", metrics)

@@ -78,13 +78,14 @@ def charge(buckets: Buckets, principal: Principal, address: str, rate: Rate, nod
     """
     person = principal.person
     if person is None:
-        waits = [buckets.take(f"address {network_of(address)}", rate)]
+        accounts = [(f"address {network_of(address)}", rate)]
     else:
-        waits = [buckets.take(f"person {principal.node or ''} {person.issuer} {person.subject}", rate)]
-        waits += [buckets.take(f"node {node.id}", node.rate) for node in nodes if node.id == principal.node]
-    if wait := max(waits):
-        seconds = math.ceil(wait)
-        raise TooOften(f"You ask too often; ask again in {seconds} s.", retry_seconds=seconds)
+        accounts = [(f"person {principal.node or ''} {person.issuer} {person.subject}", rate)]
+        accounts += [(f"node {node.id}", node.rate) for node in nodes if node.id == principal.node]
+    for account, allowed in accounts:
+        if wait := buckets.take(account, allowed):
+            seconds = math.ceil(wait)
+            raise TooOften(f"You ask too often; ask again in {seconds} s.", retry_seconds=seconds)
 
 
 def network_of(address: str) -> str:

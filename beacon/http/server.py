@@ -7,7 +7,7 @@ import contextlib
 import logging
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong as TooLongALine
 
 from beacon.errors import BadRequest, ConfigurationError, LineTooLong, SkerryError
+from beacon.http.meter import Meter
 from beacon.http.middleware import HEADERS, refusal
 from beacon.http.site import DOOR
 from beacon.settings import Listen, SiteSettings
@@ -25,6 +26,8 @@ BACKLOG: Final = 1024
 _LINGER_SECONDS: Final = 2.0
 """How long what a client still sends after its answer is read and thrown away, so that it sees the answer."""
 _CLEAN_UP_SECONDS: Final = 1.0
+_YIELD_SECONDS: Final = 0.001
+_FULL_SECONDS: Final = 0.5
 _SENDING_SECONDS: Final = 5.0
 _QUIET_SECONDS: Final = 0.05
 """In which requests that had been sent before the end can still be seen to arrive."""
@@ -33,11 +36,22 @@ _QUIET_SECONDS: Final = 0.05
 class Connection(web.RequestHandler):
     """One client's connection. What never becomes a request is refused like any other, as a Beacon error."""
 
-    __slots__ = ("_beacon_id",)
+    __slots__ = ("_beacon_id", "_meter")
 
-    def __init__(self, *args: Any, beacon_id: str, **options: Any) -> None:
+    def __init__(self, *args: Any, beacon_id: str, meter: Meter, **options: Any) -> None:
         super().__init__(*args, **options)
         self._beacon_id = beacon_id
+        self._meter = meter
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, and be counted."""
+        super().connection_made(transport)
+        self._meter.connected(1)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """End, and be counted no more."""
+        super().connection_lost(exc)
+        self._meter.connected(-1)
 
     def handle_error(
         self,
@@ -66,6 +80,7 @@ class Connection(web.RequestHandler):
         if isinstance(resp, web.HTTPException):
             error = BadRequest(f"{resp.reason}.")
             error.status = resp.status
+            error.code = "not_found" if resp.status == 404 else error.code
             resp = self._refusal(error)
         return await super().finish_response(request, resp, start_time)
 
@@ -74,6 +89,71 @@ class Connection(web.RequestHandler):
         response.headers.update(HEADERS)
         response.force_close()
         return response
+
+
+class Acceptor:
+    """Takes connections from a socket on which all workers listen, one at a time, leaving others their share.
+
+    The event loops' own servers take all that wait at once, so that one worker can get most clients of a moment.
+    """
+
+    def __init__(
+        self,
+        listening: socket.socket,
+        connection: Callable[[], Connection],
+        meter: Meter,
+        tls: ssl.SSLContext | None,
+        handshake_seconds: float,
+    ) -> None:
+        self._listening = listening
+        self._connection = connection
+        self._meter = meter
+        self._tls: dict[str, Any] = {"ssl": tls, "ssl_handshake_timeout": handshake_seconds} if tls else {}
+        self._loop = asyncio.get_running_loop()
+        self._beginning: set[asyncio.Task[None]] = set()
+        self._later: asyncio.TimerHandle | None = None
+        self._yielded = False
+        self._watch()
+
+    def close(self) -> None:
+        """Take no more, and stop listening."""
+        if self._later is not None:
+            self._later.cancel()
+        self._loop.remove_reader(self._listening)
+        self._listening.close()
+
+    def _watch(self) -> None:
+        self._loop.add_reader(self._listening, self._readable)
+
+    def _wait(self, seconds: float) -> None:
+        self._loop.remove_reader(self._listening)
+        self._later = self._loop.call_later(seconds, self._watch)
+
+    def _readable(self) -> None:
+        if self._meter.crowded and not self._yielded:
+            self._yielded = True
+            self._wait(_YIELD_SECONDS)
+            return
+        self._yielded = False
+        try:
+            accepted, _ = self._listening.accept()
+        except (BlockingIOError, InterruptedError, ConnectionAbortedError):  # another worker has it, or nobody waits
+            return
+        except OSError as error:  # no more open files or memory
+            _log.error("no connection can be taken: %s", error.strerror)
+            self._wait(_FULL_SECONDS)
+            return
+        accepted.setblocking(False)
+        task = self._loop.create_task(self._begin(accepted))
+        self._beginning.add(task)
+        task.add_done_callback(self._beginning.discard)
+
+    async def _begin(self, accepted: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(self._connection, accepted, **self._tls)
+        except OSError as error:  # no TLS, or gone before it began
+            _log.debug("a connection was not made: %s", error)
+            accepted.close()
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -142,12 +222,13 @@ async def accepting(
         handler_cancellation=True,  # a client that hangs up frees its query
     )  # fmt: skip
     await runner.setup()
-    loop = asyncio.get_running_loop()
+    meter = app[DOOR].meter if DOOR in app else Meter()
     connection = partial(
         Connection,
         runner.server,
-        loop=loop,
+        loop=asyncio.get_running_loop(),
         beacon_id=settings.id,
+        meter=meter,
         access_log=None,
         keepalive_timeout=settings.listen.idle_seconds,
         lingering_time=_LINGER_SECONDS,
@@ -155,11 +236,11 @@ async def accepting(
         max_field_size=limits.max_line_bytes,
     )
     try:
-        server = await loop.create_server(connection, sock=listening, ssl=tls, backlog=BACKLOG)
+        acceptor = Acceptor(listening, connection, meter, tls, limits.read_seconds)
         try:
             yield
         finally:
-            server.close()
+            acceptor.close()
             await _ended(app, grace(settings))
     finally:
         await runner.cleanup()
