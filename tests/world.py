@@ -124,7 +124,7 @@ def individual_body(packet: Packet) -> dict[str, Any]:
     last = [years for name, years in facts.years if name == AGE]
     return {
         "id": packet.id,
-        "sex": {"id": next(term for name, term in facts.terms if name == "sex")},
+        **{name: {"id": term} for name, term in facts.terms if name == "sex"},
         "phenotypicFeatures": [
             {"featureType": {"id": term}} for name, term in sorted(facts.terms) if name == FEATURE
         ] + [{"featureType": {"id": term}, "excluded": True} for _, term in sorted(facts.absent)],
@@ -194,9 +194,14 @@ def calls_of(site: Site, columns: list[int]) -> Calls | None:
     )
 
 
+def info(*, sha256: str | None = None, cohort: str | None = None) -> LoadInfo:
+    """Where a load comes from: nowhere in particular, and never twice from the same place."""
+    return LoadInfo("file", sha256 or secrets.token_hex(8), "test", "0", datetime.now(UTC), "me", cohort=cohort)
+
+
 def write(admin: Admin, dataset: str, load: Load) -> None:
-    info = LoadInfo("f", secrets.token_hex(4), "test", "0", datetime.now(UTC), "me", cohort=load.cohort)
-    with admin.begin(dataset, info, ancestors) as writer:
+    """Write one load and publish it."""
+    with admin.begin(dataset, info(cohort=load.cohort), ancestors) as writer:
         for packet in load.packets:
             write_packet(writer, packet)
         columns = [write_sequenced(writer, one) for one in load.sequenced]

@@ -54,13 +54,13 @@ async def _matching(store: Store, dataset: Dataset, predicate: AllelePredicate) 
     What a variant's records say of it (its genes, its effects) holds for the variant: one that matches in any
     segment matches in all that have it, so that answers do not depend on how files were split into loads.
     """
-    said = {name: getattr(predicate, name) for name in ("gene", "aminoacid_change")}
-    if len(dataset.segments) == 1 or not any(said.values()):
+    apart = (replace(predicate, aminoacid_change=None), replace(predicate, gene=None))
+    asked = [one for one in apart if one.gene is not None or one.aminoacid_change is not None]
+    if len(dataset.segments) == 1 or not asked:
         return [await store.heads(segment, predicate) for segment in dataset.segments]
     keys: list[NDArray[np.uint64]] = []
     spans: dict[str, tuple[int, int]] = {}
-    for name in (name for name, value in said.items() if value):
-        alone = replace(predicate, **(dict.fromkeys(said) | {name: said[name]}))
+    for alone in asked:
         spans = {}
         listed = []
         for segment in dataset.segments:

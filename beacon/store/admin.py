@@ -58,8 +58,14 @@ class Admin:
 
     @classmethod
     def open(cls, uri: str, database: str = "skerry") -> Admin:
-        """Connect, check the data model's version and make the indexes. Raises ``StoreUnavailable``."""
-        client: MongoClient[Document] = MongoClient(uri, serverSelectionTimeoutMS=10_000, tz_aware=True)
+        """Connect, check the data model's version and make the indexes.
+
+        Raises ``StoreUnavailable`` or ``ConfigurationError``.
+        """
+        try:
+            client: MongoClient[Document] = MongoClient(uri, serverSelectionTimeoutMS=10_000, tz_aware=True)
+        except (PyMongoError, ValueError) as error:
+            raise not_an_address() from error
         try:
             check_version(client[database]["meta"].find_one({"_id": "model"}))
             admin = cls(client, database)
@@ -245,6 +251,14 @@ def _distinct_variants(db: Database[Document], segments: list[Document]) -> int:
             mask[np.array(live, np.uint32)] = True
             keys.append(head["key"][~head["carried"] | calls.carried_by(np.arange(len(head["key"])), mask)])
     return len(np.unique(np.concatenate(keys)))
+
+
+def not_an_address() -> ConfigurationError:
+    """Return the error for a URI that the driver cannot read; without the URI, which may hold a password."""
+    return ConfigurationError(
+        "the setting mongo.uri is not the address of a MongoDB; one looks like mongodb://localhost:27017",
+        where="mongo.uri",
+    )
 
 
 def check_version(document: Document | None) -> None:

@@ -23,7 +23,7 @@ from pyroaring import BitMap
 from beacon.errors import StoreUnavailable
 from beacon.model.genome import Gene, Reference
 from beacon.model.indexing import RECORDED
-from beacon.store.admin import check_version
+from beacon.store.admin import check_version, not_an_address
 from beacon.store.alleles import find_alleles
 from beacon.store.base import AllelePredicate, Bound, Dataset, Links, Segment, StoredAllele, Term
 from beacon.store.blocks import Calls, Heads, unpack
@@ -82,9 +82,12 @@ class MongoStore:
     async def open(cls, uri: str, database: str, *, pool_size: int = 12, max_waiting: int | None = None) -> MongoStore:
         """Connect and check the data model. Raises ``StoreUnavailable`` or ``ConfigurationError``."""
         # One connection more than the gate lets through, for ``ping``.
-        client: AsyncMongoClient[Document] = AsyncMongoClient(
-            uri, maxPoolSize=pool_size + 1, serverSelectionTimeoutMS=10_000, tz_aware=True
-        )
+        try:
+            client: AsyncMongoClient[Document] = AsyncMongoClient(
+                uri, maxPoolSize=pool_size + 1, serverSelectionTimeoutMS=10_000, tz_aware=True
+            )
+        except (PyMongoError, ValueError) as error:
+            raise not_an_address() from error
         store = cls(client, database, Gate(pool_size, max_waiting))
         try:
             async with store._asking():
