@@ -198,12 +198,11 @@ def _batch(size: Size, first: int, rows: int) -> Batch:
     for begin in range(0, len(common), step):
         part = common[begin : begin + step]
         keys.append(_common(rng, part, wanted[part] / (2 * people), people))
-    het = np.sort(np.concatenate([k[0] for k in keys]))
-    hom = np.sort(np.concatenate([k[1] for k in keys]))
+    het, hom = (np.sort(np.concatenate(part), kind="stable") for part in zip(*keys, strict=True))  # few sorted runs
     spoiled = np.flatnonzero(rng.random(rows) < 0.05)
     much = rng.integers(1, 20, len(spoiled))
     missing = np.unique(np.repeat(spoiled, much) * people + rng.integers(0, people, int(much.sum())))
-    het, hom = (part[~np.isin(part, missing)] for part in (het, hom))
+    het, hom = _without(het, missing), _without(hom, missing)
     edges = np.arange(rows + 1) * people
     split = [np.searchsorted(part, edges) for part in (het, hom, missing)]
     columns = [(part % people).astype(np.uint32) for part in (het, hom, missing)]
@@ -228,6 +227,13 @@ def _allele_counts(rng: np.random.Generator, rows: int, alleles: int) -> NDArray
         counts[here] = np.maximum(1, np.rint(low * (high / low) ** place[here])).astype(np.int64)
         before = upto
     return counts
+
+
+def _without(keys: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return sorted keys but for those that are among ``others``, which are few."""
+    at = np.searchsorted(keys, others)
+    inside = at < len(keys)
+    return np.delete(keys, at[inside][keys[at[inside]] == others[inside]])
 
 
 Keys = tuple[NDArray[np.int64], NDArray[np.int64]]
