@@ -111,10 +111,11 @@ class RecordReader:
         genotypes: Genotypes | None,
     ) -> Site:
         alt = alts[index]
-        end, length = None, None
+        end, length, mate = None, None, None
         if not variant.is_sequence(alt):
             end, length = self._extent(line, described, alt, index, len(alts), info.values)
-        allele = variant.from_vcf(self.assembly, chrom, pos, ref, alt, end=end, length=length)
+            mate = info.values.get("CHR2")
+        allele = variant.from_vcf(self.assembly, chrom, pos, ref, alt, end=end, length=length, mate=mate)
         body: Json = {"info": {"vcf": described | {"alt": alt, "altIndex": index + 1}}}
         identifiers: Json = {}
         if self.annotator.annotations:

@@ -17,6 +17,7 @@ from beacon.model import genome
 UNPLACED = "skerry:unplaced"
 _BASES = re.compile(r"[ACGTUNRYSWKMBDHV]*")
 _MATE = re.compile(r"[^\[\]]*[\[\]]([^\[\]]+?)(?::\d+)?[\[\]][^\[\]]*")
+_TWO_ENDED = frozenset({"BND", "TRA", "CTX"})
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_.*:\-]{1,100}")
 
 
@@ -131,26 +132,21 @@ def from_vcf(
 ) -> Allele:
     """Build the allele of one VCF ALT. ``pos`` is 1-based as in the file, ``end`` the 0-based exclusive end.
 
-    ``end``, ``length`` and ``mate`` matter only for symbolic alleles and breakends (INFO END, SVLEN and CHR2); a
-    breakend's ALT names its mate itself.
+    ``end``, ``length`` and ``mate`` matter only for symbolic alleles and breakends (INFO END, SVLEN and CHR2). A
+    breakend's ALT names its mate itself; some callers write CHR2 for deletions too, where it says nothing.
     """
     start, trimmed_ref, trimmed_alt = trim(pos - 1, ref, alt)
     name = genome.chromosome(chrom)
     if is_sequence(trimmed_alt):
         types, size = sequence_types(trimmed_ref, trimmed_alt)
         return Allele(assembly, name, start, start + len(trimmed_ref), trimmed_ref, trimmed_alt, types, size)
+    types = symbolic_types(trimmed_alt)
+    other = mate_chromosome(trimmed_alt)
+    if not other and mate and mate != "." and not _TWO_ENDED.isdisjoint(types):
+        other = genome.chromosome(mate)
     stop = max(end or 0, start + len(trimmed_ref))
-    return Allele(
-        assembly,
-        name,
-        start,
-        stop,
-        trimmed_ref,
-        trimmed_alt,
-        symbolic_types(trimmed_alt),
-        abs(length) if length else None,
-        mate=mate_chromosome(trimmed_alt) or (genome.chromosome(mate) if mate else ""),
-    )
+    size = abs(length) if length else None
+    return Allele(assembly, name, start, stop, trimmed_ref, trimmed_alt, types, size, mate=other)
 
 
 def mate_chromosome(alt: str) -> str:

@@ -1,0 +1,139 @@
+"""``skerry dataset``: making, listing, opening and deleting datasets."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from beacon.auth.policy import difference, policy_for, policy_from_toml
+from beacon.commands.common import opened, place, site_options
+from beacon.errors import ConfigurationError
+from beacon.model.access import Asker, DatasetPolicy, Granularity, Level
+from beacon.model.entry_types import ENTRY_TYPES
+from beacon.store.admin import DatasetSummary
+
+
+def add_parsers(dataset: argparse.ArgumentParser) -> None:
+    """Add the actions of ``skerry dataset``."""
+    actions = dataset.add_subparsers(required=True, metavar="ACTION")
+
+    create = actions.add_parser("create", help="make an empty dataset")
+    create.add_argument("id")
+    create.add_argument("--name")
+    create.add_argument("--description")
+    create.add_argument("--level", choices=[level.value for level in Level], help="who may ask (default: controlled)")
+    create.add_argument(
+        "--granularity", choices=["boolean", "count", "record"], help="the most an answer tells (default: boolean)"
+    )
+    create.set_defaults(command=_create)
+
+    actions.add_parser("list", help="list all datasets").set_defaults(command=_list)
+
+    show = actions.add_parser("show", help="show one dataset, its policy and what it holds")
+    show.add_argument("id")
+    show.set_defaults(command=_show)
+
+    delete = actions.add_parser("delete", help="delete a dataset and everything in it")
+    delete.add_argument("id")
+    delete.add_argument("--yes", action="store_true", help="do not ask")
+    delete.set_defaults(command=_delete)
+
+    policy = actions.add_parser("policy", help="show a dataset's policy, or apply one from a file")
+    policy.add_argument("id")
+    policy.add_argument("--file", type=Path, help="policy to apply (TOML); the difference is shown first")
+    policy.add_argument("--yes", action="store_true", help="do not ask")
+    policy.set_defaults(command=_policy)
+    for one in actions.choices.values():
+        site_options(one)
+
+
+def _create(options: argparse.Namespace) -> int:
+    granularity = Granularity.parse(options.granularity or "boolean")
+    policy = policy_for(Level(options.level), granularity) if options.level else DatasetPolicy()
+    if options.granularity and not options.level:
+        raise ConfigurationError("--granularity needs --level: say who may ask, public, registered or controlled")
+    with opened(options) as admin:
+        admin.create_dataset(options.id, name=options.name, description=options.description, policy=policy)
+    print(f"Made dataset {options.id}: {_described(policy)}.")
+    if not options.level:
+        print(
+            "It answers nobody until you say who may ask: write a policy file and apply it with\n"
+            f"  skerry dataset policy {options.id} --file policy.toml{place(options)}"
+        )
+    print(f"Next, load data into it:\n  skerry load phenopackets PATH --dataset {options.id}{place(options)}")
+    return 0
+
+
+def _described(policy: DatasetPolicy) -> str:
+    ceilings = ", ".join(f"{asker.value} {policy.ceilings[asker].label}" for asker in Asker if asker in policy.ceilings)
+    listed = f"{len(policy.registered)} registered and {len(policy.granted)} granted people"
+    return f"{policy.level.value}; at most {ceilings}; {listed}; threshold {policy.threshold}"
+
+
+def _list(options: argparse.Namespace) -> int:
+    with opened(options) as admin:
+        summaries = admin.datasets()
+    for summary in summaries:
+        print(f"{summary.id}\t{summary.policy.level.value}\t{_counts(summary)}")
+    if not summaries:
+        print(f"There is no dataset yet; make one with:\n  skerry dataset create ID --level public{place(options)}")
+    return 0
+
+
+def _counts(summary: DatasetSummary) -> str:
+    return ", ".join(f"{number:,} {ENTRY_TYPES[kind].path}" for kind, number in summary.counts.items())
+
+
+def _show(options: argparse.Namespace) -> int:
+    with opened(options) as admin:
+        summary = admin.dataset(options.id)
+    print(f"{summary.id}: {summary.name}")
+    if summary.description:
+        print(summary.description)
+    print(f"  holds    {_counts(summary)}")
+    print(f"  cohorts  {', '.join(f'{id} ({size:,})' for id, size in summary.cohorts.items()) or 'none'}")
+    print(f"  policy   {_described(summary.policy)}")
+    print(f"  created  {summary.created:%Y-%m-%d %H:%M} UTC, changed {summary.updated:%Y-%m-%d %H:%M} UTC")
+    return 0
+
+
+def _delete(options: argparse.Namespace) -> int:
+    with opened(options) as admin:
+        summary = admin.dataset(options.id)
+        print(f"Dataset {summary.id} holds {_counts(summary)}.")
+        if not _agreed(options, "Delete it for good?"):
+            return 1
+        admin.delete_dataset(options.id)
+    print(f"Deleted dataset {options.id}.")
+    return 0
+
+
+def _policy(options: argparse.Namespace) -> int:
+    with opened(options) as admin:
+        old = admin.dataset(options.id).policy
+        if options.file is None:
+            print(f"{options.id}: {_described(old)}")
+            return 0
+        new = policy_from_toml(options.file)
+        lines = difference(old, new)
+        if not lines:
+            print(f"Dataset {options.id} has this policy already; nothing was changed.")
+            return 0
+        print(f"Policy of {options.id} would change:")
+        print("\n".join(f"  {line}" for line in lines))
+        if not _agreed(options, "Apply it?"):
+            return 1
+        admin.set_policy(options.id, new)
+    print("Applied. The site's next answer follows it; nothing needs a restart.")
+    return 0
+
+
+def _agreed(options: argparse.Namespace, question: str) -> bool:
+    """Ask on a terminal; elsewhere only ``--yes`` agrees."""
+    if options.yes:
+        return True
+    if not sys.stdin.isatty():
+        print("Nothing was changed; give --yes to do it without being asked.", file=sys.stderr)
+        return False
+    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
