@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from beacon import API_VERSION, __version__
 from beacon.http.endpoints import Endpoint, endpoints
 from beacon.http.openapi_parts import SOME_TEXT, STATUSES, Json, components, get_parameters, reference
-from beacon.model.entry_types import ENTRY_TYPES
+from beacon.model.entry_types import ENTRY_TYPES, EntryType
 from beacon.settings import SiteSettings
 
 _ABOUT = (400, 401, 429, 503)
@@ -71,7 +71,7 @@ def _paths() -> Iterator[tuple[str, Json]]:
 
 def _terms(one: Endpoint) -> Iterator[tuple[str, Json]]:
     row = ENTRY_TYPES.get(one.anchor_type or one.entry_type or "")
-    what = "all entry types" if row is None else f"one {row.label.lower()}" if one.anchor_type else row.label.lower()
+    what = "all entry types" if row is None else _one(row) if one.anchor_type else _many(row)
     for method in ("get", "post"):
         asked: Json = {"parameters": _parameters("skip", "limit", "testMode")}
         if method == "post":
@@ -85,11 +85,8 @@ def _terms(one: Endpoint) -> Iterator[tuple[str, Json]]:
 def _entries(one: Endpoint) -> Iterator[tuple[str, Json]]:
     row = ENTRY_TYPES[str(one.entry_type)]
     anchor = ENTRY_TYPES.get(one.anchor_type or "")
-    title = (
-        f"All of the entry type {row.id}" if anchor is None
-        else f"One {row.label.lower()}" if one.single
-        else f"What of the entry type {row.id} belongs to one {anchor.label.lower()}"
-    )  # fmt: skip
+    title = _many(row).capitalize() if anchor is None else _one(row).capitalize() if one.single else ""
+    title = title or f"The {_many(row)} of {_one(anchor or row)}"
     tag = anchor.label if anchor else row.label
     for method in ("get", "post"):
         asked: Json = {"parameters": _parameters(*get_parameters())}
@@ -99,6 +96,15 @@ def _entries(one: Endpoint) -> Iterator[tuple[str, Json]]:
             f"{method}_{_slug(one.path)}", title, tag, f"{row.id}Answer", tuple(STATUSES),
             path_id=one.anchor_type, **asked,
         )  # fmt: skip
+
+
+def _one(row: EntryType) -> str:
+    return f"one {row.label.lower()}"
+
+
+def _many(row: EntryType) -> str:
+    label = row.label.lower()
+    return f"{label[:-2]}es" if label.endswith("is") else f"{label}s"
 
 
 def _slug(path: str) -> str:

@@ -42,7 +42,8 @@ _OBJECT: Json = {"type": "object"}
 _TERM: Json = {"type": "object", "required": ["id"], "properties": {"id": _TEXT, "label": _TEXT}}
 
 
-SOME_TEXT: Json = {"type": "string", "minLength": 1, "maxLength": 1000}
+SOME_TEXT: Json = {"type": "string", "minLength": 1, "maxLength": 100}
+"""A text in an address, where all of a question must fit into one line."""
 
 
 def reference(name: str) -> Json:
@@ -66,9 +67,11 @@ def get_parameters() -> Mapping[str, Json]:
     def several(name: str) -> Json:
         return {"type": "array", "minItems": 1, "maxItems": 2, "items": genomic[name]["items"]}
 
-    texts: Json = {"type": "array", "items": {"type": "string", "minLength": 1, "pattern": "^[^,]+$"}}
+    texts: Json = {
+        "type": "array", "maxItems": 20, "items": {"type": "string", "pattern": "^[^,]{1,100}$"}
+    }  # fmt: skip
     schemas = sorted({name for kind in ENTRY_TYPES for name in names(kind)} | {"ga4gh-service-info-v1.0"})
-    name, bases = genomic["name"], genomic["bases"]
+    bases = {"type": "string", "pattern": genomic["bases"]["pattern"].replace("*$", "{0,100}$")}
     length = genomic["genomic"]["properties"]
     made = (
         one("requestedGranularity", "How deep the answer may go; it may be less deep.", query["requestedGranularity"]),
@@ -84,22 +87,22 @@ def get_parameters() -> Mapping[str, Json]:
         one(
             "filters",
             "Terms (HP:0001166), or fields with a comparison (ageAtLastEncounter:>=P18Y); all must hold.",
-            {**texts, "maxItems": 50}, ["HP:0001166"],
+            texts, ["HP:0001166"],
         ),
-        one("datasetIds", "Ask these datasets only.", {**texts, "maxItems": 1000}),
-        one("referenceName", "A chromosome, or a versioned RefSeq accession, which names its assembly too.", name),
-        one("assemblyId", "GRCh37, GRCh38 or T2T, by any of their names.", name),
+        one("datasetIds", "Ask these datasets only.", texts),
+        one("referenceName", "A chromosome, or a versioned RefSeq accession, which names its assembly too.", SOME_TEXT),
+        one("assemblyId", "GRCh37, GRCh38 or T2T, by any of their names.", SOME_TEXT),
         one("start", "0-based: one position, or two as the bounds of where a variant starts.", several("positions")),
         one("end", "0-based, exclusive: one position, or two as the bounds of where a variant ends.", several("ends")),
         one("referenceBases", "Bases at start; N and other IUPAC codes stand for several.", bases),
         one("alternateBases", "Bases of the allele; empty for a deletion.", bases),
-        one("variantType", "DEL, DUP, INS, SNP, BND and others, or an SO or EFO term.", name),
+        one("variantType", "DEL, DUP, INS, SNP, BND and others, or an SO or EFO term.", SOME_TEXT),
         one("variantMinLength", "Bases, inclusive.", length["variantMinLength"]),
         one("variantMaxLength", "Bases, inclusive.", length["variantMaxLength"]),
-        one("geneId", "The symbol of a gene.", name, "FBN1"),
-        one("aminoacidChange", "A change in a protein, such as V600E.", name),
-        one("genomicAlleleShortForm", "An allele in a short form, such as HGVS.", name),
-        one("mateName", "The chromosome of the second breakend.", name),
+        one("geneId", "The symbol of a gene.", SOME_TEXT, "FBN1"),
+        one("aminoacidChange", "A change in a protein, such as V600E.", SOME_TEXT),
+        one("genomicAlleleShortForm", "An allele in a short form, such as HGVS.", SOME_TEXT),
+        one("mateName", "The chromosome of the second breakend.", SOME_TEXT),
     )  # fmt: skip
     return {row["name"]: row for row in made}
 
