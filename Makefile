@@ -4,13 +4,18 @@ ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test bench check format clean
+.PHONY: demo test fuzz bench check format clean
 
 demo: .venv/.run
 	@$(BIN)/skerry demo $(ARGS)
 
 test: .venv/.dev
 	$(BIN)/python -m pytest $(ARGS)
+
+# make fuzz CASES=20000 sends that many requests, made from the OpenAPI document, in each of two runs.
+CASES ?= 5000
+fuzz: .venv/.dev
+	SKERRY_FUZZ='$(CASES)' $(BIN)/python -m pytest -s -k schemathesis tests/unit/http/test_openapi.py $(ARGS)
 
 # make bench SIZE=million QUESTIONS=gene,ill-gene DATA=/var/tmp/bench ARGS='--requests 500'; see docs/benchmarks.md.
 SIZE ?= small
