@@ -19,6 +19,7 @@ from beacon.errors import ConfigurationError, SkerryError
 from beacon.settings import MOST_WORKERS, load_network
 from beacon.store.embedded import mongodb
 
+MOST_PORT = 65_535
 Command = Callable[[argparse.Namespace], int]
 
 
@@ -74,6 +75,8 @@ def _serve(options: argparse.Namespace) -> int:
         if not 1 <= options.workers <= MOST_WORKERS:
             raise ConfigurationError(f"--workers must be a number from 1 to {MOST_WORKERS}, not {options.workers}.")
         settings = replace(settings, workers=options.workers)
+    if options.port is not None and not 0 <= options.port <= MOST_PORT:
+        raise ConfigurationError(f"--port must be a number from 0 (any free one) to {MOST_PORT}, not {options.port}.")
     listen = settings.listen
     listen = replace(
         listen, host=options.host or listen.host, port=listen.port if options.port is None else options.port
