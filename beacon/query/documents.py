@@ -17,9 +17,6 @@ from beacon.query import parameters
 from beacon.query.paging import TOKENS
 from beacon.settings import Limits
 
-MAX_DEPTH = 32
-"""Objects and lists within each other; the deepest meaningful request has 6."""
-
 _PAGING = ("skip", "limit")
 _QUERY = ("requestedGranularity", "includeResultsetResponses")
 GET = (
@@ -98,7 +95,7 @@ def of_post(entry_type: str, body: bytes, params: Mapping[str, list[str]], limit
         if not body.strip():
             raise BadRequest('The body is empty; the smallest request is {"meta": {"apiVersion": "v2.0"}}.') from None
         raise BadRequest(f"The body is not JSON: {error}.", where=f"line {error.lineno} column {error.colno}") from None
-    _check_depth(document)
+    _check_depth(document, limits.max_depth)
     return _tidy(entry_type, document) if isinstance(document, dict) else document
 
 
@@ -119,9 +116,9 @@ def check_members(document: Mapping[str, Any]) -> None:
                 )
 
 
-def _check_depth(document: Any) -> None:
+def _check_depth(document: Any, most: int) -> None:
     level: list[Any] = [document]
-    for _ in range(MAX_DEPTH):
+    for _ in range(most):
         level = [
             child
             for item in level
@@ -130,7 +127,7 @@ def _check_depth(document: Any) -> None:
         ]
         if not level:
             return
-    raise BadRequest(f"The body has objects or lists more than {MAX_DEPTH} deep; no request needs that.")
+    raise BadRequest(f"The body has objects or lists more than {most} deep; no request needs that.")
 
 
 def _tidy(entry_type: str, document: Mapping[str, Any]) -> dict[str, Any]:

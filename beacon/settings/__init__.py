@@ -161,8 +161,9 @@ class Handover:
 class Limits:
     """What one request may cost; above these it is refused.
 
-    ``max_line_bytes`` is for the request line and for each header. Seconds: ``read_seconds`` for a body to
-    arrive, ``query_seconds`` to find the answer, ``send_seconds`` for the client to take it.
+    ``max_line_bytes`` is for the request line and for each header, ``max_depth`` for objects and lists within each
+    other (the deepest meaningful request has 6). Seconds: ``read_seconds`` for a body to arrive, ``query_seconds``
+    to find the answer, ``send_seconds`` for the client to take it.
     """
 
     max_line_bytes: int = field(default=65_536, metadata=between(8_192, 1_000_000))
