@@ -13,7 +13,6 @@ from typing import Any
 
 import orjson
 
-from beacon.errors import UnknownFilter
 from beacon.model.access import Asker, Decision, Granularity, Level
 from beacon.model.bases import pattern
 from beacon.model.entry_types import ENTRY_TYPES, RECORD_TYPES, ZYGOSITY, Field, FieldKind
@@ -36,6 +35,8 @@ from beacon.model.sample_data import (
     zygosity,
 )
 from beacon.model.variant import matching_types, minimal, variation
+from beacon.query.plan import plan
+from beacon.store.base import AllelePredicate
 
 DECISION = Decision(DATASET, Granularity.RECORD, Asker.STRANGER, Level.PUBLIC, 0)
 """Everybody may see all of it."""
@@ -50,9 +51,10 @@ _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
 def answer(query: Query) -> DatasetResult:
     """Return what the three people are for this question; ``DECISION`` goes with it.
 
-    Raises ``UnknownFilter`` for a comparison that no record could be put to. A term that none of the three has
-    finds nobody.
+    Raises ``UnknownFilter``, ``BadRequest`` and ``CannotAnswer`` for what no site could be asked. A term that none of
+    the three has finds nobody.
     """
+    alleles = plan(query).alleles
     chosen = {person.id for person in people()} & _anchored(query.anchor)
     if query.datasets is not None and DATASET not in query.datasets:
         chosen = set()
@@ -65,7 +67,7 @@ def answer(query: Query) -> DatasetResult:
     found = [
         (variant, carriers)
         for variant in variants()
-        if _matches(variant, query.variant) and _is_anchor(variant, query.anchor)
+        if _matches(variant, query.variant, alleles) and _is_anchor(variant, query.anchor)
         if (carriers := _carriers(variant, zygosities, chosen))
     ]
     if query.variant is not None or zygosities:
@@ -176,29 +178,23 @@ def _fits(person: SamplePerson, item: Filter) -> bool:
         case AlphanumericFilter():
             return _compares(person, item, kinds)
         case _:
-            raise UnknownFilter(f"The filter {item.id!r} is not known here.", where=item.id)
+            return False
 
 
 def _compares(person: SamplePerson, item: AlphanumericFilter, kinds: Sequence[str]) -> bool:
     fields = [(kind, row) for kind in kinds for row in ENTRY_TYPES[kind].fields if row.id == item.id]
-    if not fields:
-        if ":" in item.id:  # the value of a measurement, which none of the three has
-            return False
-        raise UnknownFilter(f"{item.id!r} is not a field that can be filtered here.", where=item.id)
     return any(_holds(_entries(person)[kind], row, item) for kind, row in fields)
 
 
 def _holds(entries: Entries, row: Field, item: AlphanumericFilter) -> bool:
     if row.kind in (FieldKind.TEXT, FieldKind.ONTOLOGY):
-        if item.operator not in ("=", "!"):
-            raise UnknownFilter(f"{item.id!r} can be compared with = and ! only, not {item.operator}.", where=item.id)
         wanted = re.compile(".*".join(map(re.escape, item.value.split("%"))), re.DOTALL)
         values = (key.partition(RECORDED) for key in entries.keys)
         found = any(field == row.id and wanted.fullmatch(value) for field, _, value in values)
         return found == (item.operator == "=")
     asked = as_number(row.kind, _plain(item.value) if row.kind is FieldKind.NUMBER else item.value)
     if asked is None:
-        raise UnknownFilter(f"{item.value!r} is not what {item.id!r} can be compared with.", where=item.id)
+        return False
     held = [number for field, number in entries.numbers if field == row.id]
     if item.operator == "!":
         return asked not in held
@@ -212,7 +208,7 @@ def _plain(text: str) -> float | None:
         return None
 
 
-def _matches(variant: SampleVariant, asked: VariantQuery | None) -> bool:
+def _matches(variant: SampleVariant, asked: VariantQuery | None, alleles: AllelePredicate | None) -> bool:
     """Whether an allele is one that is asked for; coordinates 0-based half-open."""
     if asked is None:
         return True
@@ -227,10 +223,19 @@ def _matches(variant: SampleVariant, asked: VariantQuery | None) -> bool:
         asked.min_length is None or (allele.length or 0) >= asked.min_length,
         asked.max_length is None or (allele.length or 0) <= asked.max_length,
         asked.mate is None,
-        asked.short_form in (None, allele.id),
+        asked.short_form is None or _is_named(variant, alleles),
         _is_there(variant, asked),
     )
     return all(checks)
+
+
+def _is_named(variant: SampleVariant, alleles: AllelePredicate | None) -> bool:
+    """Whether a short form, as the plan has read it, names this allele."""
+    if alleles is None or alleles.sequence is None:
+        return False
+    allele = variant.allele
+    same = minimal(*alleles.sequence) == allele.minimal
+    return same and alleles.chrom == allele.chrom and alleles.assembly in (None, allele.assembly)
 
 
 def _is_there(variant: SampleVariant, asked: VariantQuery) -> bool:

@@ -125,7 +125,8 @@ async def test_filters_and_variants_choose_among_the_three(client: Client) -> No
         ("g_variants", {**place, "start": "48499000", "end": "48510000"}, 1),
         ("g_variants", {**place, "start": "48499000,48501000", "end": "48500001,48510000"}, 1),
         ("g_variants", {**place, "start": "48499000", "end": "48499001"}, 0), ("datasets", {"geneId": "FBN1"}, 1),
-        ("cohorts", {"filters": "HP:0001250"}, 0), ("individuals", {"datasets": "open"}, 0),
+        ("g_variants", {"allele": "NC_000015.10:g.48500001G>A"}, 1), ("cohorts", {"filters": "HP:0001250"}, 0),
+        ("g_variants", {"allele": "NC_000015.10:g.48500001G>C"}, 0), ("individuals", {"datasets": "open"}, 0),
     ]  # fmt: skip
     for path, params, expected in cases:
         answer = await client.get(f"/{path}", testMode="true", requestedGranularity="count", **params)
