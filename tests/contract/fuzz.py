@@ -83,7 +83,7 @@ def steered(document: Mapping[str, Any], ids: Mapping[str, str]) -> dict[str, An
     components["schemas"]["Request"]["$defs"]["token"] = {"enum": [""]}
     request = components["schemas"]["Request"]["properties"]
     request["meta"] = {"type": "object", "properties": {"apiVersion": {"enum": ["v2.0", "2.2.0"]}}}
-    nested = {"g_variant": {"$ref": "#/components/schemas/RequestParameters/$defs/genomic"}}
+    nested: dict[str, Any] = {"g_variant": {"$ref": "#/components/schemas/RequestParameters/$defs/genomic"}}
     nested["datasets"] = {"enum": [{"datasetIds": ["open", "asked"]}, ["counted"], "hidden"]}
     request["query"]["properties"]["requestParameters"] = {
         "type": "object", "properties": nested, "additionalProperties": False

@@ -57,8 +57,8 @@ async def test_the_edges_of_ranges_and_brackets(mongo_uri: str, database_name: s
         ranges = {(100, 101): 1, (99, 100): 0, (101, 102): 0, (202, 203): 1, (203, 204): 0, (100, 201): 2}
         for (start, end), expected in ranges.items():
             assert await number(start=str(start), end=str(end)) == expected, (start, end)
-        for start, end in (("100", "100"), ("0", "0"), ("5", "3")):
-            assert await number(start=start, end=end) == -400
+        for nothing in ({"start": "100", "end": "100"}, {"start": "0", "end": "0"}, {"start": "5", "end": "3"}):
+            assert await number(**nothing) == -400
         assert await number(start="200,200", end="203,203") == 1
         assert await number(start="150,200", end="203,300") == 1
         assert await number(start="150,199", end="203,300") == 0
