@@ -214,6 +214,7 @@ def write(admin: Admin, dataset: str, load: Load) -> None:
 class World:
     """A database, and a loop to ask it in."""
 
+    uri: str
     database: str
     admin: Admin
     store: MongoStore
@@ -254,7 +255,7 @@ def open_world(mongo_uri: str) -> Iterator[World]:
     with asyncio.Runner() as runner, Admin.open(mongo_uri, database) as admin:
         store = runner.run(MongoStore.open(mongo_uri, database))
         try:
-            yield World(database, admin, store, runner, itertools.count())
+            yield World(mongo_uri, database, admin, store, runner, itertools.count())
         finally:
             runner.run(store.close())
     with MongoClient[dict[str, object]](mongo_uri) as client:

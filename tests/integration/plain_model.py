@@ -331,13 +331,14 @@ def _holds(facts: Facts, item: Filter) -> bool:
     if kind is FieldKind.ONTOLOGY:
         return (item.id, item.value) in facts.terms
     if kind is FieldKind.TEXT:
-        return any(name == item.id and _like(text, item.value) for name, text in facts.texts)
+        return any(name == item.id and like(text, item.value) for name, text in facts.texts)
     if kind is FieldKind.DATE:
         return (item.id, item.value) in facts.dates
     return any(name == item.id and f"P{years}Y" == item.value for name, years in facts.years)
 
 
-def _like(text: str, pattern: str) -> bool:
+def like(text: str, pattern: str) -> bool:
+    """Whether a text matches a pattern in which ``%`` stands for anything."""
     if "%" not in pattern:
         return text == pattern
     head, *middle, tail = pattern.split("%")

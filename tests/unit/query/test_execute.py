@@ -1,0 +1,342 @@
+"""Questions put to real datasets: edges, refusals, and what must never be told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+
+from beacon.errors import UnknownFilter
+from beacon.model.access import Asker, Decision, Granularity, Level
+from beacon.model.entry_types import ENTRY_TYPES
+from beacon.model.query import AlphanumericFilter, Anchor, Filter, OntologyFilter, Pagination, Query, VariantQuery
+from beacon.model.result import DatasetResult
+from beacon.model.variant import from_vcf, unplaced
+from beacon.query.execute import MAX_PAGE, dataset_policies, execute
+from beacon.store.documents import decode_policy, encode_policy
+from tests.world import FEATURE, Case, Facts, Load, Packet, Sample, Sequenced, Site, World, open_world
+
+SNV = from_vcf("GRCh38", "1", 101, "A", "G")
+NOWHERE = unplaced("GRCh38", "FBN1", "SO:1000029", "exon 3")
+LOCAL = "clinic:tall"
+"""A term of an ontology that nobody else knows."""
+
+
+@pytest.fixture(scope="module")
+def world(mongo_uri: str) -> Iterator[World]:
+    with open_world(mongo_uri) as made:
+        yield made
+
+
+def feature(*terms: str, absent: tuple[str, ...] = ()) -> Facts:
+    return Facts(
+        terms=frozenset((FEATURE, term) for term in terms), absent=frozenset((FEATURE, term) for term in absent)
+    )
+
+
+@pytest.fixture(scope="module")
+def people(world: World) -> str:
+    """Seven people, two of them tall."""
+    packets = [Packet(f"p{at}", feature(*([LOCAL, "HP:0000004"] if at < 2 else []), "HP:0000003")) for at in range(7)]
+    return world.load(Load(packets=tuple(packets), cohort="study"))
+
+
+def count(world: World, dataset: str, query: Query) -> int | None:
+    return world.ask(dataset, replace(query, granularity=Granularity.COUNT)).count
+
+
+def ids(result: DatasetResult) -> list[str]:
+    return [orjson.loads(record)["id"] for record in result.records or ()]
+
+
+def registered(dataset: str, threshold: int) -> Decision:
+    return Decision(dataset, Granularity.RECORD, Asker.REGISTERED, Level.REGISTERED, threshold)
+
+
+# --- filters ------------------------------------------------------------------------------------------------------
+
+
+def test_an_excluded_feature_never_counts_as_observed_and_an_observed_one_never_as_excluded(world: World) -> None:
+    packets = (Packet("has", feature("HP:0000003")), Packet("lacks", feature(absent=("HP:0000003",))))
+    dataset = world.load(Load(packets=packets))
+    for term in ("HP:0000001", "HP:0000002", "HP:0000003"):
+        asked = Query("individual", filters=(OntologyFilter(term),), granularity=Granularity.RECORD)
+        assert ids(world.ask(dataset, asked)) == ["has"]
+    absent = Query("individual", filters=(OntologyFilter("HP:0000003", excluded=True),), granularity=Granularity.RECORD)
+    assert ids(world.ask(dataset, absent)) == ["lacks"]
+
+
+def test_a_term_of_a_known_ontology_that_nobody_has_is_a_no_and_one_of_an_unknown_one_an_error(
+    world: World, people: str
+) -> None:
+    assert count(world, people, Query("individual", filters=(OntologyFilter("MONDO:0000001"),))) == 0
+    for asked in (
+        OntologyFilter("nowhere:1"),
+        OntologyFilter("nowhere:1", excluded=True),
+        AlphanumericFilter(FEATURE, "=", "nowhere:1"),
+        AlphanumericFilter(FEATURE, "!", "nowhere:1"),
+    ):
+        with pytest.raises(UnknownFilter) as caught:
+            count(world, people, Query("individual", filters=(OntologyFilter("HP:0000003"), asked)))
+        assert caught.value.where == "nowhere:1"
+        assert "nowhere:1" in caught.value.message
+
+
+@pytest.mark.parametrize("asked", [OntologyFilter(LOCAL), AlphanumericFilter(FEATURE, "!", LOCAL)], ids=repr)
+def test_a_term_of_ones_own_is_known_where_enough_people_have_it_and_to_nobody_else(
+    world: World, people: str, asked: Filter
+) -> None:
+    """Otherwise the error, or its absence, would tell that one or two people have the term."""
+    query = Query("individual", filters=(asked,), granularity=Granularity.COUNT)
+    assert world.ask(people, query).exists
+    assert world.run(execute(world.store, query, [registered(people, 2)]))[0].exists
+    closed = Decision(people, Granularity.NONE, Asker.STRANGER, Level.CONTROLLED, 0)
+    for decisions in ([registered(people, 3)], [closed], []):
+        with pytest.raises(UnknownFilter):
+            world.run(execute(world.store, query, decisions))
+
+
+def test_a_term_missing_from_its_own_stored_ontology_is_an_error_unless_the_data_use_it(mongo_uri: str) -> None:
+    with open_world(mongo_uri) as world:
+        world.admin.store_ontology({"namespacePrefix": "HP", "version": "1"}, {"HP:0000001": "All"})
+        dataset = world.load(Load(packets=(Packet("ana", feature("HP:0000777")),)))
+        for term, number in (("HP:0000001", 0), ("HP:0000777", 1)):
+            assert count(world, dataset, Query("individual", filters=(OntologyFilter(term),))) == number
+        with pytest.raises(UnknownFilter):
+            count(world, dataset, Query("individual", filters=(OntologyFilter("HP:0000778"),)))
+
+
+def test_an_unscoped_term_is_found_on_any_kind_of_record_and_a_scope_narrows_it(world: World) -> None:
+    sampled = Packet("ana", Facts(), (Sample("s1", feature("HP:0000003")),))
+    dataset = world.load(Load(packets=(sampled, Packet("ben", feature("HP:0000003")))))
+    for scope, found in ((None, ["ana", "ben"]), ("individual", ["ben"]), ("biosample", ["ana"])):
+        asked = Query(
+            "individual", filters=(OntologyFilter("HP:0000003", scope=scope),), granularity=Granularity.RECORD
+        )
+        assert ids(world.ask(dataset, asked)) == found
+
+
+def test_unknown_as_a_sex_is_not_unknown_as_a_tissue(world: World) -> None:
+    unknown = "NCIT:C17998"
+    tissue = Facts(frozenset({("sampleOriginType", unknown)}))
+    packets = (
+        Packet("ana", Facts(frozenset({("sex", "NCIT:C16576")})), (Sample("s1", tissue),)),
+        Packet("ben", Facts(frozenset({("sex", unknown)}))),
+    )
+    dataset = world.load(Load(packets=packets))
+    query = Query("individual", filters=(OntologyFilter(unknown),), granularity=Granularity.RECORD)
+    assert ids(world.ask(dataset, query)) == ["ben"]
+    scoped = replace(query, filters=(OntologyFilter(unknown, scope="biosample"),))
+    assert ids(world.ask(dataset, scoped)) == ["ana"]
+
+
+# --- anchors and pages --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("entry_type", list(ENTRY_TYPES))
+@pytest.mark.parametrize("anchor_type", list(ENTRY_TYPES))
+def test_an_unknown_record_has_nothing_and_is_no_error(
+    world: World, people: str, anchor_type: str, entry_type: str
+) -> None:
+    result = world.ask(people, Query(entry_type, Anchor(anchor_type, "nobody"), granularity=Granularity.RECORD))
+    assert (result.exists, result.count, result.records) == (False, 0, ())
+
+
+@pytest.mark.parametrize(
+    ("page", "found"),
+    [
+        (Pagination(0, 3), ["p0", "p1", "p2"]),
+        (Pagination(2, 3), ["p6"]),
+        (Pagination(3, 3), []),
+        (Pagination(10**12, 1000), []),
+        (Pagination(0, 0), [f"p{number}" for number in range(7)]),
+        (Pagination(1, 0), []),
+    ],
+)
+def test_a_page_beyond_the_end_is_empty_and_the_count_stays(
+    world: World, people: str, page: Pagination, found: list[str]
+) -> None:
+    result = world.ask(people, Query("individual", granularity=Granularity.RECORD, pagination=page))
+    assert (ids(result), result.count, result.exists) == (found, 7, True)
+
+
+def test_a_limit_of_zero_asks_for_as_many_as_a_page_may_hold(world: World) -> None:
+    sites = tuple(Site(from_vcf("GRCh38", "1", 10 + at, "A", "G"), None) for at in range(MAX_PAGE + 1))
+    dataset = world.load(Load(sites=sites))
+    query = Query("genomicVariant", granularity=Granularity.RECORD, pagination=Pagination(0, 0))
+    assert len(world.ask(dataset, query).records or ()) == MAX_PAGE
+    assert len(world.ask(dataset, replace(query, pagination=Pagination(1, 0))).records or ()) == 1
+
+
+@pytest.mark.parametrize("entry_type", list(ENTRY_TYPES))
+@pytest.mark.parametrize("granularity", [Granularity.BOOLEAN, Granularity.COUNT, Granularity.RECORD])
+def test_an_empty_dataset_has_nothing_but_itself(world: World, entry_type: str, granularity: Granularity) -> None:
+    dataset = world.load()
+    place = VariantQuery("GRCh38", "1", (0,), (100,))
+    for asked in (
+        Query(entry_type, granularity=granularity),
+        Query(entry_type, filters=(OntologyFilter("HP:0000001"),), granularity=granularity),
+        Query(entry_type, filters=(OntologyFilter("GENO:0000135"),), granularity=granularity),
+        Query(entry_type, variant=place, granularity=granularity),
+    ):
+        itself = entry_type == "dataset" and not asked.filters and asked.variant is None
+        result = world.ask(dataset, asked)
+        assert result.exists is itself
+        assert result.count == (None if granularity is Granularity.BOOLEAN else int(itself))
+
+
+def test_datasets_answer_in_the_order_of_decisions_and_those_that_may_not_answer_are_not_looked_at(
+    world: World, people: str
+) -> None:
+    other = world.load(Load(packets=(Packet("x", Facts()),)))
+    closed = Decision(people, Granularity.NONE, Asker.STRANGER, Level.CONTROLLED, 0)
+    shallow = Decision(other, Granularity.BOOLEAN, Asker.STRANGER, Level.PUBLIC, 0)
+    query = Query("individual", granularity=Granularity.RECORD)
+    gone = Decision("deleted-just-now", Granularity.RECORD, Asker.GRANTED, Level.PUBLIC, 0)
+    results = world.run(execute(world.store, query, [shallow, closed, gone]))
+    assert [(one.dataset, one.exists, one.count, one.records) for one in results] == [(other, True, None, None)]
+    both = [registered(people, 0), registered(other, 0)]
+    assert [one.dataset for one in world.run(execute(world.store, query, both))] == [people, other]
+    assert [one.dataset for one in world.run(execute(world.store, query, both[::-1]))] == [other, people]
+
+
+# --- variants -----------------------------------------------------------------------------------------------------
+
+
+def place(assembly: str, chrom: str, start: int = 100, end: int = 101) -> Query:
+    return Query("genomicVariant", variant=VariantQuery(assembly, chrom, (start,), (end,)))
+
+
+def test_assemblies_are_never_crossed(world: World) -> None:
+    other = from_vcf("GRCh37", "1", 101, "A", "G")
+    cases = (Case(SNV, None, "het"),), (Case(other, None, "hom"),)
+    dataset = world.load(Load(packets=(Packet("new", Facts(), (), cases[0]), Packet("old", Facts(), (), cases[1]))))
+    for assembly, person in (("GRCh38", "new"), ("GRCh37", "old")):
+        for end, bases in (((101,), (None, None)), ((), ("A", "G")), ((), (None, "N"))):
+            asked = VariantQuery(assembly, "1", (100,), end, *bases)
+            assert count(world, dataset, Query("genomicVariant", variant=asked)) == 1
+            found = world.ask(dataset, Query("individual", variant=asked, granularity=Granularity.RECORD))
+            assert ids(found) == [person]
+    assert count(world, dataset, place("T2T", "1")) == 0
+    assert count(world, dataset, Query("genomicVariant", variant=VariantQuery("GRCh37", variant_type="SNP"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "stored"), [("chrX", "X"), ("chrM", "MT"), ("NC_000001.11", "1"), ("GL1.1", "GL1.1")]
+)
+def test_chromosomes_are_asked_for_by_the_names_that_alleles_are_kept_under(
+    world: World, written: str, stored: str
+) -> None:
+    allele = from_vcf("GRCh38", written, 101, "A", "G")
+    dataset = world.load(Load(packets=(Packet("ana", Facts(), (), (Case(allele, None, "het"),)),)))
+    for chrom in ("1", "X", "MT", "GL1.1", "Y"):
+        assert count(world, dataset, place("GRCh38", chrom)) == (1 if chrom == stored else 0)
+
+
+def test_what_has_no_place_overlaps_nothing_and_is_found_by_gene_type_and_person(world: World) -> None:
+    case = Case(NOWHERE, None, "het", ("FBN1",))
+    dataset = world.load(Load(packets=(Packet("ana", Facts(), (), (case,)),)))
+    for end in (1, 10**9):
+        assert count(world, dataset, place("GRCh38", "1", 0, end)) == 0
+    for asked in (
+        Query("genomicVariant", variant=VariantQuery(gene="FBN1")),
+        Query("genomicVariant", variant=VariantQuery(variant_type="DEL")),
+        Query("genomicVariant", variant=VariantQuery("GRCh38", variant_type="SO:1000029", gene="FBN1")),
+        Query("genomicVariant", Anchor("individual", "ana")),
+        Query("individual", Anchor("genomicVariant", NOWHERE.id)),
+    ):
+        assert count(world, dataset, asked) == 1
+    record = world.ask(dataset, Query("genomicVariant", granularity=Granularity.RECORD)).records or ()
+    assert orjson.loads(record[0])["info"]["placed"] is False
+
+
+def test_two_zygosities_may_be_met_by_different_people_of_different_loads(world: World) -> None:
+    dataset = world.load(
+        Load(packets=(Packet("ana", Facts(), (), (Case(SNV, None, "het"),)),)),
+        Load(packets=(Packet("ben", Facts(), (), (Case(SNV, None, "hom"),)),)),
+    )
+    both = (OntologyFilter("GENO:0000135"), OntologyFilter("GENO:0000136"))
+    assert count(world, dataset, Query("genomicVariant", filters=both)) == 1
+    assert count(world, dataset, Query("genomicVariant", filters=(*both, OntologyFilter("GENO:0000134")))) == 0
+    assert count(world, dataset, Query("individual", filters=both)) == 0
+
+
+def carried_by(*people: str) -> Load:
+    return Load(packets=tuple(Packet(person, Facts(), (), (Case(SNV, None, "het"),)) for person in people))
+
+
+def test_the_people_behind_variants_are_those_who_carry_what_was_found(world: World) -> None:
+    """Six people are homozygous somewhere and heterozygous elsewhere; only two make the one variant that was found."""
+    alleles = [from_vcf("GRCh38", "1", 101 + at, "A", "G") for at in range(3)]
+    crowd = [
+        Packet(f"p{at}", Facts(), (), (Case(alleles[1], None, "het"), Case(alleles[2], None, "hom"))) for at in range(6)
+    ]
+    pair = [Packet("ana", Facts(), (), (Case(alleles[0], None, "het"),))]
+    pair.append(Packet("ben", Facts(), (), (Case(alleles[0], None, "hom"),)))
+    dataset = world.load(Load(packets=(*crowd, *pair)))
+    both = (OntologyFilter("GENO:0000135"), OntologyFilter("GENO:0000136"))
+    result = world.ask(dataset, Query("genomicVariant", filters=both, granularity=Granularity.COUNT), threshold=5)
+    assert (result.count, result.info["people"]) == (1, 2)
+
+
+def test_nobody_is_counted_behind_variants_of_a_dataset_that_has_no_genotypes(world: World) -> None:
+    sites = tuple(Site(from_vcf("GRCh38", "1", 101 + at, "A", "G"), None) for at in range(6))
+    dataset = world.load(Load(sites=sites))
+    for asked in (Query("genomicVariant"), place("GRCh38", "1", 0, 1000)):
+        result = world.ask(dataset, replace(asked, granularity=Granularity.COUNT), threshold=5)
+        assert (result.count, dict(result.info)) == (6, {})
+    told = orjson.loads((world.ask(dataset, replace(asked, granularity=Granularity.RECORD)).records or ())[0])
+    assert not {"carriers", "alleleCount", "alleleNumber"} & set(told["info"])
+    assert "caseLevelData" not in told
+
+
+def test_nobody_is_zero_people_behind_variants_of_a_dataset_that_has_genotypes(world: World) -> None:
+    dataset = world.load(carried_by("ana"), Load(sites=(Site(from_vcf("GRCh38", "2", 101, "A", "G"), None),)))
+    result = world.ask(dataset, replace(place("GRCh38", "2"), granularity=Granularity.COUNT), threshold=5)
+    assert (result.count, result.info["people"]) == (1, 0)
+
+
+def test_a_dataset_holds_a_variant_that_nobody_is_known_to_carry(world: World) -> None:
+    dataset = world.load(Load(sites=(Site(SNV, None),)))
+    held = VariantQuery("GRCh38", "1", (100,), (101,))
+    assert count(world, dataset, Query("dataset", variant=held)) == 1
+    assert count(world, dataset, Query("dataset", Anchor("genomicVariant", SNV.id))) == 1
+    assert count(world, dataset, Query("dataset", variant=replace(held, chrom="2"))) == 0
+    assert count(world, dataset, Query("dataset", variant=held, filters=(OntologyFilter("GENO:0000135"),))) == 0
+
+
+def test_a_cohorts_record_says_how_large_it_is_whatever_was_asked(world: World, people: str) -> None:
+    for filters in ((), (OntologyFilter("HP:0000004"),)):
+        query = Query("cohort", filters=filters, granularity=Granularity.RECORD)
+        (record,) = world.ask(people, query).records or ()
+        assert orjson.loads(record)["cohortSize"] == 7
+    few = world.ask(people, replace(query, granularity=Granularity.COUNT), threshold=5)
+    assert (few.count, few.info["people"]) == (1, 2)
+
+
+def test_each_cohort_that_is_listed_must_have_enough_people_of_its_own(world: World) -> None:
+    crowd = Load(packets=tuple(Packet(f"p{at}", feature("HP:0000003")) for at in range(9)), cohort="large")
+    dataset = world.load(crowd, Load(packets=(Packet("ana", feature("HP:0000003")),), cohort="small"))
+    query = Query("cohort", filters=(OntologyFilter("HP:0000003"),), granularity=Granularity.COUNT)
+    result = world.ask(dataset, query, threshold=5)
+    assert (result.count, result.info["people"]) == (2, 1)
+
+
+def test_a_run_and_an_analysis_that_name_no_sample_do_not_belong_together(world: World) -> None:
+    def sequenced(person: str, **more: Any) -> Sequenced:
+        return Sequenced(person, person, more.get("run"), more.get("analysis"), run_names_sample=False)
+
+    load = Load(sequenced=(sequenced("ana", run=Facts()), sequenced("ben", analysis=Facts())))
+    dataset = world.load(load)
+    assert count(world, dataset, Query("analysis", Anchor("individual", "ben"))) == 1
+    assert count(world, dataset, Query("analysis", Anchor("run", "ana-run"))) == 0
+    assert count(world, dataset, Query("run", Anchor("analysis", "ben-analysis"))) == 0
+
+
+def test_the_policies_of_all_datasets_are_read_as_they_were_set(world: World, people: str) -> None:
+    policies = world.run(dataset_policies(world.store))
+    assert policies[people] == world.admin.dataset(people).policy
+    assert decode_policy(encode_policy(policies[people])) == policies[people]

@@ -1,0 +1,135 @@
+"""What each filter asks the index, and which filters are refused and how."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from beacon.errors import UnknownFilter
+from beacon.model.calls import GROUP_OF_ZYGOSITY
+from beacon.model.entry_types import RECORD_TYPES, SEXES, ZYGOSITIES, ZYGOSITY
+from beacon.model.query import AlphanumericFilter, CustomFilter, Filter, OntologyFilter
+from beacon.query.filters import KeyCondition, NumberCondition, TextCondition, ZygosityCondition, conditions
+from beacon.store.base import Bound
+
+YEAR = 12 * 30.4375
+ONSET = "diseases.ageOfOnset.iso8601duration"
+FEATURE = "phenotypicFeatures.featureType"
+
+
+def one(item: Filter, target: str = "individual") -> object:
+    (found,) = conditions([item], target)
+    return found
+
+
+def test_a_term_is_looked_for_with_its_descendants_on_every_kind_of_record() -> None:
+    assert one(OntologyFilter("HP:0001166")) == KeyCondition(RECORD_TYPES, "^HP:0001166", "HP:0001166")
+
+
+def test_a_term_without_descendants_is_looked_for_as_recorded() -> None:
+    assert one(OntologyFilter("HP:0001166", descendants=False)) == KeyCondition(
+        RECORD_TYPES, "=HP:0001166", "HP:0001166"
+    )
+
+
+@pytest.mark.parametrize("descendants", [True, False])
+def test_an_excluded_term_is_looked_for_as_recorded_absent(descendants: bool) -> None:
+    asked = OntologyFilter("HP:0001166", descendants=descendants, excluded=True, scope="individual")
+    assert one(asked) == KeyCondition(("individual",), "!HP:0001166", "HP:0001166")
+
+
+@pytest.mark.parametrize("term", sorted(SEXES))
+def test_a_sex_is_a_sex_before_it_is_anything_else(term: str) -> None:
+    expected = KeyCondition(("individual",), f"sex={term}", term)
+    assert one(OntologyFilter(term)) == one(OntologyFilter(term, scope="individuals")) == expected
+    assert one(OntologyFilter(term), target="biosample") == expected
+    assert one(OntologyFilter(term, scope="biosample")) == KeyCondition(("biosample",), f"^{term}", term)
+
+
+@pytest.mark.parametrize("term", sorted(ZYGOSITIES))
+def test_a_zygosity_is_asked_of_genotypes_however_it_is_written(term: str) -> None:
+    expected = ZygosityCondition(GROUP_OF_ZYGOSITY[term])
+    assert one(OntologyFilter(term)) == expected
+    assert one(OntologyFilter(term, scope="g_variants"), target="genomicVariant") == expected
+    assert one(AlphanumericFilter(ZYGOSITY, "=", term)) == expected
+
+
+def test_bounds_of_one_field_are_about_one_value() -> None:
+    asked = [AlphanumericFilter(ONSET, operator, value) for operator, value in ((">=", "P1Y"), ("<", "P5Y"))]
+    assert conditions(asked, "individual") == [
+        NumberCondition(("individual",), ONSET, Bound(YEAR, True), Bound(5 * YEAR, False))
+    ]
+
+
+@given(st.lists(st.tuples(st.sampled_from(("<", "<=", ">", ">=")), st.integers(0, 5)), min_size=1, max_size=6))
+def test_several_bounds_allow_what_each_of_them_allows(bounds: list[tuple[str, int]]) -> None:
+    (found,) = conditions([AlphanumericFilter(ONSET, operator, f"P{n}Y") for operator, n in bounds], "individual")
+    assert isinstance(found, NumberCondition)
+    tests = {
+        "<": lambda a, b: a < b, "<=": lambda a, b: a <= b, ">": lambda a, b: a > b, ">=": lambda a, b: a >= b,
+    }  # fmt: skip
+    for halves in range(13):
+        value = halves / 2
+        low, high = found.low, found.high
+        above = low is None or value * YEAR > low.value or (low.inclusive and value * YEAR == low.value)
+        below = high is None or value * YEAR < high.value or (high.inclusive and value * YEAR == high.value)
+        assert (above and below) == all(tests[operator](value, bound) for operator, bound in bounds)
+
+
+def test_bounds_with_different_scopes_stay_apart() -> None:
+    asked = [
+        AlphanumericFilter("collectionMoment", ">", "P1Y", scope="biosample"),
+        AlphanumericFilter(ONSET, "<", "P5Y"),
+    ]
+    assert len(conditions(asked, "individual")) == 2
+
+
+def test_a_field_that_several_entry_types_have_is_that_of_the_one_asked_for() -> None:
+    asked = AlphanumericFilter(FEATURE, "=", "HP:0001166")
+    key = f"{FEATURE}=HP:0001166"
+    assert one(asked) == KeyCondition(("individual",), key, "HP:0001166")
+    assert one(asked, target="biosample") == KeyCondition(("biosample",), key, "HP:0001166")
+    assert one(asked, target="run") == KeyCondition(("individual", "biosample"), key, "HP:0001166")
+
+
+def test_text_is_equal_or_matches_a_pattern_and_may_be_negated() -> None:
+    assert one(AlphanumericFilter("vitalStatus", "=", "ALIVE")) == KeyCondition(("individual",), "vitalStatus=ALIVE")
+    assert one(AlphanumericFilter("vitalStatus", "!", "A%")) == TextCondition(
+        ("individual",), "vitalStatus", "A%", True
+    )
+
+
+def test_twelve_months_are_a_year() -> None:
+    assert one(AlphanumericFilter("ageAtLastEncounter", "=", "P12M")) == one(
+        AlphanumericFilter("ageAtLastEncounter", "=", "P1Y")
+    )
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        CustomFilter("demographic.eyes:blue"),
+        AlphanumericFilter("no.such.field", "=", "1"),
+        AlphanumericFilter("platform", "=", "Illumina", scope="individual"),
+        AlphanumericFilter("vitalStatus", ">", "ALIVE"),
+        AlphanumericFilter("sex", "<", "NCIT:C16576"),
+        AlphanumericFilter("sex", "=", "female"),
+        AlphanumericFilter(ONSET, ">", "five years"),
+        AlphanumericFilter(ONSET, "=", "5"),
+        AlphanumericFilter("runDate", ">=", "yesterday"),
+        AlphanumericFilter(ZYGOSITY, "=", "GENO:0000999"),
+        AlphanumericFilter(ZYGOSITY, "!", "GENO:0000135"),
+        OntologyFilter("HP:0001166", similarity="high"),
+        OntologyFilter("HP:0001166", scope="genomicVariant"),
+        OntologyFilter("HP:0001166", scope="datasets"),
+        OntologyFilter("HP:0001166", scope="nonsense"),
+        OntologyFilter("GENO:0000135", excluded=True),
+    ],
+    ids=repr,
+)
+def test_a_filter_that_means_nothing_here_is_refused_by_name(asked: Filter) -> None:
+    with pytest.raises(UnknownFilter) as caught:
+        conditions([OntologyFilter("HP:0000001"), asked], "individual")
+    assert caught.value.where == asked.id
+    assert caught.value.status == 400

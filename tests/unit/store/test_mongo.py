@@ -1,0 +1,180 @@
+"""Reading: what cannot be found by accident, what is kept in memory, and what a lost database looks like."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from beacon.errors import StoreUnavailable
+from beacon.model.variant import from_vcf, unplaced
+from beacon.store import writer as writer_module
+from beacon.store.base import AllelePredicate, Bound, Segment
+from beacon.store.mongo import MongoStore, _Kept
+from tests.integration.plain_model import like
+from tests.world import Case, Facts, Load, Packet, World, info, open_world
+
+SNV = from_vcf("GRCh38", "1", 101, "A", "G")
+NOWHERE = unplaced("GRCh38", "FBN1", "SO:1000029", "exon 3")
+AGE = "ageAtLastEncounter"
+
+
+@pytest.fixture(scope="module")
+def world(mongo_uri: str) -> Iterator[World]:
+    with open_world(mongo_uri) as made:
+        yield made
+
+
+def segment_of(world: World, dataset: str) -> Segment:
+    return world.run(world.store.datasets())[dataset].segments[0]
+
+
+def found(world: World, segment: Segment, predicate: AllelePredicate) -> int:
+    return len(world.run(world.store.heads(segment, predicate)))
+
+
+TEXTS = (
+    "ALIVE", "", "a.b", "a+b", "(a)", "[a]", "a\\b", "a^b$", "a=b", "a\nb", "a\n", "äöü", "a b-c#d&e~f", "%", "100%",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def texts(world: World) -> Segment:
+    """People whose vital status is each of the texts, in that order."""
+    packets = [Packet(f"p{at}", Facts(texts=(("vitalStatus", text),))) for at, text in enumerate(TEXTS)]
+    return segment_of(world, world.load(Load(packets=tuple(packets))))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from((*TEXTS, "a", "b", ".", "*", "(", "\\")), max_size=3))
+def test_a_pattern_means_its_own_characters_and_nothing_else(world: World, texts: Segment, pieces: list[str]) -> None:
+    pattern = "%".join(pieces)
+    rows = world.run(world.store.text_posting(texts, "individual", "vitalStatus", pattern))
+    assert [TEXTS[row] for row in rows] == [text for text in TEXTS if like(text, pattern)]
+
+
+def test_a_pattern_stays_within_its_field(world: World, texts: Segment) -> None:
+    assert len(world.run(world.store.text_posting(texts, "individual", "vitalStatus", "%"))) == len(TEXTS)
+    for field in ("vital", "vitalStatu.", "", "karyotypicSex"):
+        assert not world.run(world.store.text_posting(texts, "individual", field, "%"))
+
+
+@pytest.fixture(scope="module")
+def ages(world: World) -> Segment:
+    """People of 0 to 9 days, then twenty of 100 days: several documents of numbers, some with one value only."""
+    dataset = world.load()
+    with pytest.MonkeyPatch.context() as patch, world.admin.begin(dataset, info(), lambda _: ()) as writer:
+        patch.setattr(writer_module, "NUMBERS_PER_DOCUMENT", 7)
+        for number in range(30):
+            age = f"P{number}D" if number < 10 else "P100D"
+            writer.individual({"id": f"p{number}", "info": {"timeAtLastEncounter": {"iso8601duration": age}}})
+        writer.publish()
+    return segment_of(world, dataset)
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "number"),
+    [
+        (None, None, 30),
+        (Bound(3, True), Bound(5, True), 3),
+        (Bound(3, False), Bound(5, False), 1),
+        (Bound(3, True), Bound(3, True), 1),
+        (Bound(3, False), Bound(3, True), 0),
+        (Bound(5, True), Bound(3, True), 0),
+        (Bound(100, True), None, 20),
+        (Bound(100, False), None, 0),
+        (None, Bound(100, False), 10),
+        (Bound(9, True), Bound(100, True), 21),
+    ],
+)
+def test_a_range_of_numbers_holds_its_bounds_or_not_over_all_documents(
+    world: World, ages: Segment, low: Bound | None, high: Bound | None, number: int
+) -> None:
+    assert len(world.run(world.store.between(ages, "individual", AGE, low, high))) == number
+
+
+def test_what_has_no_place_is_found_by_gene_and_type_and_never_by_position_or_bases(world: World) -> None:
+    case = Case(NOWHERE, None, "het", ("FBN1",))
+    segment = segment_of(world, world.load(Load(packets=(Packet("ana", Facts(), (), (case,)),))))
+    for predicate in (
+        AllelePredicate(),
+        AllelePredicate(gene="FBN1"),
+        AllelePredicate(types=frozenset({"DEL"}), assembly="GRCh38"),
+        AllelePredicate(ids=(NOWHERE.id,)),
+    ):
+        assert found(world, segment, predicate) == 1
+    for chrom in (None, "1", "X"):
+        for predicate in (
+            AllelePredicate(chrom=chrom, overlap=(0, 1)),
+            AllelePredicate(chrom=chrom, overlap=(-1, 1)),
+            AllelePredicate(chrom=chrom, overlap=(-1, 1), gene="FBN1"),
+            AllelePredicate(chrom=chrom, bracket=(0, 0, 0, 0)),
+            AllelePredicate(chrom=chrom, sequence=(0, "", "")),
+            AllelePredicate(chrom=chrom, start_bases=(0, None, "")),
+            AllelePredicate(chrom=chrom, gene="FBN1", alternate_bases=""),
+            AllelePredicate(chrom=chrom, gene="FBN1", reference_bases="", alternate_bases=""),
+        ):
+            assert found(world, segment, predicate) == 0, predicate
+
+
+def test_a_wildcard_stands_for_bases_and_not_for_symbols(world: World) -> None:
+    alleles = [SNV, from_vcf("GRCh38", "1", 101, "A", "*"), from_vcf("GRCh38", "1", 101, "A", "<DEL>", end=110)]
+    cases = tuple(Case(allele, None, "het") for allele in alleles)
+    segment = segment_of(world, world.load(Load(packets=(Packet("ana", Facts(), (), cases),))))
+    for alternate in ("N", "NNNNN", "NNN"):
+        predicate = AllelePredicate(None, "GRCh38", "1", start_bases=(100, None, alternate))
+        assert found(world, segment, predicate) == (1 if alternate == "N" else 0)
+
+
+def test_alleles_too_long_for_an_index_key_are_found_as_a_whole_and_not_by_half(world: World) -> None:
+    long = from_vcf("GRCh38", "1", 101, "A", "A" + "CG" * 5_000)
+    segment = segment_of(world, world.load(Load(packets=(Packet("ana", Facts(), (), (Case(long, None, "het"),)),))))
+    for start, ref, alt in ((100, "A", long.alt), (101, "", "CG" * 5_000), (99, "TA", "T" + long.alt)):
+        assert found(world, segment, AllelePredicate(None, "GRCh38", "1", sequence=(start, ref, alt))) == 1
+    assert found(world, segment, AllelePredicate(None, "GRCh38", "1", sequence=(100, "A", long.alt[:-2]))) == 0
+
+
+def test_what_was_fetched_twice_at_once_is_kept_and_weighed_once() -> None:
+    async def fetch() -> int:
+        kept = _Kept(100)
+
+        async def make() -> tuple[str, int]:
+            await asyncio.sleep(0)
+            return "value", 40
+
+        for round in range(10):
+            await asyncio.gather(*(kept.get((f"s{round % 2}", "k"), make) for _ in range(5)))
+        return kept._size
+
+    assert asyncio.run(fetch()) == 80
+
+
+def test_the_least_used_is_dropped_when_memory_is_full() -> None:
+    made: list[str] = []
+
+    async def fetch() -> None:
+        kept = _Kept(100)
+        for id in ("a", "b", "a", "c", "a", "b"):
+
+            async def make(id: str = id) -> tuple[str, int]:
+                made.append(id)
+                return id, 50
+
+            assert await kept.get((id, "k"), make) == id
+
+    asyncio.run(fetch())
+    assert made == ["a", "b", "c", "b"]
+
+
+def test_a_database_that_is_gone_is_one_clear_error(world: World) -> None:
+    async def ask() -> Any:
+        store = await MongoStore.open(world.uri, world.database)
+        await store.close()
+        return await store.datasets()
+
+    with pytest.raises(StoreUnavailable):
+        world.run(ask())
