@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 import orjson
@@ -17,7 +18,7 @@ from tests.perf import serving
 from tests.perf.build import Cohort, Say
 from tests.perf.client import Answer, OneClient, crowd, get, post
 from tests.perf.questions import RARE_FILTERS, Asked, Asking, Question, chosen, unlike
-from tests.perf.serving import MemoryWatch, Server
+from tests.perf.serving import MemoryWatch, Server, cpu_seconds, mongod_of
 
 CLIENTS = 32
 _TURN = 10
@@ -39,7 +40,11 @@ class Effort:
 
 @dataclass(frozen=True, slots=True)
 class Median:
-    """One question with one client; times in milliseconds."""
+    """One question with one client; times in milliseconds.
+
+    ``work`` and ``bare_work`` are the processor time of server and MongoDB per request. Where a machine has other
+    things to do, they say more than the medians, which are what the figures are about.
+    """
 
     question: str
     says: str
@@ -47,6 +52,8 @@ class Median:
     limit: float
     ours: float
     bare: float
+    work: float
+    bare_work: float
     asked: int
     wrong: tuple[str, ...]
 
@@ -96,6 +103,22 @@ class Findings:
         return memory and all(m.passed for m in self.medians) and (self.crowd is None or self.crowd.passed)
 
 
+class _Work:
+    """Adds up the processor time of some processes while in the context."""
+
+    def __init__(self, processes: tuple[int, ...]) -> None:
+        self.processes = processes
+        self.seconds = 0.0
+
+    def __enter__(self) -> None:
+        self.seconds -= cpu_seconds(self.processes)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.seconds += cpu_seconds(self.processes)
+
+
 @contextmanager
 def _without_pauses() -> Iterator[None]:
     gc.collect()
@@ -121,11 +144,12 @@ def measure(cohort: Cohort, names: Sequence[str], effort: Effort, folder: Path, 
     """Start site and floor, ask everything, and return what was found."""
     findings = Findings(cohort.size.name)
     arguments = cohort.uri, cohort.database, effort.workers, folder
+    mongod = mongod_of(folder)
     with serving.site(*arguments) as site, serving.floors(*arguments) as floor:
         asking = Asking(cohort.truth, np.random.default_rng(), find_rare_filter(site) or RARE_FILTERS[0])
         watch = MemoryWatch(site.workers)
         for question in chosen(names, cohort.truth):
-            median = one_client(question, asking, site, floor, effort, watch)
+            median = one_client(question, asking, site, floor, mongod, effort, watch)
             findings.medians.append(median)
             say(line(median))
         findings.memory_alone = watch.most
@@ -138,7 +162,13 @@ def measure(cohort: Cohort, names: Sequence[str], effort: Effort, folder: Path, 
 
 
 def one_client(
-    question: Question, asking: Asking, site: Server, floor: Server, effort: Effort, watch: MemoryWatch
+    question: Question,
+    asking: Asking,
+    site: Server,
+    floor: Server,
+    mongod: tuple[int, ...],
+    effort: Effort,
+    watch: MemoryWatch,
 ) -> Median:
     """Ask one question with one client, and the floor by turns."""
     asked = unlike(question, asking, effort.requests + _WARM)
@@ -148,13 +178,14 @@ def one_client(
         wrong = [*_wrong(asked, warm)]
         answers: list[Answer] = []
         times: list[float] = []
-        sizes = [len(answer.body) for answer in warm] or [0]
+        ours_cpu, bare_cpu = _Work((*site.workers, *mongod)), _Work((*floor.workers, *mongod))
         for begin in range(len(warm), len(asked), _TURN):
             turn = range(begin, min(begin + _TURN, len(asked)))
-            given = [client.ask(number, ours[number]) for number in turn]
-            sizes = [len(answer.body) for answer in given]
-            requests = [_bare(question, asking, asked[number], size) for number, size in zip(turn, sizes, strict=True)]
-            times += [bare.ask(number, request).seconds for number, request in enumerate(requests)]
+            with ours_cpu:
+                given = [client.ask(number, ours[number]) for number in turn]
+            requests = [_bare(question, asking, asked[answer.request], len(answer.body)) for answer in given]
+            with bare_cpu:
+                times += [bare.ask(number, request).seconds for number, request in enumerate(requests)]
             answers += given
             watch.look()
     wrong += _wrong(asked, answers)
@@ -165,6 +196,8 @@ def one_client(
         question.limit,
         1000 * statistics.median(answer.seconds for answer in answers),
         1000 * statistics.median(times),
+        1000 * ours_cpu.seconds / len(answers),
+        1000 * bare_cpu.seconds / len(answers),
         len(answers),
         tuple(wrong),
     )
@@ -232,11 +265,15 @@ def line(median: Median) -> str:
         verdict = "refused"
     return (
         f"{median.says:<52} {median.ours:9.2f} {median.floor} {median.bare:7.2f} {median.ratio:8.2f}"
-        f" {median.limit:6.1f}  {verdict}"
+        f" {median.limit:6.1f} {median.work:9.2f} {median.bare_work:9.2f}"
+        f" {median.work / median.bare_work:6.2f}  {verdict}"
     )
 
 
-HEADING = f"{'question':<52} {'ours, ms':>9} {'floor, ms':>9} {'ratio':>8} {'limit':>6}"
+HEADING = (
+    f"{'question':<52} {'ours, ms':>9} {'floor, ms':>9} {'ratio':>8} {'limit':>6} {'CPU, ms':>9} {'floor':>9}"
+    f" {'ratio':>6}"
+)
 
 
 def table(findings: Findings) -> str:

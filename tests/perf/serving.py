@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,6 +110,26 @@ def memory(process: int) -> float:
         if line.startswith("Pss:"):
             return int(line.split()[1]) / 1000
     raise OSError(f"no Pss of process {process}")
+
+
+def cpu_seconds(processes: Iterable[int]) -> float:
+    """Return the processor time that processes have used so far, all their threads together (Linux)."""
+    total = 0
+    for process in processes:
+        for thread in Path(f"/proc/{process}/task").iterdir():
+            with suppress(OSError):  # it has just ended
+                total += int((thread / "schedstat").read_text().split()[0])
+    return total / 1e9
+
+
+def mongod_of(folder: Path) -> tuple[int, ...]:
+    """Return the processes of the embedded MongoDB that keeps its data in a folder (Linux)."""
+    found = []
+    for place in Path("/proc").iterdir():
+        with suppress(OSError):
+            if place.name.isdigit() and (place / "cwd").samefile(folder / "mongo"):
+                found.append(int(place.name))
+    return tuple(found)
 
 
 class MemoryWatch:
