@@ -89,9 +89,7 @@ def _add(entries: Entries, row: Field, value: Any, absent: bool, ancestors: Ance
             entries.numbers.append((row.id, number))
 
 
-def _add_term(
-    entries: Entries, row: Field, term: str, label: str, absent: bool, ancestors: Ancestors
-) -> None:
+def _add_term(entries: Entries, row: Field, term: str, label: str, absent: bool, ancestors: Ancestors) -> None:
     for name in ("", row.id) if row.everyday else (row.id,):
         if absent:
             entries.keys[f"{name}{ABSENT}{term}"] = label
