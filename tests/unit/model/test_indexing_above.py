@@ -1,0 +1,42 @@
+"""Ancestors may be added to an index afterwards: it makes no difference to what is found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from beacon.model.entry_types import ENTRY_TYPES
+from beacon.model.indexing import index_entries, keys_above
+
+INDIVIDUAL = ENTRY_TYPES["individual"]
+PARENTS = {"HP:5": ("HP:2", "HP:3"), "HP:4": ("HP:2",), "HP:3": ("HP:1",), "HP:2": ("HP:1",), "HP:1": ()}
+
+
+def ancestors(term: str) -> tuple[str, ...]:
+    found: set[str] = set()
+    for parent in PARENTS.get(term, ()):
+        found |= {parent, *ancestors(parent)}
+    return tuple(sorted(found))
+
+
+def people(terms: st.SearchStrategy[str]) -> st.SearchStrategy[dict[str, Any]]:
+    """People with some features, severities, a disease stage and a text; some features were looked for in vain."""
+    features = st.builds(
+        lambda term, severity, absent: {"featureType": {"id": term}, "severity": {"id": severity}, "excluded": absent},
+        terms, terms, st.booleans(),
+    )  # fmt: skip
+    return st.builds(
+        lambda listed, stage, text: {
+            "phenotypicFeatures": listed, "diseases": [{"stage": {"id": stage}}], "karyotypicSex": text,
+        },
+        st.lists(features, max_size=4), terms, st.sampled_from(["XX", "X^HP:5", "=^HP:4", "!HP:4^HP:5", "^"]),
+    )  # fmt: skip
+
+
+@given(people(st.sampled_from([*PARENTS, "MONDO:1"])))
+def test_keys_of_ancestors_added_afterwards_are_those_of_indexing_with_ancestors(person: dict[str, Any]) -> None:
+    alone = index_entries(INDIVIDUAL, person, lambda _: ()).keys
+    later = {higher for key in alone for higher in keys_above(key, ancestors)}
+    assert alone.keys() | later == index_entries(INDIVIDUAL, person, ancestors).keys.keys()

@@ -1,0 +1,59 @@
+"""Batches on their way into MongoDB: all arrive, a failure is told, and after the end nothing comes any more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+from pymongo.errors import BulkWriteError
+
+from beacon.store.batches import MOST_BYTES, MOST_DOCUMENTS, Batches
+
+
+@pytest.fixture
+def db(mongo_uri: str, database_name: str) -> Iterator[Database[dict[str, Any]]]:
+    with MongoClient[dict[str, Any]](mongo_uri) as client:
+        yield client[database_name]
+
+
+def test_everything_that_was_added_is_there_after_flushing(db: Database[dict[str, Any]]) -> None:
+    batches = Batches(db)
+    many = 3 * MOST_DOCUMENTS + 7
+    for number in range(many):
+        batches.add("some", {"_id": number})
+        batches.add("others", {"_id": number})
+    batches.flush()
+    batches.close()
+    assert db["some"].count_documents({}) == db["others"].count_documents({}) == many
+
+
+def test_large_documents_are_sent_before_there_are_many(db: Database[dict[str, Any]]) -> None:
+    batches = Batches(db)
+    for number in range(12):
+        batches.add("some", {"_id": number, "data": b"x" * (MOST_BYTES // 3)}, MOST_BYTES // 3)
+    batches.flush()
+    batches.close()
+    assert db["some"].count_documents({}) == 12
+
+
+def test_a_batch_that_failed_is_told_at_the_latest_when_flushing(db: Database[dict[str, Any]]) -> None:
+    batches = Batches(db)
+    for number in (1, 2, 1):
+        batches.add("some", {"_id": number})
+    with pytest.raises(BulkWriteError):
+        batches.flush()
+    batches.close()
+
+
+def test_nothing_arrives_after_closing(db: Database[dict[str, Any]]) -> None:
+    batches = Batches(db)
+    for number in range(8 * MOST_DOCUMENTS + 1):
+        batches.add("some", {"_id": number})
+    batches.close()
+    arrived = db["some"].count_documents({})
+    assert arrived <= 8 * MOST_DOCUMENTS
+    db["some"].delete_many({})
+    assert db["some"].count_documents({}) == 0
