@@ -34,6 +34,8 @@ from tests.world import (
     open_world,
 )  # fmt: skip
 
+pytestmark = pytest.mark.timeout(300)
+
 T = TypeVar("T")
 
 # --- a small world ------------------------------------------------------------------------------------------------
