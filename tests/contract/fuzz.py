@@ -98,9 +98,11 @@ async def fuzz(
     """Send at least ``cases`` requests made from ``document`` to the Beacon at ``url``."""
     source, report = folder / "openapi.json", folder / "report.json"
     source.write_bytes(orjson.dumps(document))
+    # Some operations have fewer different requests than that, so the others get a few more.
+    each = math.ceil(1.25 * cases / operations(document))
     command = [
         sys.executable, "-m", "schemathesis.cli", "run", str(source), "--url", url, "--phases", "fuzzing",
-        "--max-examples", str(math.ceil(cases / operations(document))), "--seed", str(seed), "--workers", "2",
+        "--max-examples", str(each), "--seed", str(seed), "--workers", "2",
         "--checks", ",".join(CHECKS), "--continue-on-failure", "--no-shrink", "--suppress-health-check", "all",
         "--report", "json", "--report-json-path", str(report), "--warnings", "off", "--request-timeout", "60",
     ]  # fmt: skip

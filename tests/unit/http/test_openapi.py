@@ -14,8 +14,10 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from beacon.app import running
+from beacon.errors import SkerryError
 from beacon.http.handlers import ROOT
 from beacon.http.openapi import document
+from beacon.http.openapi_parts import STATUSES
 from beacon.http.routes import routes
 from beacon.model.entry_types import ENTRY_TYPES
 from beacon.settings import Issuer, Limits, Listen, Mongo, SiteSettings
@@ -54,6 +56,14 @@ def test_it_names_every_route_and_no_other() -> None:
     served = {(route.method, route.path) for route in routes() if route.path not in UNSAID}
     assert said == served
     assert len(said) == 140
+
+
+def test_every_status_that_a_question_can_end_with_is_declared() -> None:
+    def statuses(error: type[SkerryError]) -> set[int]:
+        return {error.status}.union(*map(statuses, error.__subclasses__()))
+
+    answered = statuses(SkerryError) - {500, 405}  # a fault of ours, and a method that a path does not have
+    assert answered == set(STATUSES)
 
 
 def test_every_reference_leads_somewhere_inside_it() -> None:
