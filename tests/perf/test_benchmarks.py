@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import orjson
 import pytest
 
 from beacon.auth.policy import decide
@@ -130,3 +131,29 @@ def test_the_cohort_answers_everybody_with_records(database: tuple[str, str, Tru
         policy = admin.dataset(DATASET).policy
     (decision,) = decide({DATASET: policy}, ANONYMOUS, wanted=None)
     assert decision.granularity.label == "record"
+
+
+@pytest.mark.parametrize("name", sorted(_NEEDS_FREQUENCY))
+def test_the_truth_about_rare_alleles_is_what_counting_one_by_one_gives(
+    name: str, database: tuple[str, str, Truth]
+) -> None:
+    truth = database[2]
+    carried = np.zeros((SIZE.alleles, SIZE.people), np.bool_)
+    for at in range(SIZE.alleles):
+        calls = truth.calls(at)
+        carried[at, calls.het] = carried[at, calls.hom] = True
+    found = []
+    for one in unlike(QUESTIONS[name], Asking(truth, np.random.default_rng(11)), 12):
+        query = orjson.loads(one.body)["query"]
+        place = query["requestParameters"]["g_variant"]
+        ill = truth.people.disease == int(query["filters"][0]["id"].removeprefix("OMIM:9"))
+        if "geneId" in place:
+            gene = next(gene for gene in truth.places.genes if gene.symbol == place["geneId"])
+            there = np.isin(np.arange(SIZE.alleles), np.arange(gene.first, gene.stop))
+        else:
+            there = (truth.places.start < place["end"][0]) & (truth.places.end > place["start"][0])
+        chosen = carried[there & (truth.count / truth.number <= RARE)][:, ill]
+        number = int(chosen.any(axis=0 if "ill" in name.split("-", maxsplit=1)[0] else 1).sum())
+        found.append(number)
+        assert one.check({"responseSummary": {"exists": number > 0, "numTotalResults": number}}) is None
+    assert max(found) > 0
