@@ -34,7 +34,15 @@ PHENOPACKET = Representation(
     frozenset({"ga4gh-phenopacket-individual-v0.1", "ga4gh-phenopacket-v2.0.0", "phenopacket-v2", "phenopacket"}),
 )
 
-ALTERNATIVES: Mapping[str, tuple[Representation, ...]] = {"individual": (PHENOPACKET,)}
+VRS = Representation(
+    "ga4gh-vrs-v1.3",
+    "The default schema, with the variation in VRS 1.3 wherever that can say it exactly",
+    "https://github.com/ga4gh/vrs/blob/1.3.0/schema/vrs.json",
+    "v1.3",
+    frozenset({"vrs-v1.3", "vrs-1.3", "vrs13", "vrs"}),
+)
+
+ALTERNATIVES: Mapping[str, tuple[Representation, ...]] = {"individual": (PHENOPACKET,), "genomicVariant": (VRS,)}
 """Beyond the default schema, by entry type id."""
 
 

@@ -19,6 +19,7 @@ from beacon.model import ontology
 from beacon.model.access import DatasetPolicy, Decision, Granularity
 from beacon.model.calls import GROUPS
 from beacon.model.query import Query
+from beacon.model.representations import VRS, representation
 from beacon.model.result import DatasetResult
 from beacon.privacy.rules import needed, threshold_applies
 from beacon.query import joins, variants
@@ -26,6 +27,7 @@ from beacon.query.filters import Condition, KeyCondition, NumberCondition, TextC
 from beacon.query.joins import Selection
 from beacon.query.plan import Plan, plan
 from beacon.query.settle import settled
+from beacon.query.variant_records import write
 from beacon.store.base import COLUMN, AllelePredicate, Dataset, Segment, Store
 
 MAX_PAGE = 1_000
@@ -160,7 +162,8 @@ class _Evaluation:
             bearers = await variants.bearers(self.store, self.dataset, found, self.plan.groups, columns)
             people = await self._people(COLUMN, bearers)
         if self.depth is Granularity.RECORD:
-            records = await variants.write(self.store, self.dataset, found, *self.bounds(), columns)
+            as_vrs = representation("genomicVariant", self.query.requested_schemas) is VRS
+            records = await write(self.store, self.dataset, found, *self.bounds(), columns, as_vrs=as_vrs)
         return self._made(len(found), records, people)
 
     def _unrestricted(self) -> bool:

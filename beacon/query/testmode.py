@@ -13,13 +13,14 @@ from typing import Any
 
 import orjson
 
+from beacon.model import protein
 from beacon.model.access import Asker, Decision, Granularity, Level
 from beacon.model.bases import pattern
 from beacon.model.entry_types import ENTRY_TYPES, RECORD_TYPES, ZYGOSITY, Field, FieldKind
 from beacon.model.indexing import ABSENT, BELOW, RECORDED, Entries, as_number, index_entries
 from beacon.model.phenopacket import phenopacket
 from beacon.model.query import AlphanumericFilter, Anchor, Filter, OntologyFilter, Query, VariantQuery
-from beacon.model.representations import PHENOPACKET, representation
+from beacon.model.representations import PHENOPACKET, VRS, representation
 from beacon.model.result import DatasetResult
 from beacon.model.sample_data import (
     ANCESTORS,
@@ -35,6 +36,7 @@ from beacon.model.sample_data import (
     zygosity,
 )
 from beacon.model.variant import matching_types, minimal, variation
+from beacon.query.identifiers import in_vrs
 from beacon.query.plan import plan
 from beacon.store.base import AllelePredicate
 
@@ -96,7 +98,8 @@ def _records(
 ) -> Iterable[Mapping[str, Any]]:
     kind = query.entry_type
     if kind == "genomicVariant":
-        return [_variant_record(variant, carriers) for variant, carriers in found]
+        as_vrs = representation(kind, query.requested_schemas) == VRS
+        return [_variant_record(variant, carriers, as_vrs=as_vrs) for variant, carriers in found]
     if kind == "dataset":
         return [dataset()] if chosen else []
     if kind == "cohort":
@@ -107,14 +110,15 @@ def _records(
     return [person.records[kind] for person in held]
 
 
-def _variant_record(variant: SampleVariant, carriers: Sequence[str]) -> dict[str, Any]:
+def _variant_record(variant: SampleVariant, carriers: Sequence[str], *, as_vrs: bool) -> dict[str, Any]:
     cases = []
     for person in people():
         for id, state in variant.carriers:
             if id == person.id and id in carriers:
                 own = {f"{kind}Id": person.records[kind]["id"] for kind in RECORD_TYPES}
                 cases.append(own | {"zygosity": zygosity(state)})
-    about = {"variantInternalId": variant.allele.id, "variation": variation(variant.allele)}
+    said = (in_vrs(variant.allele, None, None, None) if as_vrs else None) or variation(variant.allele)
+    about = {"variantInternalId": variant.allele.id, "variation": said}
     return about | variant.body | {"caseLevelData": cases}
 
 
@@ -218,11 +222,12 @@ def _matches(variant: SampleVariant, asked: VariantQuery | None, alleles: Allele
         asked.assembly in (None, allele.assembly),
         asked.chrom in (None, allele.chrom),
         asked.gene is None or asked.gene in molecular["geneIds"],
-        asked.aminoacid_change is None or asked.aminoacid_change in molecular.get("aminoacidChanges", ()),
+        asked.aminoacid_change is None
+        or protein.change(asked.aminoacid_change) in map(protein.change, molecular.get("aminoacidChanges", ())),
         types is None or not types.isdisjoint(allele.types),
         asked.min_length is None or (allele.length or 0) >= asked.min_length,
         asked.max_length is None or (allele.length or 0) <= asked.max_length,
-        asked.mate is None,
+        asked.mate in (None, allele.mate),
         asked.short_form is None or _is_named(variant, alleles),
         _is_there(variant, asked),
     )

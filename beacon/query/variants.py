@@ -1,4 +1,4 @@
-"""Alleles and those who carry them: which match, whose they are, and how one is written down."""
+"""Alleles and those who carry them: which match, and whose they are."""
 
 from __future__ import annotations
 
@@ -8,24 +8,14 @@ from functools import reduce
 from typing import Any
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from beacon.model.calls import GROUP_OF_ZYGOSITY, GROUPS
-from beacon.model.entry_types import ZYGOSITIES
-from beacon.model.records import unite
-from beacon.model.variant import variation
 from beacon.query.joins import Selection
 from beacon.query.plan import Plan
-from beacon.store.base import COLUMN, AllelePredicate, Dataset, Segment, Store, StoredAllele
-from beacon.store.blocks import Calls, Heads
-
-MAX_CASES = 5_000
-"""At most this many case-level entries are written per variant; their true number is always stated."""
-
-_ZYGOSITY_OF_GROUP = {group: {"id": id, "label": ZYGOSITIES[id]} for id, group in GROUP_OF_ZYGOSITY.items()}
-_COUNTS = {"het": "heterozygous", "hom": "homozygous", "hemi": "hemizygous", "other": "zygosityNotStated"}
+from beacon.store.base import COLUMN, AllelePredicate, Dataset, Segment, Store
+from beacon.store.blocks import Heads
 
 
 async def carriers(store: Store, dataset: Dataset, plan: Plan) -> list[Selection]:
@@ -212,175 +202,3 @@ def as_mask(columns: BitMap, size: int) -> NDArray[np.bool_]:
     mask = np.zeros(size, np.bool_)
     mask[np.array(columns, np.uint32)] = True
     return mask
-
-
-async def write(
-    store: Store, dataset: Dataset, found: Found, begin: int, stop: int, columns: Selection | None
-) -> tuple[bytes, ...]:
-    """Return a page of variants as encoded Beacon records, case-level data of ``columns`` (or of all) included."""
-    page = found.page(begin, stop)
-    wanted: dict[int, list[tuple[int, int]]] = {}
-    for places in page:
-        for number, block, row in places:
-            wanted.setdefault(number, []).append((block, row))
-    writers = {
-        number: await _SegmentPage.fetch(store, dataset, dataset.segments[number], places, columns)
-        for number, places in wanted.items()
-    }
-    return tuple(
-        _encode([(writers[number], writers[number].alleles[block, row]) for number, block, row in places])
-        for places in page
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _SegmentPage:
-    """What is needed to write the alleles of one page that lie in one segment."""
-
-    segment: Segment
-    alleles: dict[tuple[int, int], StoredAllele]
-    calls: dict[int, Calls]
-    live: BitMap
-    allowed: BitMap
-    persons: NDArray[np.uint32]
-    samples: NDArray[np.uint32]
-    person_names: dict[int, str]
-    sample_names: dict[int, str]
-    own: dict[str, NDArray[np.int64]]
-    own_names: dict[str, dict[int, str]]
-    cases: dict[tuple[str, int], list[dict[str, Any]]]
-
-    @classmethod
-    async def fetch(
-        cls, store: Store, dataset: Dataset, segment: Segment, places: list[tuple[int, int]], columns: Selection | None
-    ) -> _SegmentPage:
-        listed = await store.alleles(segment, places)
-        calls = await store.calls(segment, sorted({block for block, _ in places}))
-        live = segment.live.get(COLUMN, BitMap())
-        allowed = live if columns is None else columns.get(segment.id, BitMap())
-        links = await store.links(segment, COLUMN)
-        shown = BitMap()
-        for block, row in places:
-            shown |= BitMap(calls[block].carriers(row).tolist()) & allowed
-        at = np.array(shown, np.uint32)
-        own = {kind: await store.column_rows(segment, kind) for kind in ("run", "analysis")}
-        own_names = {
-            kind: await store.record_ids(segment, kind, [int(row) for row in rows[at] if row >= 0])
-            for kind, rows in own.items()
-        } if len(at) else {"run": {}, "analysis": {}}  # fmt: skip
-        return cls(
-            segment, {(stored.block, stored.row): stored for stored in listed}, calls, live, allowed,
-            links.persons, links.samples,
-            await store.names(dataset.id, "individual", np.unique(links.persons[at]).tolist()),
-            await store.names(dataset.id, "biosample", np.unique(links.samples[at]).tolist()),
-            own, own_names,
-            await store.cases(segment, [stored.id for stored in listed]),
-        )  # fmt: skip
-
-    def holds(self, stored: StoredAllele) -> bool:
-        """Whether somebody live carries the allele here, or nobody ever did."""
-        carriers = BitMap(self.calls[stored.block].carriers(stored.row).tolist())
-        return not carriers or bool(carriers & self.live)
-
-    def people(self, columns: BitMap) -> BitMap:
-        """Return the ordinals of the people these columns are samples of."""
-        return BitMap(self.persons[np.array(columns, np.uint32)])
-
-    def columns_of_others(self, people: BitMap) -> BitMap:
-        """Return the live columns of everybody but these people."""
-        columns = np.array(self.live, np.uint32)
-        return BitMap(columns[~np.isin(self.persons[columns], np.array(people, np.uint32))])
-
-    def entries(self, stored: StoredAllele, seen: set[tuple[str, str]]) -> list[dict[str, Any]]:
-        """Return the case-level entries of an allele for people not yet ``seen``; most people have one."""
-        listed = []
-        calls = self.calls[stored.block]
-        for group in GROUPS:
-            for column in BitMap(calls.group(group, stored.row).tolist()) & self.allowed:
-                entry = self._entry(column, group)
-                who = (entry["individualId"], entry["biosampleId"])
-                if who in seen:
-                    continue
-                seen.add(who)
-                details = self.cases.get((stored.id, column)) or [{}]
-                listed += [entry | detail for detail in details]
-        return listed
-
-    def _entry(self, column: int, group: str) -> dict[str, Any]:
-        entry: dict[str, Any] = {
-            "biosampleId": self.sample_names[int(self.samples[column])],
-            "individualId": self.person_names[int(self.persons[column])],
-        }
-        for kind, rows in self.own.items():
-            row = int(rows[column]) if len(rows) else -1
-            if row >= 0:
-                entry[f"{kind}Id"] = self.own_names[kind][row]
-        if group in _ZYGOSITY_OF_GROUP:
-            entry["zygosity"] = _ZYGOSITY_OF_GROUP[group]
-        return entry
-
-
-def _encode(parts: list[tuple[_SegmentPage, StoredAllele]]) -> bytes:
-    """Write one variant from all segments that hold it: bodies united, each person counted once."""
-    stored = parts[0][1]
-    parts = [(page, part) for page, part in parts if page.holds(part)]
-    body: dict[str, Any] = {}
-    for _, part in parts:
-        unite(body, orjson.loads(part.body))
-    counts = _Counts()
-    entries: list[dict[str, Any]] = []
-    seen: set[tuple[str, str]] = set()
-    # Counted genotypes first: where somebody is in several segments, they tell most.
-    for page, part in sorted(parts, key=lambda item: not item[0].calls[item[1].block].counted(item[1].row)):
-        counts.add(page, part)
-        entries += page.entries(part, seen)
-    info = body.setdefault("info", {}) | {"placed": stored.allele.placed} | counts.info()
-    if entries:
-        info["caseLevelTotal"] = len(entries)
-        body["caseLevelData"] = entries[:MAX_CASES]
-    body["info"] = info
-    return orjson.dumps({"variantInternalId": stored.id, "variation": variation(stored.allele)} | body)
-
-
-class _Counts:
-    """Carriers, allele count and number of one variant over its segments, each person in one of them only."""
-
-    def __init__(self) -> None:
-        self.groups = dict.fromkeys(GROUPS, 0)
-        self.count = self.number = 0
-        self.genotyped = self.counted = False
-        self._carriers = BitMap()
-        self._counted = BitMap()
-        self._missing = BitMap()
-
-    def add(self, page: _SegmentPage, stored: StoredAllele) -> None:
-        calls, row = page.calls[stored.block], stored.row
-        if not calls.genotyped(row):
-            return
-        self.genotyped = True
-        for group in GROUPS:
-            columns = BitMap(calls.group(group, row).tolist()) & page.live
-            people = page.people(columns) - self._carriers
-            self.groups[group] += len(people)
-            self._carriers |= people
-        if calls.counted(row):
-            self.counted = True
-            columns = page.columns_of_others(self._counted)
-            _, count, number = calls.tally(row, columns)
-            self.count += count
-            self.number += number
-            missing = calls.shared("missing", row) & columns
-            self._missing |= page.people(missing)
-            self._counted |= page.people(columns - missing)
-
-    def info(self) -> dict[str, Any]:
-        if not self.genotyped:
-            return {}
-        genotypes = {
-            name: self.groups[group] for group, name in _COUNTS.items() if self.groups[group] or group != "other"
-        }
-        info: dict[str, Any] = {"carriers": sum(self.groups.values()), "genotypes": genotypes}
-        if self.counted:
-            genotypes["missing"] = len(self._missing - self._counted)
-            info |= {"alleleCount": self.count, "alleleNumber": self.number}
-        return info
