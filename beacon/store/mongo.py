@@ -107,7 +107,7 @@ class MongoStore:
         return self._gate
 
     async def ping(self) -> None:
-        """Make sure that the database answers, past the gate. Raises ``StoreUnavailable``; the caller sets a deadline."""
+        """Ask the database for a sign of life, past the gate; the caller sets a deadline. Raises ``StoreUnavailable``."""
         try:
             await self._db.command("ping")
         except PyMongoError as error:
