@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from beacon.auth.assertion import public_jwks, signing_key
 from beacon.auth.policy import policy_for
 from beacon.model.access import DatasetPolicy, Granularity, Level
-from beacon.settings import Issuer, Listen, NetworkSettings, Node, Peer, SiteSettings
+from beacon.settings import Issuer, Limits, Listen, NetworkSettings, Node, Peer, SiteSettings
 from beacon.store.admin import Admin
 from loaders.pipeline import load_phenopackets
 from loaders.synthetic import Cohort, generate, write
@@ -32,6 +32,7 @@ R = TypeVar("R")
 
 AUDIENCE = "tests"
 NETWORK = "test.network"
+PATIENCE = 240.0
 OPEN = policy_for(Level.PUBLIC, Granularity.RECORD)
 HIDDEN = "hidden"
 """A fourth dataset, of people that no other one has."""
@@ -119,8 +120,16 @@ def trust(issuer: DemonstrationIssuer) -> Issuer:
 
 
 def site_settings(name: str, issuer: DemonstrationIssuer | None = None, node: Node | None = None) -> SiteSettings:
-    """Return the settings of a site for tests; it believes the issuer and the network's node, where given."""
-    return SiteSettings(id=name, issuers=(trust(issuer),) if issuer else (), nodes=(node,) if node else ())
+    """Return the settings of a site for tests; it believes the issuer and the network's node, where given.
+
+    Questions have minutes, since machines that run tests are busy.
+    """
+    return SiteSettings(
+        id=name,
+        issuers=(trust(issuer),) if issuer else (),
+        nodes=(node,) if node else (),
+        limits=Limits(query_seconds=PATIENCE),
+    )
 
 
 @asynccontextmanager
@@ -129,7 +138,7 @@ async def serve_network(
     *,
     issuer: DemonstrationIssuer | None = None,
     key_file: Path | None = None,
-    deadline_seconds: float = 30.0,
+    deadline_seconds: float = PATIENCE,
 ) -> AsyncIterator[Site]:
     """Serve a network over members by id and address; it is asked like a site."""
     settings = NetworkSettings(

@@ -26,6 +26,8 @@ from beacon.store.embedded import mongodb
 from tests.contract import official
 from tests.integration.cohort import Databases, body, free_port
 
+pytestmark = pytest.mark.timeout(300)
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -15,6 +15,8 @@ import pytest
 from loaders.synthetic import Question
 from tests.integration.cohort import Databases
 
+pytestmark = pytest.mark.timeout(300)
+
 ROOT = Path(__file__).parents[2]
 QUESTION = "individuals-HP:0001626"
 SITES = {"Aurora Hospital": "site-a", "Borealis Biobank": "site-b", "Calyx Genome Project": "site-c"}

@@ -19,7 +19,7 @@ from loaders.synthetic import Question
 from tests.integration.cohort import OPEN, Databases, free_port, serve_network, site_settings
 from tests.integration.conftest import Site, serve_site
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 
 @dataclass(frozen=True, slots=True)

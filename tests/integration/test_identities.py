@@ -32,7 +32,7 @@ from tests.integration.cohort import (
 )
 from tests.integration.conftest import Site, serve_site
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
 
 REQUESTS = int(os.environ.get("SKERRY_TEST_REQUESTS", "2000"))
 """How many requests are put to one site, 64 at a time; the network gets a quarter of them."""
@@ -151,7 +151,7 @@ async def network(databases: Databases, tmp_path_factory: pytest.TempPathFactory
             settings = site_settings(name, node=identity.node)
             context = serve_site(databases.uri, databases.name(name), settings)
             peers[name] = (await stack.enter_async_context(context)).url
-        context = serve_network(peers, issuer=issuer, key_file=identity.key_file, deadline_seconds=60)
+        context = serve_network(peers, issuer=issuer, key_file=identity.key_file)
         yield World(await stack.enter_async_context(context), tokens(issuer), databases)
 
 
@@ -175,12 +175,24 @@ async def check_mixed(world: World, requests: int) -> None:
     chance.shuffle(mixed)
     together = await each(mixed, lambda pair: world.ask(*pair), AT_ONCE)
     assert len(together) == requests
-    wrong = [pair for pair, given in zip(mixed, together, strict=True) if given != alone[pair]]
-    assert not wrong, (len(wrong), wrong[0], alone[wrong[0]])
+    wrong = [
+        (pair, difference(alone[pair], given))
+        for pair, given in zip(mixed, together, strict=True)
+        if given != alone[pair]
+    ]
+    assert not wrong, f"{len(wrong)} answers are others' or wrong; the first: {wrong[0]}"
     differing = sum(len({alone[ask, person].raw for person in PEOPLE}) == len(PEOPLE) for ask in asks)
     assert differing >= len(asks) / 2, f"of {len(asks)} questions {differing} have three different answers"
     statuses = Counter(given.status for given in alone.values())
     assert statuses[200] > len(alone) / 2 and len(statuses) > 2
+
+
+def difference(alone: Answer, together: Answer) -> str:
+    """Show where two answers part."""
+    if (alone.status, alone.headers) != (together.status, together.headers):
+        return f"{alone.status} {alone.headers} against {together.status} {together.headers} {together.raw[:500]!r}"
+    at = next(n for n, pair in enumerate(zip(alone.raw, together.raw, strict=False)) if len(set(pair)) > 1)
+    return f"from byte {at}: {alone.raw[at - 200 : at + 200]!r} against {together.raw[at - 200 : at + 200]!r}"
 
 
 async def known_ids(world: World) -> dict[str, list[str]]:

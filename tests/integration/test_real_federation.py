@@ -22,7 +22,7 @@ from tests.integration.cohort import OPEN, serve_network, site_settings
 from tests.integration.conftest import Site, drop, serve_site
 from tests.integration.test_real_phenopackets import COUNTED_FROM_RECORDS, question
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 SITES = ("one", "two", "three")
 VCF = "1000G_chr22_10.5-11.0Mb_GRCh38_2548samples.vcf.gz"
