@@ -191,6 +191,7 @@ _BY_CODE = {
     "bad_request": CANNOT_ANSWER,  # this node found the request good; the member has other limits or an older version
     "unknown_filter": CANNOT_ANSWER,
     "cannot_answer": CANNOT_ANSWER,
+    "needs_reference": CANNOT_ANSWER,
     "too_large": CANNOT_ANSWER,
     "query_timeout": TIMEOUT,
 }

@@ -56,6 +56,7 @@ def test_plain_answers_are_hits_and_noes() -> None:
     [
         (400, "unknown_filter", "cannot_answer"),
         (400, "cannot_answer", "cannot_answer"),
+        (400, "needs_reference", "cannot_answer"),
         (400, None, "invalid"),
         (401, "unauthenticated", "denied"),
         (401, None, "denied"),
