@@ -107,7 +107,7 @@ class MongoStore:
         return self._gate
 
     async def ping(self) -> None:
-        """Ask the database for a sign of life, past the gate; the caller sets a deadline. Raises ``StoreUnavailable``."""
+        """Ask the database for a sign of life, past the gate. Raises ``StoreUnavailable``."""
         try:
             await self._db.command("ping")
         except PyMongoError as error:
