@@ -51,6 +51,10 @@ async def _find(db: AsyncDatabase[Document], segment: str, predicate: AllelePred
     if predicate.positional:
         return await _from_heads(db, segment, predicate)
     where = _conditions(segment, predicate)
+    if predicate.overlap is not None and not predicate.pointed:
+        # An index over starts alone would be read from the chromosome's beginning; the blocks know both ends.
+        blocks = db["blocks"].find(_near(segment, predicate), {"n": 1, "_id": 0})
+        where["n"] = {"$in": [block["n"] async for block in blocks]}
     wanted = {"c": 1, "b": 1, "e": 1, "i": 1, "n": 1, "row": 1, "nc": 1, "_id": 0}
     rows = []
     async for part in db["alleles"].find(where, wanted):
@@ -59,7 +63,8 @@ async def _find(db: AsyncDatabase[Document], segment: str, predicate: AllelePred
     return Heads.build(rows)
 
 
-async def _from_heads(db: AsyncDatabase[Document], segment: str, predicate: AllelePredicate) -> Heads:
+def _near(segment: str, predicate: AllelePredicate) -> Document:
+    """Return the conditions of position, which hold for alleles and for the blocks that have some like it."""
     where: Document = {"s": segment}
     if predicate.assembly is not None:
         where["a"] = predicate.assembly
@@ -67,6 +72,11 @@ async def _from_heads(db: AsyncDatabase[Document], segment: str, predicate: Alle
         where["c"] = _PLACED if predicate.chrom is None else predicate.chrom
     if predicate.overlap is not None:
         where |= {"b": {"$lt": predicate.overlap[1]}, "e": {"$gt": predicate.overlap[0]}}
+    return where
+
+
+async def _from_heads(db: AsyncDatabase[Document], segment: str, predicate: AllelePredicate) -> Heads:
+    where = _near(segment, predicate)
     parts: list[tuple[str, int, dict[str, Any]]] = [
         (block["c"], block["n"], unpack(block["head"]))
         async for block in db["blocks"].find(where, {"c": 1, "n": 1, "head": 1})
@@ -95,16 +105,10 @@ async def _from_heads(db: AsyncDatabase[Document], segment: str, predicate: Alle
 
 
 def _conditions(segment: str, predicate: AllelePredicate) -> Document:
-    where: Document = {"s": segment}
+    where = _near(segment, predicate)
     alternatives: list[list[Document]] = []
     if predicate.ids is not None:
         where["i"] = {"$in": list(predicate.ids)}
-    if predicate.assembly is not None:
-        where["a"] = predicate.assembly
-    if not predicate.placeless:
-        where["c"] = _PLACED if predicate.chrom is None else predicate.chrom
-    if predicate.overlap is not None:
-        where |= {"b": {"$lt": predicate.overlap[1]}, "e": {"$gt": predicate.overlap[0]}}
     if predicate.bracket is not None:
         first, last, end_first, end_last = predicate.bracket
         where |= {"b": {"$gte": first, "$lte": last}, "e": {"$gte": end_first, "$lte": end_last}}

@@ -118,6 +118,12 @@ class AllelePredicate:
         return all(part is None for part in (*asked, self.reference_bases, self.alternate_bases))
 
     @property
+    def pointed(self) -> bool:
+        """Whether something other than position leads to few alleles at once."""
+        asked = (self.ids, self.sequence, self.start_bases, self.gene, self.aminoacid_change, self.mate, self.vrs)
+        return any(part is not None for part in asked)
+
+    @property
     def positional(self) -> bool:
         """Whether position alone decides, so that block heads suffice."""
         return self == AllelePredicate(assembly=self.assembly, chrom=self.chrom, overlap=self.overlap)
