@@ -5,12 +5,13 @@ The request id lives in a context variable for log lines alone; no answer may ev
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TextIO
+
+import orjson
 
 from beacon.settings import Log
 
@@ -34,7 +35,7 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
         extra = {name: value for name, value in vars(record).items() if name not in _STANDARD and name not in line}
-        return json.dumps(line | extra, default=str, ensure_ascii=False)
+        return orjson.dumps(line | extra, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
 class PlainFormatter(logging.Formatter):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 import uuid
@@ -43,6 +42,9 @@ HEADERS = {
     "Server": "skerry",
 }
 """On every answer: it is this asker's alone, and says nothing of what it was made with."""
+
+
+_BUFFERED_BYTES = 16_384
 
 
 @web.middleware
@@ -125,9 +127,11 @@ async def _identify(request: web.Request, door: Door) -> None:
         return
     settings = door.settings
     address = client_address(request, settings.listen)
+    principal = ANONYMOUS
     try:
-        async with asyncio.timeout(settings.limits.query_seconds):
-            principal = await door.verifier.principal(_authorization(request))
+        if (authorization := _authorization(request)) is not None:
+            async with asyncio.timeout(settings.limits.query_seconds):
+                principal = await door.verifier.principal(authorization)
     except Unauthenticated:
         charge(door.buckets, ANONYMOUS, address, settings.rate, settings.nodes)
         raise
@@ -163,14 +167,18 @@ def _too_large(most: int) -> TooLarge:
 
 async def _send(request: web.Request, response: web.StreamResponse, seconds: float) -> None:
     """Send the answer, for as long as the client takes it; one that does not loses its connection."""
-    with contextlib.suppress(ConnectionError):  # aiohttp finds it closed, and ends it
-        try:
-            async with asyncio.timeout(seconds):
-                await response.prepare(request)
-                await response.write_eof()
-        except TimeoutError:
-            if request.transport is not None:
-                request.transport.abort()
+    try:
+        await response.prepare(request)
+        if isinstance(response, web.Response) and (response.content_length or 0) < _BUFFERED_BYTES:
+            await response.write_eof()  # goes into the connection's buffer, without waiting for anybody
+            return
+        async with asyncio.timeout(seconds):
+            await response.write_eof()
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()
+    except ConnectionError:  # aiohttp finds it closed, and ends it
+        return
 
 
 def _refusal(request: web.Request, error: SkerryError) -> web.Response:

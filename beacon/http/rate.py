@@ -7,6 +7,7 @@ answers. Two workers that count the same asker at the same instant may give a to
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import ipaddress
 import math
@@ -88,6 +89,7 @@ def charge(buckets: Buckets, principal: Principal, address: str, rate: Rate, nod
             raise TooOften(f"You ask too often; ask again in {seconds} s.", retry_seconds=seconds)
 
 
+@functools.lru_cache(maxsize=4096)
 def network_of(address: str) -> str:
     """Return what one client can be told by: its IPv4 address, or the /64 network that its IPv6 address is in."""
     try:
