@@ -112,18 +112,6 @@ def _conditions(segment: str, predicate: AllelePredicate) -> Document:
     if predicate.bracket is not None:
         first, last, end_first, end_last = predicate.bracket
         where |= {"b": {"$gte": first, "$lte": last}, "e": {"$gte": end_first, "$lte": end_last}}
-    if predicate.sequence is not None:
-        spelled = [_exactly(*minimal(*predicate.sequence))]
-        if predicate.leftmost is not None:
-            spelled.append(_exactly(*predicate.leftmost))
-        if predicate.vrs is not None:
-            spelled.append({"v": predicate.vrs})
-        if len(spelled) == 1:
-            where |= spelled[0]
-        else:
-            alternatives.append(spelled)
-    elif predicate.vrs is not None:
-        where["v"] = predicate.vrs
     if predicate.start_bases is not None:
         alternatives.append(_spellings(*predicate.start_bases))
     if predicate.reference_bases is not None or predicate.alternate_bases is not None:
@@ -141,7 +129,19 @@ def _conditions(segment: str, predicate: AllelePredicate) -> Document:
         where["m"] = predicate.mate
     if alternatives:
         where["$and"] = [{"$or": options} for options in alternatives]
-    return where
+    spelled = _spelled(predicate)
+    # Each with all the rest, since MongoDB looks into an index of some documents only for a whole question.
+    return where | spelled[0] if len(spelled) == 1 else {"$or": [where | one for one in spelled]}
+
+
+def _spelled(predicate: AllelePredicate) -> list[Document]:
+    """Return conditions of which an allele meets one if it is the one asked for; an empty one where none is."""
+    spelled = [] if predicate.sequence is None else [_exactly(*minimal(*predicate.sequence))]
+    if predicate.leftmost is not None:
+        spelled.append(_exactly(*predicate.leftmost))
+    if predicate.vrs is not None:
+        spelled.append({"v": predicate.vrs})
+    return [one for at, one in enumerate(spelled) if one not in spelled[:at]] or [{}]
 
 
 def _exactly(start: int, ref: str, alt: str) -> Document:

@@ -22,6 +22,7 @@ from pymongo import UpdateOne
 from pymongo.database import Database
 
 from beacon.errors import LoadError
+from beacon.model.bases import may_agree
 from beacon.model.edit import Contradiction, Edit, Normal, normal
 from beacon.model.genome import Reference
 from beacon.model.variant import Allele, is_sequence
@@ -48,7 +49,8 @@ def cut(chunks: Mapping[str, bytes], reference: Reference, start: int, end: int)
     if any(id not in chunks for id in wanted):
         return None
     begin = start // CHUNK * CHUNK
-    return b"".join(chunks[id] for id in wanted)[start - begin : end - begin].decode()
+    whole = chunks[wanted[0]] if len(wanted) == 1 else b"".join(chunks[id] for id in wanted)
+    return whole[start - begin : end - begin].decode()
 
 
 def decode_reference(document: Document) -> Reference:
@@ -161,7 +163,11 @@ class Namer:
 
     def _normal(self, reference: Reference, allele: Allele) -> Normal | None:
         start, ref, alt = allele.minimal
-        asking = normal(Edit(start, start + len(ref), ref, alt), reference.length)
+        end = start + len(ref)
+        if ref and alt:  # most alleles: nothing can be moved
+            there = self._bases(reference, start, end) if end <= reference.length else None
+            return Normal(start, ref, alt) if there is not None and all(map(may_agree, ref, there)) else None
+        asking = normal(Edit(start, end, ref, alt), reference.length)
         try:
             wanted = next(asking)
             while True:
