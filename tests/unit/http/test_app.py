@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
@@ -75,6 +76,25 @@ async def test_a_certificate_makes_it_https(mongo_uri: str, database_name: str, 
         assert address.startswith("https://")
         async with aiohttp.ClientSession() as session, session.get(address, ssl=trust) as response:
             assert response.status == 200
+
+
+async def test_whoever_speaks_no_tls_is_turned_away_and_others_are_answered(
+    mongo_uri: str, database_name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cert, key = certificate(tmp_path)
+    settings = with_database(replace(SETTINGS, listen=Listen(port=0, tls_cert=cert, tls_key=key)), database_name)
+    trust = ssl.create_default_context(cafile=str(cert))
+    async with running(settings, mongo_uri) as address, aiohttp.ClientSession() as session:
+        port = int(address.rpartition(":")[2].partition("/")[0])
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /api HTTP/1.1\r\nHost: x\r\n\r\n")
+        async with asyncio.timeout(5):
+            with contextlib.suppress(ConnectionError):
+                assert b"HTTP" not in await reader.read()
+        writer.close()
+        async with session.get(address, ssl=trust) as response:
+            assert response.status == 200
+    assert "Traceback" not in caplog.text
 
 
 async def test_a_certificate_that_cannot_be_used_is_named(mongo_uri: str, database_name: str, tmp_path: Path) -> None:
