@@ -154,9 +154,15 @@ _ANALYSIS_FIELDS = (
 )
 
 ZYGOSITY = "caseLevelData.zygosity"
-"""The one variant field answered from genotypes rather than from an index."""
+"""Answered from genotypes rather than from an index."""
 
-_VARIANT_FIELDS = (Field(ZYGOSITY, FieldKind.ONTOLOGY, "Zygosity", everyday=True, closed=frozenset(ZYGOSITIES)),)
+FREQUENCY = "alleleFrequency"
+"""Allele count over allele number among the dataset's people, counted when asked, so not from an index either."""
+
+_VARIANT_FIELDS = (
+    Field(ZYGOSITY, FieldKind.ONTOLOGY, "Zygosity", everyday=True, closed=frozenset(ZYGOSITIES)),
+    _number(FREQUENCY, "Frequency of the allele in the dataset"),
+)
 
 
 def _schema(folder: str) -> str:

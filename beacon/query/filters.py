@@ -6,6 +6,7 @@ question mean the same thing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from beacon.model.calls import GROUP_OF_ZYGOSITY
 from beacon.model.entry_types import CLOSED_TERMS, ENTRY_TYPES, RECORD_TYPES, ZYGOSITY, Field, FieldKind, entry_type_id
 from beacon.model.indexing import ABSENT, BELOW, RECORDED, as_number
 from beacon.model.query import AlphanumericFilter, CustomFilter, Filter, OntologyFilter
-from beacon.store.base import Bound
+from beacon.store.base import Bound, Range
 
 _RANGES = ("<", ">", "<=", ">=")
 
@@ -49,6 +50,11 @@ class NumberCondition:
     low: Bound | None
     high: Bound | None
     negated: bool = False
+
+    @property
+    def range(self) -> Range:
+        """The numbers that are meant."""
+        return Range(self.low, self.high, self.negated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +148,7 @@ def _comparable(item: AlphanumericFilter, field: Field) -> float | None:
         except ValueError:
             value = None
     number = as_number(field.kind, value)
-    if number is None:
+    if number is None or not math.isfinite(number):
         raise UnknownFilter(
             f"{item.value!r} is not a {field.kind} that {item.id!r} can be compared with", where=item.id
         )

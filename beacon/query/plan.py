@@ -9,11 +9,11 @@ from beacon.model import protein
 from beacon.model.bases import ambiguous
 from beacon.model.calls import GROUPS
 from beacon.model.edit import Edit
-from beacon.model.entry_types import ENTRY_TYPES
+from beacon.model.entry_types import ENTRY_TYPES, FREQUENCY
 from beacon.model.query import Anchor, Query, VariantQuery
 from beacon.model.variant import matching_types
 from beacon.query import short_form
-from beacon.query.filters import Condition, ZygosityCondition, conditions
+from beacon.query.filters import Condition, NumberCondition, ZygosityCondition, conditions
 from beacon.query.short_form import ShortForm
 from beacon.store.base import AllelePredicate
 
@@ -47,6 +47,7 @@ def plan(query: Query) -> Plan:
     target = "individual" if ENTRY_TYPES[query.entry_type].collection else query.entry_type
     found = conditions(query.filters, target)
     groups = tuple((item.group,) for item in found if isinstance(item, ZygosityCondition))
+    frequency = tuple(item.range for item in found if isinstance(item, NumberCondition) and item.field == FREQUENCY)
     edit = text = None
     alleles = None
     if query.variant is not None:
@@ -61,15 +62,21 @@ def plan(query: Query) -> Plan:
         alleles = AllelePredicate(ids=(anchor.id,))
     if alleles is None and (groups or query.entry_type == "genomicVariant"):
         alleles = AllelePredicate()
+    if frequency:
+        alleles = replace(alleles or AllelePredicate(), frequency=frequency)
     return Plan(
         query.entry_type,
         anchor,
-        tuple(item for item in found if not isinstance(item, ZygosityCondition)),
+        tuple(item for item in found if not _of_alleles(item)),
         alleles,
         groups or (GROUPS,),
         edit,
         text,
     )
+
+
+def _of_alleles(item: Condition) -> bool:
+    return isinstance(item, ZygosityCondition) or (isinstance(item, NumberCondition) and item.field == FREQUENCY)
 
 
 def _short_form(asked: VariantQuery) -> ShortForm | None:

@@ -11,12 +11,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import orjson
 
 from beacon.model import protein
 from beacon.model.access import Asker, Decision, Granularity, Level
 from beacon.model.bases import pattern
-from beacon.model.entry_types import ENTRY_TYPES, RECORD_TYPES, ZYGOSITY, Field, FieldKind
+from beacon.model.entry_types import ENTRY_TYPES, FREQUENCY, RECORD_TYPES, ZYGOSITIES, ZYGOSITY, Field, FieldKind
 from beacon.model.indexing import ABSENT, BELOW, RECORDED, Entries, as_number, index_entries
 from beacon.model.phenopacket import phenopacket
 from beacon.model.query import AlphanumericFilter, Anchor, Filter, OntologyFilter, Query, VariantQuery
@@ -64,15 +65,16 @@ def answer(query: Query) -> DatasetResult:
     for item in query.filters:
         if states := _zygosity(item):
             zygosities.append(states)
-        else:
+        elif item.id != FREQUENCY:
             chosen &= {person.id for person in people() if _fits(person, item)}
     found = [
         (variant, carriers)
         for variant in variants()
         if _matches(variant, query.variant, alleles) and _is_anchor(variant, query.anchor)
+        if alleles is None or all(wanted.holds(np.array([_frequency(variant)])).all() for wanted in alleles.frequency)
         if (carriers := _carriers(variant, zygosities, chosen))
     ]
-    if query.variant is not None or zygosities:
+    if query.variant is not None or zygosities or (alleles is not None and alleles.frequency):
         chosen &= {id for _, carriers in found for id in carriers}
     records = [orjson.dumps(record) for record in _records(query, chosen, found)]
     begin = query.pagination.skip * query.pagination.limit
@@ -149,6 +151,11 @@ def _carriers(variant: SampleVariant, zygosities: Sequence[set[str]], chosen: se
         return []
     wanted: set[str] = set().union(*zygosities)
     return [id for id, state in held if not zygosities or state in wanted]
+
+
+def _frequency(variant: SampleVariant) -> float:
+    copies = sum(2 if ZYGOSITIES[state] == "homozygous" else 1 for _, state in variant.carriers)
+    return copies / (2 * len(people()))
 
 
 def _zygosity(item: Filter) -> set[str] | None:

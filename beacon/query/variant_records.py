@@ -16,9 +16,10 @@ from beacon.model.entry_types import ZYGOSITIES
 from beacon.model.genome import Reference
 from beacon.model.records import unite
 from beacon.model.variant import variation
+from beacon.query.carrying import as_mask
 from beacon.query.identifiers import identifiers, in_vrs
 from beacon.query.joins import Selection
-from beacon.query.variants import Found, as_mask
+from beacon.query.variants import Found
 from beacon.store.base import COLUMN, Dataset, Segment, Store, StoredAllele
 from beacon.store.blocks import Calls
 

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from beacon.model.calls import GROUP_OF_ZYGOSITY, GROUPS
+from beacon.query.carrying import alive, blocks, carried_in
+from beacon.query.frequency import as_frequent
 from beacon.query.joins import Selection
 from beacon.query.plan import Plan
-from beacon.store.base import COLUMN, AllelePredicate, Dataset, Segment, Store
+from beacon.store.base import COLUMN, AllelePredicate, Dataset, Store
 from beacon.store.blocks import Heads
 
 
@@ -26,7 +28,7 @@ async def carriers(store: Store, dataset: Dataset, plan: Plan) -> list[Selection
     found: list[Selection] = [{segment.id: BitMap() for segment in dataset.segments} for _ in plan.groups]
     for segment, heads in zip(dataset.segments, await _matching(store, dataset, plan.alleles), strict=True):
         live = segment.live.get(COLUMN, BitMap())
-        async for calls, _, rows in _blocks(store, segment, heads if live else Heads.build(())):
+        async for calls, _, rows in blocks(store, segment, heads if live else Heads.build(())):
             for selection, groups in zip(found, plan.groups, strict=True):
                 columns = np.flatnonzero(calls.union(rows, groups)).astype(np.uint32)
                 selection[segment.id] |= BitMap(columns) & live
@@ -39,7 +41,15 @@ async def _any_of_group(store: Store, dataset: Dataset, groups: tuple[str, ...])
 
 
 async def _matching(store: Store, dataset: Dataset, predicate: AllelePredicate) -> list[Heads]:
-    """Return the matching alleles of each segment.
+    """Return the matching alleles of each segment."""
+    heads = await _written(store, dataset, replace(predicate, frequency=()))
+    if not predicate.frequency:
+        return heads
+    return await as_frequent(store, dataset, heads, predicate.frequency)
+
+
+async def _written(store: Store, dataset: Dataset, predicate: AllelePredicate) -> list[Heads]:
+    """Return the alleles of each segment that are written as asked.
 
     What a variant's records say of it (its genes, its effects) holds for the variant: one that matches in any
     segment matches in all that have it, so that answers do not depend on how files were split into loads.
@@ -55,7 +65,7 @@ async def _matching(store: Store, dataset: Dataset, predicate: AllelePredicate) 
         listed = []
         for segment in dataset.segments:
             heads = await store.heads(segment, alone)
-            heads = heads.pick(await _live(store, segment, heads))
+            heads = heads.pick(await alive(store, segment, heads))
             listed.append(heads.key)
             for code, chrom in enumerate(heads.names):
                 here = heads.pick(heads.chrom == code)
@@ -74,24 +84,6 @@ async def _matching(store: Store, dataset: Dataset, predicate: AllelePredicate) 
         heads = Heads.joined(near) if near else Heads.build(())
         everywhere.append(heads.pick(np.isin(heads.key, wanted)))
     return everywhere
-
-
-async def _live(store: Store, segment: Segment, heads: Heads) -> NDArray[np.bool_]:
-    """Say which alleles somebody live carries, or nobody ever carried."""
-    live: NDArray[np.bool_] = (await _carried(store, segment, heads, (GROUPS,), None))[0]
-    return live
-
-
-async def _blocks(store: Store, segment: Segment, heads: Heads, at_once: int = 16) -> Any:
-    """Yield (calls, positions within ``heads``, rows) block by block."""
-    order = np.argsort(heads.block, kind="stable")
-    numbers, begins = np.unique(heads.block[order], return_index=True)
-    parts = np.split(order, begins[1:]) if len(numbers) else []
-    for begin in range(0, len(numbers), at_once):
-        wanted = numbers[begin : begin + at_once]
-        calls = await store.calls(segment, wanted.tolist())
-        for number, positions in zip(wanted.tolist(), parts[begin : begin + at_once], strict=True):
-            yield calls[number], positions, heads.row[positions]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +130,7 @@ async def find(store: Store, dataset: Dataset, plan: Plan, columns: Selection | 
     assert plan.alleles is not None
     heads = await _matching(store, dataset, plan.alleles)
     carried = [
-        await _carried(store, segment, part, plan.groups, columns)
+        await carried_in(store, segment, part, plan.groups, columns)
         for segment, part in zip(dataset.segments, heads, strict=True)
     ]
     names = sorted({name for part in heads for name in part.names})
@@ -161,28 +153,6 @@ def _joined(parts: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
     return np.concatenate([np.empty(0, dtype), *parts]).astype(dtype, copy=False)
 
 
-async def _carried(
-    store: Store, segment: Segment, heads: Heads, groups: tuple[tuple[str, ...], ...], columns: Selection | None
-) -> NDArray[np.bool_]:
-    """Say for each group asked for (rows) and allele (columns) whether somebody live, within ``columns``, carries it.
-
-    An allele that nobody carried even when it was loaded (a site without genotypes, AC 0) is data of the
-    segment and counts as carried, unless the question is about carriers.
-    """
-    carried = np.zeros((len(groups), len(heads)), np.bool_)
-    if columns is None and groups == (GROUPS,):
-        carried[0] = True if segment.whole else ~heads.carried
-        allowed = BitMap() if segment.whole else segment.live.get(COLUMN, BitMap())
-    else:
-        allowed = segment.live.get(COLUMN, BitMap()) if columns is None else columns.get(segment.id, BitMap())
-    if allowed:
-        async for calls, positions, rows in _blocks(store, segment, heads):
-            mask = as_mask(allowed, calls.columns)
-            for number, wanted in enumerate(groups):
-                carried[number, positions] |= calls.carried_by(rows, mask, wanted)
-    return carried
-
-
 async def bearers(
     store: Store, dataset: Dataset, found: Found, groups: tuple[tuple[str, ...], ...], columns: Selection | None
 ) -> Selection:
@@ -192,13 +162,6 @@ async def bearers(
     for number, segment in enumerate(dataset.segments):
         allowed = segment.live.get(COLUMN, BitMap()) if columns is None else columns.get(segment.id, BitMap())
         bearing[segment.id] = BitMap()
-        async for calls, _, rows in _blocks(store, segment, found.within(number) if allowed else Heads.build(())):
+        async for calls, _, rows in blocks(store, segment, found.within(number) if allowed else Heads.build(())):
             bearing[segment.id] |= BitMap(np.flatnonzero(calls.union(rows, wanted)).astype(np.uint32)) & allowed
     return bearing
-
-
-def as_mask(columns: BitMap, size: int) -> NDArray[np.bool_]:
-    """Return columns as a mask of ``size``."""
-    mask = np.zeros(size, np.bool_)
-    mask[np.array(columns, np.uint32)] = True
-    return mask

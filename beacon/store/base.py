@@ -77,6 +77,30 @@ class Dataset:
     assemblies: tuple[str, ...] = ()
 
 
+class Bound(NamedTuple):
+    """One end of a range of numbers."""
+
+    value: float
+    inclusive: bool
+
+
+class Range(NamedTuple):
+    """Numbers between two bounds, each None where open; ``negated``: all others, and where there is no number."""
+
+    low: Bound | None = None
+    high: Bound | None = None
+    negated: bool = False
+
+    def holds(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Say of each value whether it is meant; NaN stands for no number."""
+        found = ~np.isnan(values)
+        if self.low is not None:
+            found &= values >= self.low.value if self.low.inclusive else values > self.low.value
+        if self.high is not None:
+            found &= values <= self.high.value if self.high.inclusive else values < self.high.value
+        return ~found if self.negated else found
+
+
 @dataclass(frozen=True, slots=True)
 class AllelePredicate:
     """Which alleles are meant, as conditions that must all hold. Coordinates 0-based half-open.
@@ -89,6 +113,9 @@ class AllelePredicate:
     ``leftmost``: another place for the allele of ``sequence`` (start, ref, alt, minimal). ``vrs``: its VRS id, which
     does as well; alone, the allele of that id. ``gene``: annotated with the gene under this name or one of
     ``gene_names``, or overlapping one of ``gene_places``.
+
+    ``frequency``: allele count over allele number lies in each of these ranges. That is a property of the variant in
+    its whole dataset, counted over live columns only (``beacon.query.frequency``); ``Store.heads`` leaves it open.
     """
 
     ids: tuple[str, ...] | None = None
@@ -110,6 +137,7 @@ class AllelePredicate:
     leftmost: tuple[int, str, str] | None = None
     gene_names: frozenset[str] = frozenset()
     gene_places: tuple[Place, ...] = ()
+    frequency: tuple[Range, ...] = ()
 
     @property
     def placeless(self) -> bool:
@@ -127,13 +155,6 @@ class AllelePredicate:
     def positional(self) -> bool:
         """Whether position alone decides, so that block heads suffice."""
         return self == AllelePredicate(assembly=self.assembly, chrom=self.chrom, overlap=self.overlap)
-
-
-class Bound(NamedTuple):
-    """One end of a range of numbers."""
-
-    value: float
-    inclusive: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from beacon.model.entry_types import CLOSED_TERMS, ENTRY_TYPES, RECORD_TYPES, ZYGOSITY, FieldKind
+from beacon.model.entry_types import CLOSED_TERMS, ENTRY_TYPES, FREQUENCY, RECORD_TYPES, ZYGOSITY, FieldKind
 from beacon.model.query import AlphanumericFilter, Filter, OntologyFilter, Query, VariantQuery
 from beacon.model.variant import Allele, matching_types
 from tests.world import CALLS, Case, Facts, Load, Sequenced, ancestors
@@ -207,7 +207,8 @@ class Model:
 
     def _asks_variants(self, query: Query) -> bool:
         anchored = query.anchor is not None and query.anchor.entry_type == "genomicVariant"
-        return query.variant is not None or anchored or _groups(query.filters) != [GROUPS]
+        of_alleles = any(item.id == FREQUENCY for item in query.filters)
+        return query.variant is not None or anchored or of_alleles or _groups(query.filters) != [GROUPS]
 
     def _narrowed(self, query: Query) -> bool:
         """Whether anything but the variant itself chooses people, samples or genotypes."""
@@ -220,6 +221,9 @@ class Model:
         for part in self.parts:
             if not part.groups or any(column.live for column in part.groups):
                 parts.setdefault(part.allele.id, []).append(part)
+        for item in query.filters:
+            if isinstance(item, AlphanumericFilter) and item.id == FREQUENCY:
+                parts = {id: held for id, held in parts.items() if _is_as_frequent(held, item)}
         if query.anchor and query.anchor.entry_type == "genomicVariant":
             return {id: held for id, held in parts.items() if id == query.anchor.id}
         asked = query.variant or VariantQuery()
@@ -298,7 +302,17 @@ def _groups(filters: Sequence[Filter]) -> list[tuple[str, ...]]:
 
 
 def _record_filters(filters: Sequence[Filter]) -> list[Filter]:
-    return [item for item in filters if not _is_zygosity(item)]
+    return [item for item in filters if not _is_zygosity(item) and item.id != FREQUENCY]
+
+
+def _is_as_frequent(parts: list[Part], item: AlphanumericFilter) -> bool:
+    """Whether copies among calls are as many as asked; without calls there is no frequency, which only ``!`` finds."""
+    told = _told(parts, None)
+    if not told.get("number"):
+        return item.operator == "!"
+    share, asked = told["count"] / told["number"], float(item.value)
+    tests = {"=": share == asked, "!": share != asked, "<": share < asked, ">": share > asked}
+    return bool((tests | {"<=": share <= asked, ">=": share >= asked})[item.operator])
 
 
 def _kinds(item: Filter, target: str) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 from hypothesis import strategies as st
 
 from beacon.model.access import Granularity
-from beacon.model.entry_types import ENTRY_TYPES, ZYGOSITY
+from beacon.model.entry_types import ENTRY_TYPES, FREQUENCY, ZYGOSITY
 from beacon.model.query import AlphanumericFilter, Anchor, Filter, OntologyFilter, Pagination, Query, VariantQuery
 from beacon.model.variant import from_vcf, unplaced
 from tests.integration.plain_model import GROUP, GROUPS, Answer, Model
@@ -174,7 +174,11 @@ class Dice:
         )
 
     def filter(self) -> Filter:
-        return self.one(*[self.term] * 3, *[self.comparison] * 2, self.zygosity)()
+        return self.one(*[self.term] * 6, *[self.comparison] * 4, *[self.zygosity] * 2, self.frequency)()
+
+    def frequency(self) -> Filter:
+        share = self.one("0", "0.1", "0.25", "0.5", "0.75", "1")
+        return AlphanumericFilter(FREQUENCY, self.one("=", "!", "<", ">", "<=", ">=", "<=", ">"), share)
 
     def zygosity(self) -> Filter:
         term = self.one(*GROUP)
