@@ -7,9 +7,13 @@ from typing import Any
 import pytest
 
 from beacon.model.entry_types import ENTRY_TYPES
+from network.zoo.answers import people
+from network.zoo.behaviour import healthy, replying
 from tests.contract import official
 from tests.network.conftest import Start
-from tests.network.members import ZOO, Group, healthy, people, replying
+from tests.network.members import Group
+
+HTML = replying(b"<html><body>It works!</body></html>", content_type="text/html")
 
 
 def terms(*ids: str) -> dict[str, Any]:
@@ -62,7 +66,7 @@ async def test_every_path_of_the_map_is_served(members: Group, start: Start) -> 
 async def test_filtering_terms_are_everybodys_with_who_has_what(members: Group, start: Start) -> None:
     await members.add("a", replying(terms("HP:0000001", "HP:0000002")))
     await members.add("b", replying(terms("HP:0000002")))
-    await members.add("c", ZOO["html"][0])
+    await members.add("c", HTML)
     network = await start({name: member.url for name, member in members.members.items()})
     reply = await network.send("GET", "/filtering_terms")
     rows = reply.body["response"]["filteringTerms"]
@@ -74,7 +78,7 @@ async def test_filtering_terms_are_everybodys_with_who_has_what(members: Group, 
 
 
 async def test_where_no_member_gives_its_terms_the_answer_is_an_error(members: Group, start: Start) -> None:
-    await members.add("a", ZOO["html"][0])
+    await members.add("a", HTML)
     network = await start({"a": members.members["a"].url})
     reply = await network.send("GET", "/filtering_terms")
     assert (reply.status, reply.outcomes) == (502, {"a": "invalid"})

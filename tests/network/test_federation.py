@@ -6,22 +6,13 @@ import asyncio
 import time
 
 import pytest
-from aiohttp import web
 
+from network.zoo import ANIMALS, HEALTHY, open_zoo
+from network.zoo.answers import answer, people
+from network.zoo.behaviour import error, hanging, healthy, replying
+from network.zoo.running import serving
 from tests.network.conftest import DEADLINE, SLACK, Start
-from tests.network.members import (
-    ZOO,
-    Group,
-    answer,
-    error,
-    hanging,
-    healthy,
-    people,
-    raw,
-    replying,
-    serving,
-    stopped,
-)
+from tests.network.members import Group
 
 HIT = healthy({"ds1": people("P1", "P2"), "ds2": people("P3")})
 MISS = healthy({"ds1": []})
@@ -68,51 +59,39 @@ async def test_the_finest_granularity_that_was_released_is_the_answers(members: 
     assert "resultsCount" not in reply.sets["yes-or-no", "ds"]
 
 
-async def test_all_members_that_misbehave_at_once_leave_the_healthy_answers_whole(members: Group, start: Start) -> None:
-    await members.add("healthy", HIT)
-    for name, (handler, _) in ZOO.items():
-        await members.add(name, handler)
-    canary = await members.add("canary", HIT)
-    moved = await members.add("moved", _redirecting(canary.url))
-    canary_url = members.members.pop("canary").url
-    async with raw(b"SSH-2.0-OpenSSH_9.6\r\n") as not_http, raw(b"") as closing:
-        urls = {name: member.url for name, member in members.members.items()}
-        urls |= {"stopped": stopped().url, "not-http": not_http.url, "closing": closing.url}
-        network = await start(urls)
+@pytest.mark.parametrize("granularity", ["boolean", "record"])
+async def test_all_members_that_misbehave_at_once_leave_the_healthy_answers_whole(
+    granularity: str, start: Start
+) -> None:
+    async with open_zoo() as zoo:
+        network = await start({name: member.url for name, member in zoo.members.items()})
         began = time.perf_counter()
-        reply = await network.ask()
+        reply = await network.ask(granularity=granularity)
         took = time.perf_counter() - began
-    expected = {name: outcome for name, (_, outcome) in ZOO.items()}
-    expected |= {"healthy": "hit", "stopped": "unreachable", "not-http": "invalid", "closing": "unreachable"}
-    assert reply.outcomes == expected | {"moved": "invalid"}
+    expected = {animal.name: animal.expected(granularity) for animal in ANIMALS.values()}
+    assert reply.outcomes == dict.fromkeys(HEALTHY, "hit") | expected
     assert took < DEADLINE + SLACK
-    assert reply.body["responseSummary"]["numTotalResults"] == 3
-    assert reply.body["info"]["interval"] == [3, None]
-    assert set(reply.sets) == {("healthy", "ds1"), ("healthy", "ds2")}
-    assert [len(row["results"]) for row in reply.sets.values()] == [2, 1]
-    assert canary_url
-    assert canary.seen == []
-    assert moved.seen
+    listed = {key: row for key, row in reply.sets.items() if key[0] in HEALTHY}
+    assert set(listed) == {(name, dataset) for name, sets in HEALTHY.items() for dataset in sets}
+    if granularity == "record":
+        assert {key: [row["id"] for row in one["results"]] for key, one in listed.items()} == {
+            (name, dataset): [row["id"] for row in rows]
+            for name, sets in HEALTHY.items()
+            for dataset, rows in sets.items()
+        }
+    assert zoo.members["redirect-to-a-stranger"].seen
+    assert zoo.stranger.seen == []
 
 
-def _redirecting(target: str):  # type: ignore[no-untyped-def]  # a handler made here alone
-    async def handle(request: web.Request) -> web.StreamResponse:
-        raise web.HTTPTemporaryRedirect(f"{target}/individuals")
-
-    return handle
-
-
-@pytest.mark.parametrize("name", [*ZOO, "stopped"])
+@pytest.mark.parametrize("name", [name for name, animal in ANIMALS.items() if animal.expected("count") != "hit"])
 async def test_a_member_that_failed_is_never_shown_as_no(name: str, members: Group, start: Start) -> None:
     await members.add("no", MISS)
-    if name in ZOO:
-        await members.add(name, ZOO[name][0])
-    url = members.members[name].url if name in ZOO else stopped().url
-    expected = ZOO[name][1] if name in ZOO else "unreachable"
+    expected = ANIMALS[name].expected("count")
     # Whatever does not hang is told at once; a busy machine may take longer over it than a short deadline.
     deadline = DEADLINE if expected == "timeout" else 20.0
-    network = await start({"no": members.members["no"].url, name: url}, deadline_seconds=deadline)
-    reply = await network.ask(granularity="count")
+    async with open_zoo([name]) as zoo:
+        urls = {"no": members.members["no"].url, name: zoo.members[name].url}
+        reply = await (await start(urls, deadline_seconds=deadline)).ask(granularity="count")
     assert reply.status == (504 if expected == "timeout" else 502)
     assert reply.body["error"]["errorCode"] == reply.status
     assert reply.outcomes == {"no": "no_hit", name: expected}

@@ -20,8 +20,10 @@ from beacon.model.access import Granularity, Level, Person
 from beacon.settings import Issuer, NetworkSettings, Node, Peer
 from network.app import create_network
 from network.issuer import DemonstrationIssuer, running_issuer
+from network.zoo.answers import people
+from network.zoo.behaviour import healthy, redirecting
 from tests.network.conftest import Network, Start
-from tests.network.members import Group, Handler, Member, healthy, people
+from tests.network.members import Group
 
 AUDIENCE = "test.network"
 
@@ -41,13 +43,6 @@ def key_file(tmp_path: Path) -> Path:
         )
     )
     return path
-
-
-def redirecting(target: Member, status: int) -> Handler:
-    async def handle(_request: web.Request) -> web.StreamResponse:
-        return web.Response(status=status, headers={"Location": f"{target.url}/individuals", "Set-Cookie": "a=b"})
-
-    return handle
 
 
 async def begin(start: Start, issuer: DemonstrationIssuer, key_file: Path, members: Group) -> Network:
@@ -115,7 +110,7 @@ async def test_redirects_are_not_followed_and_the_canary_never_receives_anything
 ) -> None:
     canary = await members.add("canary", healthy({"ds": people("P1")}))
     for status in (301, 302, 303, 307, 308):
-        await members.add(f"moved{status}", redirecting(canary, status))
+        await members.add(f"moved{status}", redirecting(canary.url, status))
     members.members.pop("canary")
     network = await begin(start, issuer, key_file, members)
     token = issuer.token("rosa", AUDIENCE)

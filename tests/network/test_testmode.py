@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from beacon.model.sample_data import DATASET
+from network.zoo.answers import people
+from network.zoo.behaviour import healthy
 from tests.contract import verifiers
 from tests.network.conftest import Start
-from tests.network.members import Group, healthy, people
+from tests.network.members import Group
 
 
 async def test_no_member_is_asked_in_test_mode(members: Group, start: Start) -> None:
