@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from beacon import __version__, telemetry
-from beacon.commands import dataset, load
+from beacon.commands import dataset, load, zoo
 from beacon.commands.common import site_options, site_settings
 from beacon.errors import ConfigurationError, SkerryError
 from beacon.settings import MOST_WORKERS, load_network
@@ -59,6 +59,8 @@ def parser() -> argparse.ArgumentParser:
     serve_network = network.add_parser("serve", help="serve a Beacon that asks its peers")
     serve_network.add_argument("--config", type=Path, required=True, help="settings of the network (TOML)")
     serve_network.set_defaults(command=_serve_network)
+
+    zoo.add_parser(commands.add_parser("zoo", help="misbehaving beacons, to try a network on"))
 
     demo = commands.add_parser("demo", help="three sites and a network on this machine, asked as three people")
     demo.add_argument("--data", type=Path, help="folder with real phenopackets/ and vcf/ (default: synthetic people)")

@@ -43,3 +43,11 @@ def place(options: argparse.Namespace) -> str:
     parts = [f"--config {options.config}"] if options.config else []
     parts += [f"--data-dir {options.data_dir}"] if options.data_dir else []
     return "".join(f" {part}" for part in parts)
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write a file, whatever was there. Raises ``ConfigurationError`` where that cannot be."""
+    try:
+        path.write_text(text)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be written ({error.strerror}).") from None
