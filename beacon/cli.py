@@ -45,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
     dataset.add_parsers(commands.add_parser("dataset", help="make, list, open and delete datasets"))
     load.add_parsers(commands.add_parser("load", help="load phenopackets, a VCF, a reference sequence or genes"))
+    load.add_check_parsers(commands.add_parser("check", help="read what would be loaded, and report what is wrong"))
 
     serve = commands.add_parser("serve", help="serve this site's Beacon")
     site_options(serve)

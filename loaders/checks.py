@@ -1,7 +1,6 @@
 """Rules beyond the schema: terms, features, samples and variants that do not fit together.
 
-Every rule has a row in ``RULES`` and in ``docs/curating.md``. An error sets the phenopacket aside, because
-loading it would make an answer wrong; a warning is about something that a curator should look at.
+Every rule has a row in ``loaders.rules``, which says how bad it is to break it.
 """
 
 from __future__ import annotations
@@ -16,35 +15,10 @@ import orjson
 from beacon.model import genome, variant
 from loaders import interpretations
 from loaders.elements import CURIE
-from loaders.report import Problem, Severity
+from loaders.report import Problem
+from loaders.rules import RULES
 from loaders.sources import Document
 from loaders.terms import Terms
-
-ERROR, WARNING = Severity.ERROR, Severity.WARNING
-
-RULES: Mapping[str, tuple[Severity, str]] = {
-    "term-swapped": (WARNING, "A term's id and label were exchanged; they are taken the right way round."),
-    "term-not-curie": (WARNING, "A modifier's id is no CURIE; it is kept, but cannot be searched for."),
-    "term-unknown": (WARNING, "The ontology in use does not have this term; it is kept, without ancestors."),
-    "term-obsolete": (WARNING, "The term is obsolete; where it was replaced it counts as its replacement too."),
-    "term-label-missing": (WARNING, "A term has no label."),
-    "term-label": (WARNING, "A term's label is not the ontology's."),
-    "resource-missing": (WARNING, "A prefix in use is not among the resources of the meta data."),
-    "date-impossible": (ERROR, "A point in time lies on a day that no calendar has."),
-    "feature-contradiction": (ERROR, "A feature is observed and excluded, with the same onset and modifiers."),
-    "feature-both": (WARNING, "A feature is observed and excluded, with different onset or modifiers."),
-    "feature-excluded-ancestor": (WARNING, "A feature is observed although a more general one is excluded."),
-    "feature-repeated": (WARNING, "A feature is listed twice with the same onset and modifiers."),
-    "biosample-repeated": (ERROR, "Two samples of one phenopacket have the same id."),
-    "biosample-individual": (WARNING, "A sample names another individual than the phenopacket's subject."),
-    "interpretation-subject": (WARNING, "A variant belongs to nobody in the phenopacket; it is the subject's."),
-    "vcf-assembly": (ERROR, "The assembly is not known, or not the one that the chromosome's accession belongs to."),
-    "vcf-beyond-end": (ERROR, "The position lies beyond the end of the chromosome."),
-    "vcf-no-allele": (ERROR, "The alternate allele is none, or the same as the reference."),
-    "vcf-symbolic": (WARNING, "A symbolic allele is written without angle brackets."),
-    "vcf-hgvs": (WARNING, "The VCF record and the genomic HGVS name different alleles; the VCF record counts."),
-}
-"""Rule ids with their severity and what they mean."""
 
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:")
 _NO_TERMS = frozenset({"metaData", "files", "variation", "extensions", "xrefs", "geneContext", "gene"})
@@ -58,7 +32,7 @@ _NOT_TERMS = frozenset(
 def check(document: Document, packet: Mapping[str, Any], terms: Terms) -> Iterator[Problem]:
     """Yield what is wrong with a packet that fits the schema."""
     for rule, pointer, message, value, hint in _findings(packet, terms):
-        yield document.problem(rule, message, severity=RULES[rule][0], pointer=pointer, value=value, hint=hint)
+        yield document.problem(rule, message, severity=RULES[rule].severity, pointer=pointer, value=value, hint=hint)
 
 
 Finding = tuple[str, str, str, Any, str | None]

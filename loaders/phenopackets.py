@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
 from loaders import checks
+from loaders.places import lines_of
 from loaders.report import Problem, Severity
 from loaders.sources import Document
 from loaders.terms import Terms
@@ -63,7 +64,7 @@ class Reader:
     def _packet(self, document: Document) -> Packet | None:
         """One document's packet, or None where it is set aside or a repetition."""
         body = parse(document)
-        problems = [body] if isinstance(body, Problem) else list(self._problems(document, body))
+        problems = [body] if isinstance(body, Problem) else _placed(document, list(self._problems(document, body)))
         for problem in problems:
             self._tell(problem)
         if isinstance(body, Problem) or any(problem.severity is Severity.ERROR for problem in problems):
@@ -88,43 +89,57 @@ class Reader:
         earlier, first = self._seen[body["id"]]
         if earlier == content:
             self.counts.duplicates += 1
-            self._tell(
+            self._say(
+                document,
                 document.problem(
                     "packet-repeated",
                     f"The same phenopacket was read before, from {first}; it is loaded once.",
                     severity=Severity.WARNING,
                     pointer="/id",
                     value=body["id"],
-                )
+                ),
             )
         else:
             self.counts.set_aside += 1
-            self._tell(
+            self._say(
+                document,
                 document.problem(
                     "packet-id-taken",
                     f"Another phenopacket has this id, with other content, in {first}; that one is loaded.",
                     pointer="/id",
                     value=body["id"],
                     hint="Give each phenopacket an id of its own, or remove the outdated one.",
-                )
+                ),
             )
         return True
 
+    def _say(self, document: Document, problem: Problem) -> None:
+        for placed in _placed(document, [problem]):
+            self._tell(placed)
+
+
+def _placed(document: Document, problems: list[Problem]) -> list[Problem]:
+    """Give problems the line that their pointer names, where the document has lines."""
+    if document.line is not None or not problems:
+        return problems
+    lines = lines_of(document.data, {problem.pointer or "" for problem in problems})
+    return [replace(problem, line=lines.get(problem.pointer or "")) for problem in problems]
+
 
 def parse(document: Document) -> Any:
-    """Decode a document's JSON; returns a ``Problem`` where it is none. The place of a fault is in its message."""
+    """Decode a document's JSON; returns a ``Problem`` where it is none."""
     try:
         return orjson.loads(document.data.removeprefix(_BYTE_ORDER_MARK))
     except orjson.JSONDecodeError as error:
         if not document.data.strip():
             return document.problem("json-empty", "The file is empty.", pointer="")
-        where = f"column {error.colno}" if document.line else f"line {error.lineno}, column {error.colno}"
-        return document.problem(
+        problem = document.problem(
             "json-invalid",
-            f"This is not JSON: {error.msg} at {where}.",
+            f"This is not JSON: {error.msg} at column {error.colno}.",
             pointer="",
             hint="The file may be cut short, or edited by hand; make it again.",
         )
+        return replace(problem, line=document.line or error.lineno)
 
 
 def _other_message(document: Document, body: Any) -> Problem | None:

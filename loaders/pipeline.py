@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -15,7 +16,7 @@ from beacon.store.admin import Admin
 from beacon.store.writer import LoadInfo, Published, SegmentWriter
 from loaders.mapping import Converted, SampleNames, convert, sample_ids
 from loaders.phenopackets import Packet, Reader
-from loaders.report import Advance, Problem, Progress, Report, Severity
+from loaders.report import Advance, Problem, Progress, Report, Severity, TooManyErrors, plural
 from loaders.sources import Document, documents
 from loaders.terms import hpo
 
@@ -32,21 +33,23 @@ def load_phenopackets(
     cohort: str | None = None,
     progress: Progress | None = None,
     who: str = "",
+    report: Report | None = None,
 ) -> Report:
     """Load phenopackets into a dataset and report; what they bring becomes visible at once, at the end, or not at all.
 
     Packets with errors are set aside (``exit_code`` 1) and the rest is loaded. Input that the dataset holds already
-    is checked again and changes nothing. Raises ``LoadError`` where there is no such dataset, or where it is deleted
-    meanwhile, and ``StoreUnavailable``.
+    is checked again and changes nothing, and neither does input with more errors than ``report`` allows. Raises
+    ``LoadError`` where there is no such dataset, or where it is deleted meanwhile, and ``StoreUnavailable``.
     """
     admin.dataset(dataset)
     progress = progress or Progress(quiet=True)
     terms = hpo()
     total, sha256 = fingerprint(paths, (__version__, terms.version, cohort or ""))
-    report = Report(dataset)
+    report = report or Report()
+    report.dataset = dataset
     reader = Reader(terms, report.add)
-    with progress.task(f"Loading into {dataset}", total, "documents") as advance:
-        packets = reader.packets(_counted(documents(paths), advance))
+    with stopping(report), progress.task(f"Loading into {dataset}", total, "documents") as advance:
+        packets = reader.packets(counted(documents(paths), advance))
         if admin.loaded(dataset, sha256, FORMAT):
             report.count("individual", sum(1 for _ in packets))
             report.outcome = f"Dataset {dataset} holds exactly this already; nothing was changed."
@@ -68,7 +71,7 @@ def load_phenopackets(
                     tell(report, writer.publish())
                 else:
                     report.outcome = f"There was nothing to load; dataset {dataset} was not changed."
-    _conclude(report, reader, total)
+    conclude(report, reader, total)
     return report
 
 
@@ -96,13 +99,26 @@ def tell(report: Report, published: Published) -> None:
     report.outcome = f"Loaded into dataset {report.dataset}:"
 
 
-def _counted(items: Iterator[Document | Problem], advance: Advance) -> Iterator[Document | Problem]:
+@contextmanager
+def stopping(report: Report) -> Iterator[None]:
+    """End the block, and say so in the report, where there are too many errors."""
+    try:
+        yield
+    except TooManyErrors:
+        report.outcome = (
+            f"After {report.errors} {plural('error', report.errors)} nothing more was read; nothing was changed."
+        )
+
+
+def counted(items: Iterable[Document | Problem], advance: Advance) -> Iterator[Document | Problem]:
+    """Pass documents on, and say that one more is done."""
     for item in items:
         yield item
         advance(1)
 
 
-def _conclude(report: Report, reader: Reader, total: int) -> None:
+def conclude(report: Report, reader: Reader, total: int) -> None:
+    """Add to a report what a reader knows at its end."""
     if not total:
         hint = "Hand over .json, .jsonl or .zip files (.gz too), or a folder with such files."
         report.add(
@@ -125,7 +141,7 @@ def _write(admin: Admin, dataset: str, writer: SegmentWriter, packets: Iterator[
         writer.reserve("biosample", (str(sample["id"]) for _, one in made for sample in one.samples))
         for packet, one in made:
             _write_one(writer, packet, one)
-            for problem in _renamed(packet, one):
+            for problem in renamed(packet, one):
                 report.add(problem)
             report.count("individual")
             report.count("derived biosample", int(one.derived is not None))
@@ -143,7 +159,7 @@ def _write_one(writer: SegmentWriter, packet: Packet, one: Converted) -> None:
         writer.case(case.allele, case.body, column, case.group, case.detail)
 
 
-def _renamed(packet: Packet, one: Converted) -> Iterator[Problem]:
+def renamed(packet: Packet, one: Converted) -> Iterator[Problem]:
     """Say which samples could not keep their id, because another person's sample has it."""
     for index, (written, made) in enumerate(zip(packet.body.get("biosamples") or (), one.biosamples, strict=True)):
         if written["id"] != made["id"]:

@@ -52,27 +52,51 @@ class Problem:
     def __str__(self) -> str:
         return f"{self.place}: {self.message}" + (f" {self.hint}" if self.hint else "")
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the problem as plain values, for programs."""
+        return {
+            "file": self.file,
+            "line": self.line,
+            "pointer": self.pointer,
+            "rule": self.rule,
+            "severity": self.severity.value,
+            "message": self.message,
+            "value": self.value,
+            "hint": self.hint,
+        }
+
+
+class TooManyErrors(Exception):
+    """The input has as many errors as its curator wants to see; it is read no further."""
+
 
 @dataclass(slots=True)
 class Report:
     """What came of one load into one dataset; filled while the load runs.
 
     ``counts`` are records by kind (individual, biosample, genomicVariant, ...) and whatever else was counted.
-    ``outcome`` is one sentence that says what became of the dataset, and ``ahead`` what to do next.
+    ``outcome`` is one sentence that says what became of the dataset, and ``ahead`` what to do next. ``most`` is the
+    number of errors after which nothing more is read, and ``heard`` is called with every problem as it is found.
     """
 
-    dataset: str
+    dataset: str = ""
     counts: dict[str, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     rules: Counter[tuple[Severity, str]] = field(default_factory=Counter)
     outcome: str = ""
     ahead: str = ""
+    most: int | None = None
+    heard: Callable[[Problem], None] | None = None
 
     def add(self, problem: Problem) -> None:
-        """Count a problem, and keep it unless there are very many already."""
+        """Count a problem, and keep it unless there are very many already. Raises ``TooManyErrors``."""
         self.rules[problem.severity, problem.rule] += 1
         if len(self.problems) < KEPT:
             self.problems.append(problem)
+        if self.heard is not None:
+            self.heard(problem)
+        if self.most is not None and problem.severity is Severity.ERROR and self.errors >= self.most:
+            raise TooManyErrors
 
     def count(self, kind: str, number: int = 1) -> None:
         """Count something that was read or loaded."""
@@ -88,6 +112,11 @@ class Report:
     def warnings(self) -> int:
         """Number of warnings, kept or not."""
         return self.rules.total() - self.errors
+
+    @property
+    def not_kept(self) -> int:
+        """Number of problems that were only counted."""
+        return self.rules.total() - len(self.problems)
 
     @property
     def exit_code(self) -> int:
@@ -106,19 +135,7 @@ class Report:
                 {"rule": rule, "severity": severity.value, "count": number}
                 for (severity, rule), number in self._sorted_rules()
             ],
-            "problems": [
-                {
-                    "file": problem.file,
-                    "line": problem.line,
-                    "pointer": problem.pointer,
-                    "rule": problem.rule,
-                    "severity": problem.severity.value,
-                    "message": problem.message,
-                    "value": problem.value,
-                    "hint": problem.hint,
-                }
-                for problem in self.problems
-            ],
+            "problems": [problem.to_json() for problem in self.problems],
         }
 
     def render(self) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import heapq
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,15 +19,13 @@ from beacon.store.admin import Admin
 from beacon.store.writer import LoadInfo, SegmentWriter
 from loaders.genotypes import unite as unite_calls
 from loaders.mapping import SEXES, UNKNOWN
-from loaders.pipeline import tell
+from loaders.pipeline import stopping, tell
 from loaders.report import Advance, Problem, Progress, Report, Severity
 from loaders.vcf_header import Header, HeaderError, decide_assembly, lengths_contradict, parse_header
 from loaders.vcf_lines import Damaged, numbered_lines
 from loaders.vcf_records import Record, RecordReader, Site, Unusable
 
 FORMAT = "vcf"
-MAX_ERRORS = 100
-"""After so many errors a file is read no further: it was made wrong, and a list would not help."""
 STEP = 200
 """Records between two signs of progress."""
 
@@ -42,44 +41,82 @@ def load_vcf(
     cohort: str | None = None,
     progress: Progress | None = None,
     who: str = "",
+    report: Report | None = None,
 ) -> Report:
     """Load a VCF (plain, gzip, bgzip) or BCF into a dataset and report.
 
-    Any error in the file refuses all of it: the report names the places and nothing changes. A file that the dataset
-    holds already changes nothing. Raises ``LoadError`` where there is no such file or dataset or where the assembly
-    is not certain, and ``StoreUnavailable``.
+    A record with an error is set aside and the rest is loaded. A file whose header cannot be understood, that is not
+    sorted or that was cut short is refused, and so is one with more errors than ``report`` allows: nothing changes
+    then. A file that the dataset holds already changes nothing either. Raises ``LoadError`` where there is no such
+    file or dataset or where the assembly is not certain, and ``StoreUnavailable``.
     """
     admin.dataset(dataset)
     progress = progress or Progress(quiet=True)
-    report = Report(dataset)
+    report = report or Report()
+    report.dataset = dataset
     sha256 = _digest(path)
     if admin.loaded(dataset, sha256, FORMAT):
         report.outcome = f"Dataset {dataset} holds this file already; nothing was changed."
         return report
+    with stopping(report), _refusing(report):
+        reader, lines = begin(path, assembly, report)
+        header = reader.header
+        now = datetime.now(UTC)
+        load = LoadInfo(path.name, sha256, FORMAT, f"skerry {__version__}", now, who, reader.assembly, cohort)
+        with admin.begin(dataset, load, _no_ancestors) as writer:
+            add_samples(writer, header, load, admin.owners(dataset, header.samples))
+            with progress.task(f"Loading {path.name} into {dataset}") as advance:
+                for site in in_order(records(reader, lines, report, advance), len(header.samples), path.name, report):
+                    writer.allele(site.allele, site.body, site.calls)
+            if report.errors and report.counts.get("set-aside record") == report.counts["record"]:
+                report.outcome = f"No record of the file can be used; dataset {dataset} was not changed."
+            else:
+                tell(report, writer.publish())
+    return report
+
+
+def check_vcf(
+    path: Path, *, assembly: str | None = None, progress: Progress | None = None, report: Report | None = None
+) -> Report:
+    """Read a VCF or BCF as ``load_vcf`` does, but into no dataset, and report. Raises ``LoadError`` as it does."""
+    progress = progress or Progress(quiet=True)
+    report = report or Report()
+    _digest(path)
+    with stopping(report), _refusing(report):
+        reader, lines = begin(path, assembly, report)
+        report.count("sample", len(reader.header.samples))
+        with progress.task(f"Checking {path.name}") as advance:
+            found = records(reader, lines, report, advance)
+            for _ in in_order(found, len(reader.header.samples), path.name, report):
+                report.count("genomicVariant")
+        report.outcome = f"Checked {path.name}; nothing was changed."
+    return report
+
+
+def begin(path: Path, assembly: str | None, report: Report) -> tuple[RecordReader, Iterator[tuple[int, bytes]]]:
+    """Read a file's header; return what reads its records, and the lines that they are in.
+
+    Raises ``Damaged`` where the header cannot be understood, ``LoadError`` where the assembly is not certain.
+    """
     lines = numbered_lines(path)
     try:
         header = parse_header(lines)
     except HeaderError as error:
-        report.add(Problem(path.name, error.line, None, "vcf-header", Severity.ERROR, error.message, None, error.hint))
-        return _refused(report)
-    except Damaged as error:
-        report.add(error.problem)
-        return _refused(report)
+        problem = Problem(path.name, error.line, None, "vcf-header", Severity.ERROR, error.message, None, error.hint)
+        raise Damaged(problem) from error
     chosen = decide_assembly(header, assembly)
     _compare_lengths(header, chosen, path.name, report)
-    now = datetime.now(UTC)
-    load = LoadInfo(path.name, sha256, FORMAT, f"skerry {__version__}", now, who, chosen, cohort)
-    reader = RecordReader.build(header, chosen, path.name)
-    with admin.begin(dataset, load, _no_ancestors) as writer:
-        add_samples(writer, header, load, admin.owners(dataset, header.samples))
-        with progress.task(f"Loading {path.name} into {dataset}") as advance:
-            for site in in_order(records(reader, lines, report, advance), len(header.samples), path.name, report):
-                if not report.errors:
-                    writer.allele(site.allele, site.body, site.calls)
-        if report.errors:
-            return _refused(report)
-        tell(report, writer.publish())
-    return report
+    return RecordReader.build(header, chosen, path.name), lines
+
+
+@contextmanager
+def _refusing(report: Report) -> Iterator[None]:
+    """End the block, and say so in the report, where the file cannot be read on."""
+    try:
+        yield
+    except Damaged as error:
+        report.outcome = "The file is refused; nothing was changed."
+        report.add(error.problem)
 
 
 def _no_ancestors(term: str) -> tuple[str, ...]:
@@ -91,7 +128,7 @@ def _no_ancestors(term: str) -> tuple[str, ...]:
 def records(
     reader: RecordReader, lines: Iterable[tuple[int, bytes]], report: Report, advance: Advance
 ) -> Iterator[Record]:
-    """Read records; what is wrong goes into the report, and the rest is read on for what else is wrong."""
+    """Read records; one that is wrong goes into the report and is left out. Raises ``Damaged``, ``TooManyErrors``."""
     since = 0
     try:
         for number, line in lines:
@@ -103,15 +140,12 @@ def records(
             try:
                 record = reader.read(number, line)
             except Unusable as error:
+                report.count("set-aside record")
                 report.add(error.problem)
-                if report.errors >= MAX_ERRORS:
-                    return
                 continue
             if not record.sites:
                 report.count("record of the reference alone")
             yield record
-    except Damaged as error:
-        report.add(error.problem)
     finally:
         advance(since)
 
@@ -120,7 +154,7 @@ def in_order(found: Iterable[Record], samples: int, file: str, report: Report) -
     """Yield the alleles of records in order of their start, each once, chromosome by chromosome.
 
     Trimming can move an allele's start to the right, so alleles wait until no later record can come before them;
-    there they meet their repetitions, with which they are united. Records out of order go into the report, and end it.
+    there they meet their repetitions, with which they are united. Raises ``Damaged`` where records are out of order.
     """
     waiting: dict[_Key, Site] = {}
     heap: list[_Key] = []
@@ -137,11 +171,9 @@ def in_order(found: Iterable[Record], samples: int, file: str, report: Report) -
             done.add(chrom)
             chrom, last = record.chrom, 0
             if chrom in done:
-                report.add(_misplaced(file, record, "CHROM", f"Records of {record.contig} are in two places."))
-                return
+                raise _misplaced(file, record, "CHROM", f"Records of {record.contig} are in two places.")
         elif record.pos < last:
-            report.add(_misplaced(file, record, "POS", f"POS {record.pos} comes after {last} of the same contig."))
-            return
+            raise _misplaced(file, record, "POS", f"POS {record.pos} comes after {last} of the same contig.")
         last = record.pos
         yield from ready(record.pos - 1)
         for site in record.sites:
@@ -160,10 +192,10 @@ def _key(allele: Allele) -> _Key:
     return allele.start, allele.end, ref, allele.alt, allele.length or 0
 
 
-def _misplaced(file: str, record: Record, column: str, message: str) -> Problem:
+def _misplaced(file: str, record: Record, column: str, message: str) -> Damaged:
     value = record.contig if column == "CHROM" else record.pos
     hint = "Sort the file by contig and position (bcftools sort does) and load it again."
-    return Problem(file, record.line, column, "vcf-order", Severity.ERROR, message, value, hint)
+    return Damaged(Problem(file, record.line, column, "vcf-order", Severity.ERROR, message, value, hint))
 
 
 def _united(held: Site, again: Site, samples: int, file: str, report: Report) -> Site:
@@ -221,13 +253,6 @@ def _compare_lengths(header: Header, assembly: str, file: str, report: Report) -
             message = f"The header gives {contig.name} {contig.length} bases, which is not its length in {assembly}."
             where = f"contig {contig.name}"
             report.add(Problem(file, None, where, "vcf-contig-length", Severity.WARNING, message, contig.length))
-
-
-def _refused(report: Report) -> Report:
-    many = "an error" if report.errors == 1 else f"{report.errors} errors"
-    more = " and was read no further" if report.errors >= MAX_ERRORS else ""
-    report.outcome = f"The file has {many}{more}; dataset {report.dataset} was not changed."
-    return report
 
 
 def _digest(path: Path) -> str:

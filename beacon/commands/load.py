@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import argparse
 import getpass
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from beacon.commands.common import opened, place, site_options
+
+if TYPE_CHECKING:
+    from loaders.report import Report
+
+    Formats = argparse._SubParsersAction[argparse.ArgumentParser]
+
+FORMATS = ("text", "json", "jsonl", "sarif", "junit")
+"""How a report can be printed; ``loaders.formats`` has a row for each."""
 
 
 def add_parsers(load: argparse.ArgumentParser) -> None:
     """Add the formats of ``skerry load``."""
     formats = load.add_subparsers(required=True, metavar="FORMAT")
-    packets = formats.add_parser("phenopackets", help="files, folders, zip archives, JSON lines (.gz too)")
-    packets.add_argument("paths", nargs="+", metavar="PATH")
-    packets.set_defaults(command=_phenopackets)
-
-    vcf = formats.add_parser("vcf", help="VCF (plain, .gz, .bgz) or BCF")
-    vcf.add_argument("file", type=Path)
-    vcf.add_argument("--assembly", help="GRCh37, GRCh38 or T2T, where the file does not tell")
-    vcf.set_defaults(command=_vcf)
-    for one in (packets, vcf):
+    for one in data_formats(formats):
         one.add_argument("--dataset", required=True, metavar="ID")
         one.add_argument("--cohort", metavar="ID", help="make these people members of a cohort")
-        one.add_argument("--json", action="store_true", help="print the report as JSON")
+        one.add_argument("--dry-run", action="store_true", help="only check, like skerry check; change nothing")
 
     reference = formats.add_parser("reference", help="the sequence of an assembly (FASTA), for names of indels")
     reference.add_argument("file", type=Path, metavar="FASTA")
@@ -40,35 +42,87 @@ def add_parsers(load: argparse.ArgumentParser) -> None:
         site_options(one)
 
 
+def add_check_parsers(check: argparse.ArgumentParser) -> None:
+    """Add the formats of ``skerry check``."""
+    formats = check.add_subparsers(required=True, metavar="FORMAT")
+    for one in data_formats(formats):
+        one.add_argument("--dataset", metavar="ID", help="compare with what is in this dataset, too")
+        one.add_argument("--quiet", action="store_true", help="show no progress")
+        one.set_defaults(dry_run=True)
+        site_options(one)
+
+
+def data_formats(formats: Formats) -> Iterator[argparse.ArgumentParser]:
+    """Add the formats that datasets are made of, with what checking and loading them have in common."""
+    packets = formats.add_parser("phenopackets", help="files, folders, zip archives, JSON lines (.gz too)")
+    packets.add_argument("paths", nargs="+", metavar="PATH")
+    packets.set_defaults(command=_phenopackets)
+
+    vcf = formats.add_parser("vcf", help="VCF (plain, .gz, .bgz) or BCF")
+    vcf.add_argument("file", type=Path)
+    vcf.add_argument("--assembly", help="GRCh37, GRCh38 or T2T, where the file does not tell")
+    vcf.set_defaults(command=_vcf)
+    for one in (packets, vcf):
+        one.add_argument("--max-errors", type=_count, metavar="N", help="stop at the Nth error and change nothing")
+        one.add_argument("--format", choices=FORMATS, default="text", help="how to print the report (default text)")
+        one.add_argument("--json", action="store_const", const="json", dest="format", help="short for --format json")
+        yield one
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+_count.__name__ = "number from 1"
+
+
 def _phenopackets(options: argparse.Namespace) -> int:
+    from loaders.dry_run import check_phenopackets
     from loaders.pipeline import load_phenopackets
     from loaders.report import Progress
 
+    progress, report = Progress(quiet=options.quiet), _begun(options)
+    if options.dry_run and options.dataset is None:
+        return _told(options, check_phenopackets(options.paths, progress=progress, report=report))
     with opened(options) as admin:
-        report = load_phenopackets(
-            admin,
-            options.paths,
-            options.dataset,
-            cohort=options.cohort,
-            progress=Progress(quiet=options.quiet),
-            who=getpass.getuser(),
-        )
+        if options.dry_run:
+            check_phenopackets(options.paths, admin=admin, dataset=options.dataset, progress=progress, report=report)
+        else:
+            load_phenopackets(
+                admin,
+                options.paths,
+                options.dataset,
+                cohort=options.cohort,
+                progress=progress,
+                who=getpass.getuser(),
+                report=report,
+            )
     return _told(options, report)
 
 
 def _vcf(options: argparse.Namespace) -> int:
     from loaders.report import Progress
-    from loaders.vcf import load_vcf
+    from loaders.vcf import check_vcf, load_vcf
 
+    progress, report = Progress(quiet=options.quiet), _begun(options)
+    if options.dry_run:
+        if options.dataset is not None:
+            with opened(options) as admin:
+                report.dataset = admin.dataset(options.dataset).id
+        return _told(options, check_vcf(options.file, assembly=options.assembly, progress=progress, report=report))
     with opened(options) as admin:
-        report = load_vcf(
+        load_vcf(
             admin,
             options.file,
             options.dataset,
             assembly=options.assembly,
             cohort=options.cohort,
-            progress=Progress(quiet=options.quiet),
+            progress=progress,
             who=getpass.getuser(),
+            report=report,
         )
     return _told(options, report)
 
@@ -93,15 +147,24 @@ def _genes(options: argparse.Namespace) -> int:
     return 0
 
 
-def _told(options: argparse.Namespace, report: object) -> int:
-    import json
-
+def _begun(options: argparse.Namespace) -> Report:
+    """Return an empty report; in JSON lines each problem is printed as soon as it is found."""
+    from loaders.formats import json_line
     from loaders.report import Report
 
-    assert isinstance(report, Report)
-    report.ahead = f"Next, serve it:\n  skerry serve{place(options)}"
-    if options.json:
-        print(json.dumps(report.to_json(), default=str))
-    else:
+    report = Report(most=options.max_errors)
+    if options.format == "jsonl":
+        report.heard = lambda problem: print(json_line(problem))
+    return report
+
+
+def _told(options: argparse.Namespace, report: Report) -> int:
+    from loaders import formats
+
+    if not options.dry_run:
+        report.ahead = f"Next, serve it:\n  skerry serve{place(options)}"
+    if options.format == "text":
         report.show()
+    else:
+        print(formats.FORMATS[options.format](report))
     return report.exit_code

@@ -21,7 +21,7 @@ from beacon.model.variant import from_vcf
 from beacon.store.admin import Admin
 from loaders.pipeline import load_phenopackets
 from loaders.report import Report, Severity
-from loaders.vcf import MAX_ERRORS, in_order, load_vcf
+from loaders.vcf import check_vcf, in_order, load_vcf
 from loaders.vcf_records import Record, Site
 from tests.contract import official
 from tests.unit.loaders.packets import packet
@@ -144,31 +144,49 @@ def test_a_later_phenopacket_takes_the_place_of_a_derived_individual(admin: Admi
 @pytest.mark.parametrize(
     ("records", "rule", "line"),
     [
-        (("1 100 A G 0/1 0/2",), "vcf-genotype", 5),
-        (("1 100 A G 0/1 0/0", "1 200 Q G 0/1 0/0"), "vcf-ref", 6),
         (("1 100 A G 0/1 0/0", "1 99 A G 0/1 0/0"), "vcf-order", 6),
         (("1 100 A G 0/1 0/0", "2 50 A G 0/1 0/0", "1 300 A G 0/1 0/0"), "vcf-order", 7),
-        (("1 100 A G 0/1 0/0", "1 200 A G 0/1"), "vcf-columns", 6),
     ],
 )
-def test_one_error_refuses_the_whole_file_and_names_its_line(
+def test_a_file_that_is_not_sorted_is_refused_at_the_line_where_it_shows(
     admin: Admin, stored: Any, tmp_path: Path, records: tuple[str, ...], rule: str, line: int
 ) -> None:
     report = load_vcf(admin, vcf(tmp_path / "a.vcf", *records), "d")
     assert [(one.rule, one.line) for one in report.problems] == [(rule, line)]
     assert report.exit_code == 1
-    assert report.outcome == "The file has an error; dataset d was not changed."
+    assert report.outcome == "The file is refused; nothing was changed."
     assert unchanged(admin, stored)
 
 
-def test_every_error_of_a_file_is_reported_until_there_are_too_many(admin: Admin, stored: Any, tmp_path: Path) -> None:
-    wrong = [f"1 {pos} A G 0/1 0/7" for pos in range(1, MAX_ERRORS + 50)]
-    few = load_vcf(admin, vcf(tmp_path / "few.vcf", *wrong[:7]), "d")
-    assert few.errors == 7
-    many = load_vcf(admin, vcf(tmp_path / "many.vcf", *wrong), "d")
-    assert many.errors == MAX_ERRORS
-    assert f"{MAX_ERRORS} errors and was read no further" in many.render()
+def test_a_record_that_is_wrong_is_set_aside_and_the_rest_is_loaded(admin: Admin, stored: Any, tmp_path: Path) -> None:
+    good, wrong = "1 100 A G 0/1 0/0", ("1 200 A G 0/1 0/2", "1 300 Q G 0/1 0/0", "1 400 A G 0/1", "3 1 A G 0/1 0/1")
+    path = vcf(tmp_path / "a.vcf", good, *wrong)
+    found = [(one.line, one.rule, one.pointer) for one in check_vcf(path).problems]
+    assert found == [
+        (6, "vcf-genotype", "S2/GT"), (7, "vcf-ref", "REF"), (8, "vcf-columns", None), (9, "vcf-contig", "CHROM"),
+    ]  # fmt: skip
     assert unchanged(admin, stored)
+    report = load_vcf(admin, path, "d")
+    assert [(one.line, one.rule, one.pointer) for one in report.problems] == found
+    assert (report.exit_code, report.counts["set-aside record"]) == (1, 4)
+    assert [(one["b"], one["ac"], one["an"]) for one in stored["alleles"].find()] == [(99, 1, 4)]
+
+
+def test_a_file_of_which_no_record_is_right_changes_nothing(admin: Admin, stored: Any, tmp_path: Path) -> None:
+    report = load_vcf(admin, vcf(tmp_path / "a.vcf", "1 100 A G 0/1 0/2"), "d")
+    assert (report.exit_code, report.outcome) == (1, "No record of the file can be used; dataset d was not changed.")
+    assert unchanged(admin, stored)
+
+
+def test_a_file_with_too_many_errors_is_read_no_further_and_changes_nothing(
+    admin: Admin, stored: Any, tmp_path: Path
+) -> None:
+    path = vcf(tmp_path / "a.vcf", "1 1 A G 0/1 0/1", *(f"1 {pos} A G 0/1 0/7" for pos in range(2, 50)))
+    report = load_vcf(admin, path, "d", report=Report(most=5))
+    assert (report.errors, report.counts["record"]) == (5, 6)
+    assert report.outcome == "After 5 errors nothing more was read; nothing was changed."
+    assert unchanged(admin, stored)
+    assert check_vcf(path).errors == 48
 
 
 def test_a_file_cut_in_half_is_refused_at_the_line_where_it_ends(

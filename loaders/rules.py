@@ -1,0 +1,83 @@
+"""Every rule that input is checked with: its id, how bad it is to break it, and what it means.
+
+The ids are for programs and do not change their meaning; ``docs/curating.md`` lists the same table, and a test
+compares the two. An error sets a record (or, for a VCF that cannot be read on, the file) aside, because loading it
+would make an answer wrong; a warning is about something that a curator should look at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from loaders.report import Severity
+
+ERROR, WARNING = Severity.ERROR, Severity.WARNING
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule."""
+
+    severity: Severity
+    meaning: str
+
+
+_ROWS: tuple[tuple[str, Severity, str], ...] = (
+    ("file-unreadable", ERROR, "The file is not there or may not be read."),
+    ("file-kind", ERROR, "The file is of no kind that can be read."),
+    ("file-damaged", ERROR, "The file or archive is cut short or damaged."),
+    ("file-packed", ERROR, "A member of an archive has a password or an unknown compression."),
+    ("file-too-large", ERROR, "The document is too large to be a phenopacket."),
+    ("nothing-found", ERROR, "There was no document at all."),
+    ("json-invalid", ERROR, "This is not JSON."),
+    ("json-empty", ERROR, "There is nothing in the document."),
+    ("schema", ERROR, "The document does not have the form of the standard."),
+    ("packet-list", ERROR, "A list of phenopackets where one is expected."),
+    ("packet-version", ERROR, "A phenopacket of version 1."),
+    ("packet-kind", ERROR, "A family or a cohort."),
+    ("packet-id-taken", ERROR, "Another phenopacket of this load has the id, with other content; that one is loaded."),
+    ("packet-repeated", WARNING, "The very same phenopacket was there before; it is loaded once."),
+    ("term-swapped", WARNING, "A term's id and label were exchanged; they are taken the right way round."),
+    ("term-not-curie", WARNING, "A modifier's id is no CURIE; it is kept, but cannot be searched for."),
+    ("term-unknown", WARNING, "The ontology in use does not have this term; it is kept, without ancestors."),
+    ("term-obsolete", WARNING, "The term is obsolete; where it was replaced it counts as its replacement too."),
+    ("term-label-missing", WARNING, "A term has no label."),
+    ("term-label", WARNING, "A term's label is not the ontology's, often an older name of it."),
+    ("resource-missing", WARNING, "A prefix in use is not among the resources of the meta data."),
+    ("date-impossible", ERROR, "A point in time lies on a day that no calendar has."),
+    ("feature-contradiction", ERROR, "A feature is observed and excluded, with the same onset and modifiers."),
+    ("feature-both", WARNING, "A feature is observed and excluded, with different onset or modifiers."),
+    ("feature-excluded-ancestor", WARNING, "A feature is observed although a more general one is excluded."),
+    ("feature-repeated", WARNING, "A feature is listed twice with the same onset and modifiers."),
+    ("biosample-repeated", ERROR, "Two samples of one phenopacket have the same id."),
+    ("biosample-id-taken", WARNING, "Another person's sample has this id; this one gets the person's before its own."),
+    ("biosample-individual", WARNING, "A sample names another individual than the phenopacket's subject."),
+    ("interpretation-subject", WARNING, "A variant belongs to nobody in the phenopacket; it is the subject's."),
+    ("vcf-assembly", ERROR, "The assembly is not known, or not the one that the chromosome's accession belongs to."),
+    ("vcf-beyond-end", ERROR, "The position lies beyond the end of the chromosome."),
+    ("vcf-no-allele", ERROR, "The alternate allele is none, or the same as the reference."),
+    ("vcf-symbolic", WARNING, "A symbolic allele is written without angle brackets; `DEL` is taken as `<DEL>`."),
+    ("vcf-hgvs", WARNING, "The VCF record and the genomic HGVS name different alleles; the VCF record counts."),
+    ("vcf-header", ERROR, "The header of a VCF cannot be understood; the file is refused."),
+    ("vcf-order", ERROR, "The records are not sorted by contig and position; the file is refused."),
+    ("vcf-columns", ERROR, "A record has another number of columns than the header."),
+    ("vcf-encoding", ERROR, "A record is not in UTF-8."),
+    ("vcf-contig", ERROR, "CHROM is not among the header's contigs."),
+    ("vcf-contig-length", WARNING, "The header gives a contig another length than it has in the assembly."),
+    ("vcf-pos", ERROR, "POS is no position of its contig."),
+    ("vcf-ref", ERROR, "REF is not written in bases."),
+    ("vcf-alt", ERROR, "ALT is no allele, or the same as REF."),
+    ("vcf-qual", ERROR, "QUAL is no number."),
+    ("vcf-info", ERROR, "END or SVLEN is no whole number."),
+    ("vcf-genotype", ERROR, "A sample's genotype cannot be read, or names an allele that the record does not have."),
+    ("vcf-allele-twice", WARNING, "Two records have the same allele; their calls are united."),
+)  # fmt: skip
+
+RULES: Mapping[str, Rule] = {id: Rule(severity, meaning) for id, severity, meaning in _ROWS}
+"""All rules by id, in the order of the documentation."""
+
+
+def about(rule: str) -> Rule:
+    """Return the rule of an id. ``schema-KEYWORD`` is the rule ``schema``, broken in the way the keyword says."""
+    return RULES["schema" if rule.startswith("schema-") else rule]
