@@ -18,44 +18,52 @@ def lines_of(data: bytes, pointers: Iterable[str]) -> Mapping[str, int]:
     wanted = set(pointers)
     needed = {prefix for pointer in wanted for prefix in _prefixes(pointer)}
     found: dict[str, int] = {}
-    path: list[str | int] = []
-    texts: list[str] = [""]  # the pointer of each container that is open, then that of what comes next
-    line, last, name = 1, 0, ""
+    indexes: list[int | None] = []  # of the containers that are open: where in a list, None for an object
+    places: list[str | None] = [""]  # the pointer of each, then that of what comes next; None where nobody asks for it
+    line, last = 1, 0
     expects_name = False
+
+    def step(name: str | int) -> None:
+        pointer = None if places[-2] is None else f"{places[-2]}/{name}"
+        places[-1] = pointer if pointer in needed else None
+
     for token in _TOKEN.finditer(data):
         line += data.count(b"\n", last, token.start())
         last = token.start()
         match token[0]:
             case b"{" | b"[" as bracket:
-                if texts[-1] in needed:
-                    found[texts[-1]] = line
-                path.append("" if bracket == b"{" else 0)
-                texts.append(f"{texts[-1]}/0" if bracket == b"[" else texts[-1])
+                _note(found, places[-1], line)
+                indexes.append(None if bracket == b"{" else 0)
+                places.append(None)
+                if bracket == b"[":
+                    step(0)
                 expects_name = bracket == b"{"
             case b"}" | b"]":
-                if path:
-                    path.pop()
-                    texts.pop()
+                if indexes:
+                    indexes.pop()
+                    places.pop()
                 expects_name = False
+            case b"," if indexes and (index := indexes[-1]) is not None:
+                indexes[-1] = index + 1
+                step(index + 1)
             case b",":
-                if path and isinstance(index := path[-1], int):
-                    path[-1] = index + 1
-                    texts[-1] = f"{texts[-2]}/{index + 1}"
-                else:
-                    expects_name = bool(path)
+                expects_name = bool(indexes)
             case b":":
                 expects_name = False
             case text if expects_name:
-                name = _unquoted(text)
-                texts[-1] = f"{texts[-2]}/{name.replace('~', '~0').replace('/', '~1')}"
-                if texts[-1] in needed:
-                    found[texts[-1]] = line
+                step(_unquoted(text).replace("~", "~0").replace("/", "~1"))
+                if places[-1] is not None:
+                    found[places[-1]] = line
                 expects_name = False
             case _:
-                if texts[-1] in needed:
-                    found.setdefault(texts[-1], line)
+                _note(found, places[-1], line)
     nearest = {pointer: next(filter(found.__contains__, _prefixes(pointer)), None) for pointer in wanted}
     return {pointer: found[place] for pointer, place in nearest.items() if place is not None}
+
+
+def _note(found: dict[str, int], place: str | None, line: int) -> None:
+    if place is not None:
+        found.setdefault(place, line)
 
 
 def _unquoted(text: bytes) -> str:

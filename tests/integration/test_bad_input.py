@@ -355,7 +355,7 @@ async def test_a_vcf_cut_in_half_is_refused_and_loads_nothing(packing: str, plac
     (place.folder / name).write_bytes(cut)
     async with place.unchanged():
         done = await asyncio.to_thread(place.load, "vcf", name)
-    check_refusal(done, name, "cut short", "was not changed")
+    check_refusal(done, name, "cut short", "nothing was changed")
     assert re.search(rf"{re.escape(name)}:\d+", done.stdout), done.stdout
     if packing == "plain":
         line = cut.count(b"\n") + 1
@@ -365,8 +365,8 @@ async def test_a_vcf_cut_in_half_is_refused_and_loads_nothing(packing: str, plac
 PACKET = {"id": "p1", "subject": {"id": "s"}, "metaData": {"created": "2026-01-01T00:00:00Z", "createdBy": "t",
           "resources": [], "phenopacketSchemaVersion": "2.0"}}  # fmt: skip
 BROKEN: dict[str, tuple[bytes, str]] = {
-    "empty.json": (orjson.dumps(PACKET | {"id": ""}), "empty.json /id"),
-    "number.json": (orjson.dumps(PACKET | {"id": 7}), "number.json /id"),
+    "empty.json": (orjson.dumps(PACKET | {"id": ""}), "empty.json:1 /id"),
+    "number.json": (orjson.dumps(PACKET | {"id": 7}), "number.json:1 /id"),
     "cut.json": (orjson.dumps(PACKET)[:40], "cut.json"),
     "list.json": (b"[1, 2]", "list.json"),
     "bytes.json": (b'{"id": "\xff\xfe"}', "bytes.json"),
@@ -382,7 +382,7 @@ async def test_a_phenopacket_without_id_is_refused_by_file_and_place(place: Plac
     (place.folder / "no-id.json").write_bytes(orjson.dumps({key: PACKET[key] for key in PACKET if key != "id"}))
     async with place.unchanged():
         done = await asyncio.to_thread(place.load, "phenopackets", "no-id.json")
-    check_refusal(done, "no-id.json /id", "was not changed")
+    check_refusal(done, "no-id.json:1 /id", "was not changed")
 
 
 async def test_every_broken_file_is_named_with_its_place(place: Place) -> None:

@@ -70,3 +70,8 @@ def test_what_is_indented_lies_on_lines_in_the_order_of_the_text(value: Any) -> 
 @given(st.binary(max_size=60))
 def test_what_is_no_json_breaks_nothing(data: bytes) -> None:
     assert all(line >= 1 for line in lines_of(data, ["", "/a", "/0/b"]).values())
+
+
+def test_a_deep_text_takes_no_more_than_its_own_size() -> None:
+    deep = b'{"a":' * 50_000 + b"\n1" + b"}" * 50_000
+    assert lines_of(deep, ["/a/a", "/b"]) == {"/a/a": 1, "/b": 1}
