@@ -24,9 +24,12 @@ from beacon.http.routes import routes
 from beacon.http.server import accepting, address, bind, tls_context
 from beacon.http.site import DOOR, Door
 from beacon.settings import NetworkSettings, SiteSettings
+from network.breaker import Breaker
 from network.client import Client, session, signer
 from network.handlers import CLIENT, NODE, Node, entries, jwks, terms
 from network.registry import Registry
+from network.scan import Caps
+from network.turns import Turns
 
 _log = logging.getLogger("skerry")
 
@@ -41,12 +44,20 @@ def create_network(settings: NetworkSettings, board: Board | None = None) -> web
     door = app[DOOR] = Door(
         _as_site(settings), Verifier(settings.issuers, beacon_id=settings.id), meter=Meter(board or Board())
     )
-    app[NODE] = Node(Registry(settings.peers), settings.deadline_seconds, public_jwks(key) if key else {"keys": []})
+    app[NODE] = Node(
+        Registry(settings.peers, settings.id), settings.deadline_seconds, public_jwks(key) if key else {"keys": []}
+    )
     sign = signer(key, settings.id, seconds=settings.assertion_seconds) if key else None
 
     async def connections(app: web.Application) -> AsyncIterator[None]:
-        async with session() as opened:
-            app[CLIENT] = Client(opened, max_bytes=settings.max_peer_bytes, sign=sign)
+        async with session(settings.peer_requests) as opened:
+            app[CLIENT] = Client(
+                opened,
+                caps=Caps(settings.max_peer_bytes, settings.max_peer_depth, settings.max_peer_rows),
+                breaker=Breaker(settings.rest_after, settings.rest_seconds),
+                turns=Turns(settings.peer_requests),
+                sign=sign,
+            )
             yield
         await app[DOOR].verifier.close()
 

@@ -12,23 +12,38 @@ import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
-from urllib.parse import quote
+from typing import Final
 
 import aiohttp
-import orjson
 from yarl import URL
 
 from beacon import __version__
 from beacon.auth.assertion import SigningKey, sign_assertion
 from beacon.model.access import Person
-from beacon.model.entry_types import ENTRY_TYPES
-from beacon.model.query import AlphanumericFilter, Filter, Include, OntologyFilter, Query, VariantQuery
-from network.outcomes import ERRORS, InvalidAnswer, Outcome, Oversized, Reader, Reply, classify, failure
+from network.breaker import Breaker
+from network.outcomes import (
+    ERRORS,
+    IMPOSTOR,
+    InvalidAnswer,
+    NoTurn,
+    Outcome,
+    Oversized,
+    Reader,
+    Reply,
+    Verdict,
+    classify,
+    failure,
+)
 from network.registry import Member
+from network.scan import Caps, Scanner
+from network.turns import Turns
 
-CONNECTIONS_PER_MEMBER: Final = 32
 _REQUEST_ID_LENGTH: Final = 128
+_ERROR_BYTES: Final = 65_536
+DEADLINE: Final = "Skerry-Deadline"
+"""The header by which a member is told how many seconds it has."""
+_RESERVE_SECONDS: Final = 0.1
+"""What of a deadline is kept for the way there and back, at most half of it."""
 
 Sign = Callable[[Member, Person], str]
 
@@ -47,43 +62,84 @@ class Question:
     single: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Behalf:
+    """For whom members are asked: a person, or nobody in particular; ``account`` is whose turn it is."""
+
+    person: Person | None = None
+    account: str = ""
+
+
 class Client:
     """Asks members; made once, used by all requests of one event loop."""
 
-    def __init__(self, session: aiohttp.ClientSession, *, max_bytes: int, sign: Sign | None = None) -> None:
-        """Read at most ``max_bytes`` of an answer, decompressed. Without ``sign`` nobody is vouched for."""
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        *,
+        caps: Caps,
+        breaker: Breaker,
+        turns: Turns,
+        sign: Sign | None = None,
+    ) -> None:
+        """Without ``sign`` nobody is vouched for."""
         self._session = session
-        self._max_bytes = max_bytes
+        self._caps = caps
+        self._breaker = breaker
+        self._turns = turns
         self._sign = sign
 
-    async def ask(self, member: Member, question: Question, person: Person | None, deadline: float) -> Outcome:
-        """Ask ``member`` on behalf of ``person``, until ``deadline`` (seconds of the event loop's clock)."""
+    async def ask(self, member: Member, question: Question, behalf: Behalf, deadline: float) -> Outcome:
+        """Ask ``member``, until ``deadline`` (seconds of the event loop's clock)."""
+        if (verdict := self._breaker.resting(member.id)) is not None:
+            return Outcome(member.id, verdict, resting=True)
         started = time.perf_counter()
-        request_id = ""
+        heard = False
         try:
-            async with asyncio.timeout_at(deadline):
-                reply = await self._exchange(member, question, person)
+            verdict, request_id = await self._verdict(member, question, behalf, deadline)
+            self._breaker.heard(member.id, verdict)
+            heard = True
+        finally:
+            if not heard:
+                self._breaker.left(member.id)
+        return Outcome(member.id, verdict, round((time.perf_counter() - started) * 1000), request_id)
+
+    async def _verdict(
+        self, member: Member, question: Question, behalf: Behalf, deadline: float
+    ) -> tuple[Verdict, str]:
+        request_id, asked = "", False
+        loop = asyncio.get_running_loop()
+        try:
+            try:
+                async with asyncio.timeout_at(deadline), self._turns.turn(member.id, behalf.account):
+                    asked = True
+                    reply = await self._exchange(member, question, behalf, deadline - loop.time())
+            except TimeoutError:
+                raise TimeoutError if asked else NoTurn from None
             request_id = reply.request_id
-            if asyncio.get_running_loop().time() > deadline:  # others' answers took the time to read this one
+            if loop.time() > deadline:  # others' answers took the time to read this one
                 raise TimeoutError
             verdict = classify(reply, question.read, single=question.single)
         except ERRORS as error:
             verdict = failure(error)
-        return Outcome(member.id, verdict, round((time.perf_counter() - started) * 1000), request_id)
+        if verdict.kind.answered and not member.may_be(verdict.finding.beacon_id):
+            verdict = Verdict(IMPOSTOR, "The name that it gives itself is not its own.")
+        return verdict, request_id
 
-    async def _exchange(self, member: Member, question: Question, person: Person | None) -> Reply:
+    async def _exchange(self, member: Member, question: Question, behalf: Behalf, seconds: float) -> Reply:
         try:
-            return await self._send(member, question, person)
+            return await self._send(member, question, behalf, seconds)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientConnectionResetError):
             # The member may have closed an idle connection just when it was used again; asking changes nothing there.
-            return await self._send(member, question, person)
+            return await self._send(member, question, behalf, seconds)
 
-    async def _send(self, member: Member, question: Question, person: Person | None) -> Reply:
+    async def _send(self, member: Member, question: Question, behalf: Behalf, seconds: float) -> Reply:
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        headers[DEADLINE] = f"{max(seconds - _RESERVE_SECONDS, seconds / 2):.3f}"
         if question.body is not None:
             headers["Content-Type"] = "application/json"
-        if person is not None and self._sign is not None:
-            headers["Authorization"] = f"Bearer {self._sign(member, person)}"
+        if behalf.person is not None and self._sign is not None:
+            headers["Authorization"] = f"Bearer {self._sign(member, behalf.person)}"
         async with self._session.request(
             "GET" if question.body is None else "POST",
             URL(f"{member.url}{question.path}", encoded=True),
@@ -99,28 +155,40 @@ class Client:
             return Reply(response.status, body, _request_id(response.headers.get("X-Request-Id", "")))
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        if (response.content_length or 0) > self._max_bytes:
+        good = response.status == 200
+        most = self._caps.bytes if good else min(self._caps.bytes, _ERROR_BYTES)
+        if good and (response.content_length or 0) > most:
             raise Oversized
         encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
         if encoding not in {"identity", "gzip", "x-gzip", "deflate"}:
             raise InvalidAnswer("its answer is compressed in a way that was not asked for")
         unpack = None if encoding == "identity" else zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)
+        scanner = Scanner(self._caps)
         body = bytearray()
         async for chunk in response.content.iter_any():
             # One byte more than is allowed is enough to know, however much a compressed chunk would grow to.
-            body += unpack.decompress(chunk, self._max_bytes - len(body) + 1) if unpack else chunk
-            if len(body) > self._max_bytes:
+            plain = unpack.decompress(chunk, most - len(body) + 1) if unpack else chunk
+            body += plain
+            if len(body) > most and not good:
+                response.close()
+                return b""  # the status says enough
+            if len(body) > most:
                 raise Oversized
+            if good:
+                scanner.feed(plain)
         if unpack and not unpack.eof:
             raise InvalidAnswer("its compressed answer was cut short")
         return bytes(body)
 
 
 @asynccontextmanager
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    """Open the one session of a network node: no cookies, no proxies or passwords from the environment."""
+async def session(connections: int) -> AsyncIterator[aiohttp.ClientSession]:
+    """Open the one session of a network node: no cookies, no proxies or passwords from the environment.
+
+    ``connections`` is the most at a time to one member.
+    """
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, limit_per_host=CONNECTIONS_PER_MEMBER),
+        connector=aiohttp.TCPConnector(limit=0, limit_per_host=connections),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
         auto_decompress=False,
@@ -137,86 +205,6 @@ def signer(key: SigningKey, node: str, *, seconds: int, clock: Callable[[], floa
         return sign_assertion(key, node, member.audience, person, clock(), seconds=seconds)
 
     return sign
-
-
-def request_path(query: Query) -> str:
-    """Return the Beacon path of a query: ``/individuals``, ``/individuals/{id}``, ``/individuals/{id}/biosamples``."""
-    if query.anchor is None:
-        return f"/{ENTRY_TYPES[query.entry_type].path}"
-    path = f"/{ENTRY_TYPES[query.anchor.entry_type].path}/{quote(query.anchor.id, safe='')}"
-    return path if query.anchor.entry_type == query.entry_type else f"{path}/{ENTRY_TYPES[query.entry_type].path}"
-
-
-def request_body(query: Query) -> dict[str, Any]:
-    """Return the Beacon v2 POST body that asks ``query``.
-
-    All result sets are asked for, whatever the asker wants to see of them: one that withholds says so only
-    where it is listed.
-    """
-    parameters: dict[str, Any] = {}
-    if query.variant is not None:
-        parameters["g_variant"] = _variant_parameters(query.variant)
-    if query.datasets is not None:
-        parameters["datasets"] = {"datasetIds": list(query.datasets)}
-    schemas = [{"entityType": entity, "schema": schema} for entity, schema in query.requested_schemas]
-    return {
-        "meta": {"apiVersion": query.api_version, "requestedSchemas": schemas},
-        "query": {
-            "requestedGranularity": query.granularity.label,
-            "includeResultsetResponses": Include.ALL.value,
-            "pagination": {"skip": query.pagination.skip, "limit": query.pagination.limit},
-            "testMode": query.test_mode,
-            "filters": [_filter(one) for one in query.filters],
-            "requestParameters": parameters,
-        },
-    }
-
-
-def encode(query: Query) -> bytes:
-    """Return ``request_body`` as it goes over the wire."""
-    return orjson.dumps(request_body(query))
-
-
-_VARIANT_PARAMETERS: Final = {
-    "assemblyId": "assembly",
-    "referenceName": "chrom",
-    "referenceBases": "reference_bases",
-    "alternateBases": "alternate_bases",
-    "variantType": "variant_type",
-    "variantMinLength": "min_length",
-    "variantMaxLength": "max_length",
-    "geneId": "gene",
-    "aminoacidChange": "aminoacid_change",
-    "genomicAlleleShortForm": "short_form",
-    "mateName": "mate",
-}
-
-
-def _variant_parameters(variant: VariantQuery) -> dict[str, Any]:
-    parameters: dict[str, Any] = {
-        name: value
-        for name, attribute in _VARIANT_PARAMETERS.items()
-        if (value := getattr(variant, attribute)) is not None
-    }
-    if variant.start:
-        parameters["start"] = list(variant.start)
-    if variant.end:
-        parameters["end"] = list(variant.end)
-    return parameters
-
-
-def _filter(one: Filter) -> dict[str, Any]:
-    body: dict[str, Any] = {"id": one.id}
-    match one:
-        case OntologyFilter():
-            body |= {"includeDescendantTerms": one.descendants, "similarity": one.similarity}
-            if one.excluded:
-                body["excluded"] = True
-        case AlphanumericFilter():
-            body |= {"operator": one.operator, "value": one.value}
-    if one.scope is not None:
-        body["scope"] = one.scope
-    return body
 
 
 def _request_id(text: str) -> str:

@@ -7,13 +7,13 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
-from beacon.model.access import Person
 from beacon.model.entry_types import ENTRY_TYPES
 from beacon.model.query import Query
-from network.client import Client, Question, encode, request_path
+from network.client import Behalf, Client, Question
 from network.outcomes import Outcome
 from network.reading import entries, filtering_terms
 from network.registry import Member, Registry
+from network.wording import encode, request_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +51,12 @@ def plan_terms(registry: Registry, path: str, *, single: bool = False) -> tuple[
     return tuple(Ask(member, question) for member in registry.members)
 
 
-async def outcomes(
-    client: Client, asks: Sequence[Ask], person: Person | None, deadline: float
-) -> AsyncGenerator[Outcome]:
+async def outcomes(client: Client, asks: Sequence[Ask], behalf: Behalf, deadline: float) -> AsyncGenerator[Outcome]:
     """Yield every member's outcome as it comes; ``deadline`` is a time of the event loop's clock.
 
     Use it within ``contextlib.aclosing``: whoever stops listening, or is cancelled, stops all members' requests.
     """
-    tasks = [asyncio.create_task(client.ask(ask.member, ask.question, person, deadline)) for ask in asks]
+    tasks = [asyncio.create_task(client.ask(ask.member, ask.question, behalf, deadline)) for ask in asks]
     try:
         for done in asyncio.as_completed(tasks):
             yield await done
@@ -68,10 +66,10 @@ async def outcomes(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def collect(client: Client, asks: Sequence[Ask], person: Person | None, deadline: float) -> tuple[Outcome, ...]:
+async def collect(client: Client, asks: Sequence[Ask], behalf: Behalf, deadline: float) -> tuple[Outcome, ...]:
     """Return every member's outcome, in the order of ``asks``."""
     found: dict[str, Outcome] = {}
-    async with aclosing(outcomes(client, asks, person, deadline)) as coming:
+    async with aclosing(outcomes(client, asks, behalf, deadline)) as coming:
         async for outcome in coming:
             found[outcome.peer] = outcome
     return tuple(found[ask.member.id] for ask in asks)

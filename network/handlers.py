@@ -11,16 +11,18 @@ import orjson
 from aiohttp import web
 
 from beacon.errors import SkerryError
-from beacon.http import envelope
 from beacon.http.handlers import ROOT, Handler, read, read_terms, respond, terms_page, test_answer
-from beacon.http.site import DOOR, ENTRY_TYPE, PRINCIPAL, QUERY
-from beacon.model.access import Granularity
-from beacon.model.entry_types import ENTRY_TYPES
+from beacon.http.proxies import client_address
+from beacon.http.rate import network_of
+from beacon.http.site import DEADLINE, DOOR, ENTRY_TYPE, PRINCIPAL, QUERY
+from beacon.http.streams import Stream, StreamedAnswer, accepted
 from beacon.model.query import Anchor, Query
 from beacon.query import testmode
 from network import fanout
-from network.client import Client
-from network.merge import Joined, join, join_terms, tally
+from network.answers import answer
+from network.client import Behalf, Client
+from network.events import events
+from network.merge import join, join_terms, tally
 from network.outcomes import Outcome
 from network.registry import Registry
 
@@ -47,7 +49,10 @@ def entries(entry_type: str, anchor_type: str | None = None) -> Handler:
         query = request[QUERY] = await read(request, entry_type, anchor)
         if query.test_mode:
             return respond(test_answer(request.app[DOOR].settings.id, query))
-        outcomes = await _ask(request, fanout.plan(request.app[NODE].registry, query))
+        asks = fanout.plan(request.app[NODE].registry, query)
+        if (form := accepted(request)) is not None:
+            return _streamed(request, form, query, asks)
+        outcomes = await _ask(request, asks)
         try:
             joined = join(query, outcomes, anonymous=request[PRINCIPAL].person is None)
         except SkerryError as problem:
@@ -86,20 +91,29 @@ async def jwks(request: web.Request) -> web.StreamResponse:
 
 async def _ask(request: web.Request, asks: Sequence[fanout.Ask]) -> tuple[Outcome, ...]:
     """Ask on behalf of whoever asks here; the deadline begins now, when the question is understood."""
-    deadline = asyncio.get_running_loop().time() + request.app[NODE].deadline_seconds
-    return await fanout.collect(request.app[CLIENT], asks, request[PRINCIPAL].person, deadline)
+    deadline = asyncio.get_running_loop().time() + _seconds(request)
+    return await fanout.collect(request.app[CLIENT], asks, _behalf(request), deadline)
 
 
-def answer(beacon_id: str, query: Query, joined: Joined) -> dict[str, Any]:
-    """Return the joined answer (Beacon v2 boolean, count, result set or collection response)."""
-    body: dict[str, Any] = {
-        "meta": envelope.meta(beacon_id, query, joined.granularity),
-        "responseSummary": joined.summary,
-        "info": joined.info,
-    }
-    recorded = joined.granularity is Granularity.RECORD
-    if recorded and ENTRY_TYPES[query.entry_type].collection:
-        body["response"] = {"collections": joined.collections}
-    elif recorded or joined.sets:
-        body["response"] = {"resultSets": joined.sets}
-    return body
+def _streamed(request: web.Request, form: Stream, query: Query, asks: Sequence[fanout.Ask]) -> web.StreamResponse:
+    seconds = _seconds(request)
+    deadline = asyncio.get_running_loop().time() + seconds
+    coming = fanout.outcomes(request.app[CLIENT], asks, _behalf(request), deadline)
+    anonymous = request[PRINCIPAL].person is None
+    beacon_id = request.app[DOOR].settings.id
+    return StreamedAnswer(form, events(beacon_id, query, asks, coming, seconds=seconds, anonymous=anonymous))
+
+
+def _seconds(request: web.Request) -> float:
+    """Return how long members have: this node's deadline, or what is left of that of whoever asks, if less."""
+    seconds = request.app[NODE].deadline_seconds
+    return (
+        min(seconds, max(request[DEADLINE] - asyncio.get_running_loop().time(), 0)) if DEADLINE in request else seconds
+    )
+
+
+def _behalf(request: web.Request) -> Behalf:
+    person = request[PRINCIPAL].person
+    settings = request.app[DOOR].settings
+    account = repr(person) if person else f"address {network_of(client_address(request, settings.listen))}"
+    return Behalf(person, account)

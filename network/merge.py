@@ -100,8 +100,35 @@ def join(query: Query, outcomes: Sequence[Outcome], *, anonymous: bool = True) -
     )
 
 
+def member_part(query: Query, outcome: Outcome) -> dict[str, Any]:
+    """Return what one member's outcome is in a stream: the outcome, and its result sets or collections."""
+    part: dict[str, Any] = {"outcome": outcome.describe()}
+    if outcome.kind.answered:
+        part["resultSets"] = list(_rows(query, outcome))
+        if outcome.finding.collections:
+            part["collections"] = [{**row, "beaconId": outcome.peer} for row in outcome.finding.collections]
+    return part
+
+
+def partial(query: Query, outcomes: Sequence[Outcome], *, asked: int) -> dict[str, Any]:
+    """Return the sum of the outcomes so far; ``interval`` is of those that have answered.
+
+    ``exists`` is true once somebody says yes, and never false: that is known at the end alone.
+    """
+    exists = any(outcome.finding.exists for outcome in outcomes if outcome.kind.answered)
+    answers = [outcome for outcome in outcomes if outcome.kind.answered]
+    so_far: dict[str, Any] = {"asked": asked, "ended": len(outcomes), "answered": len(answers)}
+    if exists:
+        so_far["exists"] = True
+    if any(one.finding.granularity >= Granularity.COUNT for one in answers):
+        bounds = _bounds(query, answers, exists=exists)
+        so_far["interval"] = [bounds.low, bounds.high]
+    return so_far
+
+
 def _problem(outcomes: Sequence[Outcome], *, anonymous: bool) -> SkerryError | None:
     """The error that is the answer where nobody said yes; None where everybody said no."""
+    outcomes = [outcome for outcome in outcomes if not outcome.kind.elsewhere] or outcomes
     kinds = {outcome.kind for outcome in outcomes}
     if kinds and all(kind.certain for kind in kinds):
         unknown = all(outcome.verdict.code == NotFound.code for outcome in outcomes)
@@ -174,7 +201,7 @@ def _row(peer: str, one: ResultSet) -> dict[str, Any]:
 
 
 def _bounds(query: Query, outcomes: Iterable[Outcome], *, exists: bool) -> Bounds:
-    findings = [outcome.finding for outcome in outcomes]
+    findings = [outcome.finding for outcome in outcomes if not outcome.kind.elsewhere]
     total = NOTHING
     for finding in findings:
         total = total + finding.bounds if additive(query.entry_type) else total.union(finding.bounds)

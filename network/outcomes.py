@@ -24,7 +24,8 @@ class Kind:
 
     ``answered``: the member told something about its data. ``certain``: that leaves no doubt whether there is
     something. ``failed``: it should have told something and did not. ``status`` is the HTTP status of the
-    network's own answer where every member ended so (of those that failed, where some only failed).
+    network's own answer where every member ended so (of those that failed, where some only failed). ``elsewhere``:
+    the same question reaches this member by another way, whose answer counts.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Kind:
     answered: bool = False
     certain: bool = False
     failed: bool = False
+    elsewhere: bool = False
 
 
 HIT = Kind("hit", "It has what was asked for.", 200, answered=True, certain=True)
@@ -44,10 +46,16 @@ TIMEOUT = Kind("timeout", "It did not answer before the deadline.", 504, failed=
 UNREACHABLE = Kind("unreachable", "No connection to it, or the connection broke off.", 502, failed=True)
 INVALID = Kind("invalid", "What it sent is not an answer that can be trusted.", 502, failed=True)
 OVERSIZED = Kind("oversized", "It sent more than may be read from one member.", 502, failed=True)
+IMPOSTOR = Kind("impostor", "It gives itself a name that is not its own.", 502, failed=True)
+LOOP = Kind("loop", "The question reaches it by another way, whose answer counts.", 502, elsewhere=True)
+BUSY = Kind("busy", "It, or this node on its behalf, takes no more questions at the moment.", 502, failed=True)
 
 KINDS: Mapping[str, Kind] = {
-    kind.name: kind for kind in (HIT, NO_HIT, WITHHELD, CANNOT_ANSWER, DENIED, TIMEOUT, UNREACHABLE, INVALID, OVERSIZED)
-}
+    kind.name: kind
+    for kind in (
+        HIT, NO_HIT, WITHHELD, CANNOT_ANSWER, DENIED, TIMEOUT, UNREACHABLE, INVALID, OVERSIZED, IMPOSTOR, LOOP, BUSY,
+    )
+}  # fmt: skip
 
 
 class InvalidAnswer(Exception):
@@ -56,6 +64,10 @@ class InvalidAnswer(Exception):
 
 class Oversized(Exception):
     """A member sent more than the limit."""
+
+
+class NoTurn(Exception):
+    """So many questions to a member were under way that this one's turn did not come before the deadline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +163,8 @@ class Outcome:
     verdict: Verdict
     milliseconds: int = 0
     request_id: str = ""
+    resting: bool = False
+    """Whether it was not asked at all, because it has failed again and again; the verdict is the last failure's."""
 
     @property
     def kind(self) -> Kind:
@@ -166,6 +180,8 @@ class Outcome:
         """Return the entry for ``info.outcomes``: peer, outcome, milliseconds, and what else is known."""
         entry: dict[str, Any] = {"peer": self.peer, "outcome": self.kind.name}
         entry["milliseconds"] = self.milliseconds
+        if self.resting:
+            entry["resting"] = True
         if self.verdict.reason:
             entry["reason"] = self.verdict.reason
         if self.request_id:
@@ -194,13 +210,21 @@ _BY_CODE = {
     "needs_reference": CANNOT_ANSWER,
     "too_large": CANNOT_ANSWER,
     "query_timeout": TIMEOUT,
+    "too_often": BUSY,
+    "overloaded": BUSY,
+    "loop": LOOP,
+    # What another network says where nobody said yes and not all said no.
+    "network_timeout": TIMEOUT,
+    "network_failed": UNREACHABLE,
+    "network_inconclusive": WITHHELD,
 }
-_BY_STATUS = {401: DENIED, 403: DENIED, 504: TIMEOUT}
+_BY_STATUS = {401: DENIED, 403: DENIED, 429: BUSY, 504: TIMEOUT}
 
 # Where no answer came. Sentences of our own: those of the libraries name addresses inside the network.
 _BY_ERROR: tuple[tuple[type[Exception], Kind, str], ...] = (
     (TimeoutError, TIMEOUT, "No complete answer before the deadline."),
     (Oversized, OVERSIZED, "It sent more than is read from one member."),
+    (NoTurn, BUSY, "Too many questions to it were under way here; ask again."),
     (aiohttp.ClientConnectorDNSError, UNREACHABLE, "Its name could not be resolved."),
     (aiohttp.ClientSSLError, UNREACHABLE, "No trusted TLS connection could be made."),
     (ssl.SSLError, UNREACHABLE, "No trusted TLS connection could be made."),

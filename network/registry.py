@@ -17,23 +17,39 @@ class Member:
 
     ``id`` is the name under which its answers appear, whatever it calls itself. ``url`` is the root of its
     Beacon API, without a slash at the end. ``audience`` is who the assertions for it are addressed to.
+    ``beacon_id`` is what it must call itself, where that is known; ``others`` are names that are not its own.
     """
 
     id: str
     name: str
     url: URL
     audience: str
+    beacon_id: str | None = None
+    others: frozenset[str] = frozenset()
+
+    def may_be(self, name: str) -> bool:
+        """Say whether a beacon that calls itself so (``meta.beaconId``) can be this one."""
+        return name == self.beacon_id if self.beacon_id is not None else name not in self.others
 
 
 class Registry:
     """All members, in the order in which they were listed."""
 
-    def __init__(self, peers: Iterable[Peer]) -> None:
-        """Read the list. Raises ``ConfigurationError`` for an id or address that occurs twice, or a password in one."""
-        self.members = tuple(_member(peer) for peer in peers)
+    def __init__(self, peers: Iterable[Peer], own_id: str = "") -> None:
+        """Read the list; ``own_id`` is who asks, and is no member's name either.
+
+        Raises ``ConfigurationError`` for an id, address or beacon id that occurs twice, or a password in an address.
+        """
+        peers = tuple(peers)
+        names = [_names(peer) for peer in peers]
+        self.members = tuple(
+            _member(peer, frozenset({own_id}.union(*names[:number], *names[number + 1 :])) - names[number])
+            for number, peer in enumerate(peers)
+        )
         _refuse_twice("id", [member.id for member in self.members])
         # The same beacon under two names would be counted twice.
         _refuse_twice("address", [str(member.url) for member in self.members])
+        _refuse_twice("beacon_id", [member.beacon_id for member in self.members if member.beacon_id is not None])
 
     def owner(self, dataset: str) -> tuple[Member, str] | None:
         """Split ``site-a:cases`` into the member site-a and its dataset; None where no member's id comes first."""
@@ -44,13 +60,17 @@ class Registry:
         return member, dataset[len(member.id) + 1 :]
 
 
-def _member(peer: Peer) -> Member:
+def _names(peer: Peer) -> set[str]:
+    return {peer.id, peer.audience or peer.id, peer.beacon_id or peer.id}
+
+
+def _member(peer: Peer, others: frozenset[str]) -> Member:
     url = URL(peer.url.rstrip("/"))
     if url.user is not None or url.password is not None:
         raise ConfigurationError(
             f"The address of the peer {peer.id} holds a name or password; give it without.", where="peers"
         )
-    return Member(peer.id, peer.name or peer.id, url, peer.audience or peer.id)
+    return Member(peer.id, peer.name or peer.id, url, peer.audience or peer.id, peer.beacon_id, others)
 
 
 def _refuse_twice(what: str, values: list[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable
@@ -26,7 +27,8 @@ from beacon.http.compression import compress
 from beacon.http.handlers import respond
 from beacon.http.proxies import client_address
 from beacon.http.rate import charge
-from beacon.http.site import DOOR, ENTRY_TYPE, PRINCIPAL, QUERY, Door
+from beacon.http.site import DEADLINE, DOOR, ENTRY_TYPE, PRINCIPAL, QUERY, Door
+from beacon.http.streams import StreamedAnswer
 from beacon.model.access import ANONYMOUS, Granularity
 from beacon.model.query import Query
 
@@ -45,6 +47,7 @@ HEADERS = {
 
 
 _BUFFERED_BYTES = 16_384
+_SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,9})?", re.ASCII)
 
 
 @web.middleware
@@ -99,10 +102,11 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         await _identify(request, door)
         await _receive(request, limits.read_seconds, limits.max_body_bytes)
-        async with asyncio.timeout(limits.query_seconds):
+        seconds = _seconds(request, limits.query_seconds)
+        async with asyncio.timeout(seconds):
             return await handler(request)
     except TimeoutError:
-        raise QueryTimeout(f"The answer took longer than {limits.query_seconds:g} seconds; ask for less.") from None
+        raise QueryTimeout(f"The answer took longer than {seconds:g} seconds; ask for less.") from None
     except web.HTTPMethodNotAllowed as refused:
         allowed = ", ".join(sorted({*refused.allowed_methods, "OPTIONS"}))
         if request.method == "OPTIONS":
@@ -161,6 +165,16 @@ async def _receive(request: web.Request, seconds: float, most: int) -> None:
         raise BadRequest("The body is not what its headers say (its length, its chunks or its compression).") from None
 
 
+def _seconds(request: web.Request, most: float) -> float:
+    """Return how long the answer may take: as long as whoever asks will wait (``Skerry-Deadline``), if that is less."""
+    if (text := request.headers.get("Skerry-Deadline")) is None:
+        return most
+    if not _SECONDS.fullmatch(text) or not (seconds := float(text)):
+        raise BadRequest("It must be a number of seconds above 0, such as 4.5.", where="Skerry-Deadline")
+    request[DEADLINE] = asyncio.get_running_loop().time() + seconds
+    return min(seconds, most)
+
+
 def _too_large(most: int) -> TooLarge:
     return TooLarge(f"The body is above {most} bytes, the most that is read here.")
 
@@ -172,6 +186,8 @@ async def _send(request: web.Request, response: web.StreamResponse, seconds: flo
         if isinstance(response, web.Response) and (response.content_length or 0) < _BUFFERED_BYTES:
             await response.write_eof()  # goes into the connection's buffer, without waiting for anybody
             return
+        if isinstance(response, StreamedAnswer):
+            await response.send(seconds)
         async with asyncio.timeout(seconds):
             await response.write_eof()
     except TimeoutError:

@@ -80,6 +80,8 @@ SITE = web.AppKey("site", Site)
 
 PRINCIPAL = web.RequestKey("principal", Principal)
 """Who asks; set before any handler runs."""
+DEADLINE = web.RequestKey("deadline", float)
+"""When whoever asks stops waiting (time of the event loop's clock), where they say so (``Skerry-Deadline``)."""
 QUERY = web.RequestKey("query", Query)
 """The question, once it is read, so that a refusal can repeat it."""
 ENTRY_TYPE = web.RequestKey("entry_type", str)

@@ -207,12 +207,16 @@ class SiteSettings:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """A site that a network asks. ``url`` is the root of its Beacon API; ``audience`` defaults to its id."""
+    """A site that a network asks. ``url`` is the root of its Beacon API; ``audience`` defaults to its id.
+
+    ``beacon_id`` is what it must call itself in ``meta.beaconId``; without it, any name that is not another peer's.
+    """
 
     id: str = field(metadata=ID)
     url: str = field(metadata={"check": peer_address})
     name: str | None = None
     audience: str | None = None
+    beacon_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +225,11 @@ class NetworkSettings:
 
     ``signing_key_file`` (PEM, RSA or EC P-256) signs the assertions for peers, each valid for
     ``assertion_seconds``; without it people are not vouched for and every peer answers as to a stranger.
+
+    Of one peer's answer at most ``max_peer_bytes`` (decompressed), ``max_peer_depth`` objects and lists within each
+    other and ``max_peer_rows`` result sets and records are read. At most ``peer_requests`` at a time go to one peer,
+    half of them for one asker. A peer that fails ``rest_after`` times in a row (0: never) is rested, up to
+    ``rest_seconds`` between two attempts.
     """
 
     id: str = field(metadata=ID)
@@ -234,6 +243,11 @@ class NetworkSettings:
     assertion_seconds: int = field(default=60, metadata=between(5, 300))
     deadline_seconds: float = field(default=5.0, metadata=between(0.1, 300))
     max_peer_bytes: int = field(default=10_000_000, metadata=between(1_000, 1_000_000_000))
+    max_peer_depth: int = field(default=64, metadata=between(8, 500))
+    max_peer_rows: int = field(default=50_000, metadata=between(100, 10_000_000))
+    peer_requests: int = field(default=64, metadata=between(1, 10_000))
+    rest_after: int = field(default=5, metadata=between(0, 1_000))
+    rest_seconds: float = field(default=30.0, metadata=between(1, 3600))
     issuers: tuple[Issuer, ...] = ()
     limits: Limits = Limits()
     rate: Rate = Rate()

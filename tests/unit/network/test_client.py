@@ -24,9 +24,9 @@ from beacon.model.query import (
 )
 from beacon.query import parse
 from beacon.settings import Limits, Peer
-from network.client import encode, request_body, request_path
 from network.fanout import plan
 from network.registry import Registry
+from network.wording import encode, request_body, request_path
 
 SCOPES = st.none() | st.sampled_from(["individual", "biosample"])
 FILTERS: st.SearchStrategy[Filter] = st.one_of(

@@ -38,6 +38,7 @@ def kind(body: object, query: Query = COUNTED, status: int = 200) -> str:
 def test_the_table_says_of_every_row_what_it_means_and_whether_it_answered() -> None:
     assert list(KINDS) == [
         "hit", "no_hit", "withheld", "cannot_answer", "denied", "timeout", "unreachable", "invalid", "oversized",
+        "impostor", "loop", "busy",
     ]  # fmt: skip
     assert [name for name, row in KINDS.items() if row.certain] == ["hit", "no_hit"]
     assert [name for name, row in KINDS.items() if row.answered] == ["hit", "no_hit", "withheld"]
@@ -64,7 +65,12 @@ def test_plain_answers_are_hits_and_noes() -> None:
         (404, "not_found", "invalid"),
         (413, "too_large", "cannot_answer"),
         (500, None, "invalid"),
-        (503, "overloaded", "invalid"),
+        (429, "too_often", "busy"),
+        (429, None, "busy"),
+        (502, "network_failed", "unreachable"),
+        (502, "network_inconclusive", "withheld"),
+        (503, "overloaded", "busy"),
+        (508, "loop", "loop"),
         (504, "query_timeout", "timeout"),
         (504, None, "timeout"),
         (302, None, "invalid"),
