@@ -72,6 +72,23 @@ _ROWS: tuple[tuple[str, Severity, str], ...] = (
     ("vcf-info", ERROR, "END or SVLEN is no whole number."),
     ("vcf-genotype", ERROR, "A sample's genotype cannot be read, or names an allele that the record does not have."),
     ("vcf-allele-twice", WARNING, "Two records have the same allele; their calls are united."),
+    ("bff-file", ERROR, "A Beacon file is not named after an entry type; in a folder it is left alone."),
+    ("bff-record", ERROR, "A Beacon file has something in its list that is no record."),
+    ("bff-shape", WARNING, "A member is not as Beacon's model has it; it is kept under `info.bff`, out of the way."),
+    ("bff-required", ERROR, "A record lacks what Beacon's model demands of it."),
+    ("bff-id-taken", ERROR, "Another record of this kind has the id, with other content; that one is loaded."),
+    ("bff-repeated", WARNING, "The very same record was there before; it is loaded once."),
+    ("bff-of-nobody", ERROR, "A run or an analysis names neither a sample nor an individual."),
+    ("bff-sample-owner", WARNING, "A sample names no individual; it is taken as one of the person of its own name."),
+    ("bff-of-many", WARNING, "A run or an analysis is of several samples; it becomes one of each of them."),
+    ("bff-targets", ERROR, "The file of targets lists no samples."),
+    ("bff-cohort-members", WARNING, "A cohort lists no members, or members whom nobody knows."),
+    ("bff-variation", ERROR, "Nobody can tell which variant is meant."),
+    ("bff-sequence", ERROR, "A variant names no chromosome, or two."),
+    ("bff-assembly", ERROR, "Nothing tells a variant's assembly, or what tells disagrees."),
+    ("bff-position", ERROR, "A variant's start or end is no position."),
+    ("bff-case", ERROR, "An entry of case-level data names no sample, or has no genotype."),
+    ("bff-extension", ERROR, "What an export left in `info.skerry` was changed and cannot be read."),
 )  # fmt: skip
 
 RULES: Mapping[str, Rule] = {id: Rule(severity, meaning) for id, severity, meaning in _ROWS}

@@ -62,7 +62,12 @@ def data_formats(formats: Formats) -> Iterator[argparse.ArgumentParser]:
     vcf.add_argument("file", type=Path)
     vcf.add_argument("--assembly", help="GRCh37, GRCh38 or T2T, where the file does not tell")
     vcf.set_defaults(command=_vcf)
-    for one in (packets, vcf):
+
+    bff = formats.add_parser("bff", help="Beacon files (BFF): .json or .json.gz, named after entry types, or folders")
+    bff.add_argument("paths", nargs="+", metavar="PATH")
+    bff.add_argument("--assembly", help="GRCh37, GRCh38 or T2T, for variants that do not tell")
+    bff.set_defaults(command=_bff)
+    for one in (packets, vcf, bff):
         one.add_argument("--max-errors", type=_count, metavar="N", help="stop at the Nth error and change nothing")
         one.add_argument("--format", choices=FORMATS, default="text", help="how to print the report (default text)")
         one.add_argument("--json", action="store_const", const="json", dest="format", help="short for --format json")
@@ -117,6 +122,30 @@ def _vcf(options: argparse.Namespace) -> int:
         load_vcf(
             admin,
             options.file,
+            options.dataset,
+            assembly=options.assembly,
+            cohort=options.cohort,
+            progress=progress,
+            who=getpass.getuser(),
+            report=report,
+        )
+    return _told(options, report)
+
+
+def _bff(options: argparse.Namespace) -> int:
+    from loaders.bff import check_bff, load_bff
+    from loaders.report import Progress
+
+    progress, report = Progress(quiet=options.quiet), _begun(options)
+    if options.dry_run:
+        if options.dataset is not None:
+            with opened(options) as admin:
+                report.dataset = admin.dataset(options.dataset).id
+        return _told(options, check_bff(options.paths, assembly=options.assembly, progress=progress, report=report))
+    with opened(options) as admin:
+        load_bff(
+            admin,
+            options.paths,
             options.dataset,
             assembly=options.assembly,
             cohort=options.cohort,

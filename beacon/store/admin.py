@@ -133,6 +133,30 @@ class Admin:
         if not self._db["datasets"].update_one({"_id": id}, change).matched_count:
             raise LoadError(f"there is no dataset {id!r}", where=id)
 
+    def describe(self, id: str, name: str | None, description: str | None) -> None:
+        """Give a dataset a name and a description where it has none of its own."""
+        held = self._document(id)
+        change = {"name": name} if name and held["name"] == id else {}
+        if description and not held.get("description"):
+            change["description"] = description
+        if change:
+            self._db["datasets"].update_one({"_id": id}, {"$set": change, "$inc": {"revision": 1}})
+
+    def set_cohort(self, dataset: str, id: str, name: str, members: Iterable[str]) -> list[str]:
+        """Make individuals the members of a cohort, whoever was before; return those that nobody knows."""
+        wanted = list(dict.fromkeys(members))
+        known: dict[str, int] = {}
+        for begin in range(0, len(wanted), 2_000):
+            query = {"d": dataset, "k": "individual", "i": {"$in": wanted[begin : begin + 2_000]}}
+            known |= {row["i"]: row["o"] for row in self._db["people"].find(query)}
+        cohort = {"id": id, "name": name, "members": encode_rows(known.values())}
+        while True:
+            held = self._document(dataset)
+            others = [part for part in held["cohorts"] if part["id"] != id]
+            change = {"$set": {"cohorts": [*others, cohort], "updated": datetime.now(UTC)}, "$inc": {"revision": 1}}
+            if self._db["datasets"].update_one({"_id": dataset, "revision": held["revision"]}, change).matched_count:
+                return [one for one in wanted if one not in known]
+
     def begin(self, dataset: str, load: LoadInfo, ancestors: Ancestors) -> SegmentWriter:
         """Begin a load. Raises ``LoadError`` where there is no such dataset."""
         self._document(dataset)

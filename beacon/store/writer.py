@@ -209,6 +209,10 @@ class SegmentWriter:
         if allele.placed:
             self._assemblies.add(allele.assembly)
 
+    def detail(self, allele: Allele, column: int, told: Mapping[str, Any]) -> None:
+        """Add what is told of one carrier of an allele that came with all its calls."""
+        self._batches.add("cases", {"s": self.id, "v": allele.id, "c": column, "b": orjson.dumps(told)})
+
     def publish(self) -> Published:
         """Write what is left and make the segment visible, with one update of the dataset's document."""
         self._write_cases()

@@ -1,0 +1,421 @@
+"""Loading Beacon files (BFF): individuals, biosamples, runs, analyses, cohorts, and variants with their carriers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from beacon import __version__
+from beacon.errors import LoadError
+from beacon.model import genome
+from beacon.store.admin import Admin
+from beacon.store.writer import LoadInfo
+from loaders import bff_shapes
+from loaders.bff_cases import Variants
+from loaders.bff_files import TARGETS, Entry, Files, digest, find
+from loaders.bff_shapes import UNKNOWN, Fitter, Misfit, Shape
+from loaders.bff_variants import EXTENSION, extension
+from loaders.bff_writers import Nowhere, Writer
+from loaders.elements import Json
+from loaders.mapping import SEXES
+from loaders.pipeline import stopping, tell
+from loaders.report import Advance, Problem, Progress, Report, Severity
+from loaders.terms import hpo
+
+FORMAT = "bff"
+BATCH = 500
+OWN = ("_id", "datasetId")
+"""Members that databases and tools add to every record."""
+_JOINED = "|"
+"""What some files write between the samples of a run of many."""
+
+
+class Refused(Exception):
+    """A file cannot be read to its end, so that nothing may be loaded."""
+
+
+def load_bff(
+    admin: Admin,
+    paths: Sequence[Path | str],
+    dataset: str,
+    *,
+    assembly: str | None = None,
+    cohort: str | None = None,
+    progress: Progress | None = None,
+    who: str = "",
+    report: Report | None = None,
+) -> Report:
+    """Load Beacon files (files, or folders of them) into a dataset and report; all becomes visible at once.
+
+    Records with errors are set aside and the rest is loaded; a file that cannot be read to its end refuses the load.
+    ``assembly`` is that of variants which do not tell theirs. Raises ``LoadError`` where there is no such dataset or
+    assembly, and ``StoreUnavailable``.
+    """
+    admin.dataset(dataset)
+    progress, report = progress or Progress(quiet=True), report or Report()
+    report.dataset = dataset
+    stated = _assembly(assembly)
+    terms = hpo()
+    with stopping(report), _refusing(report):
+        files = _found(paths, report)
+        sha256 = digest(files, (__version__, terms.version, cohort or "", stated or ""))
+        if admin.loaded(dataset, sha256, FORMAT):
+            report.outcome = f"Dataset {dataset} holds exactly this already; nothing was changed."
+            return report
+        load = LoadInfo(
+            ", ".join(Path(path).name for path in paths), sha256, FORMAT, f"skerry {__version__}", datetime.now(UTC),
+            who, stated, cohort, {terms.prefix: terms.version},
+        )  # fmt: skip
+        with (
+            admin.begin(dataset, load, terms.ancestors) as writer,
+            progress.task(f"Loading into {dataset}") as advance,
+        ):
+            loading = _Loading(files, writer, partial(admin.owners, dataset), report, advance, stated)
+            loading.run()
+            if not loading.anything:
+                report.outcome = f"There was nothing to load; dataset {dataset} was not changed."
+                return report
+            admin.store_ontology(terms.resource, terms.labels)
+            tell(report, writer.publish())
+        loading.describe(admin, dataset)
+    return report
+
+
+def check_bff(
+    paths: Sequence[Path | str],
+    *,
+    assembly: str | None = None,
+    progress: Progress | None = None,
+    report: Report | None = None,
+) -> Report:
+    """Read Beacon files as ``load_bff`` does, but into no dataset, and report. Raises ``LoadError`` as it does."""
+    progress, report = progress or Progress(quiet=True), report or Report()
+    stated = _assembly(assembly)
+    with stopping(report), _refusing(report), progress.task("Checking") as advance:
+        loading = _Loading(_found(paths, report), Nowhere(report), lambda _: {}, report, advance, stated)
+        loading.run()
+        loading.describe(None, "")
+        report.outcome = "Checked; nothing was changed."
+    return report
+
+
+def _assembly(name: str | None) -> str | None:
+    stated = genome.assembly_name(name) if name else None
+    if name and stated is None:
+        known = ", ".join(genome.ASSEMBLIES)
+        raise LoadError(f"{name!r} is no assembly known here; --assembly takes {known}", where="--assembly")
+    return stated
+
+
+def _found(paths: Sequence[Path | str], report: Report) -> Files:
+    files, problems = find(paths)
+    for problem in problems:
+        report.add(problem)
+    return files
+
+
+@contextmanager
+def _refusing(report: Report) -> Iterator[None]:
+    """End the block, and say so in the report, where a file cannot be read to its end."""
+    try:
+        yield
+    except Refused:
+        report.outcome = "A file cannot be read to its end; nothing was changed."
+
+
+@dataclass(slots=True)
+class _Loading:
+    """One load under way.
+
+    ``known`` tells whose samples are in the dataset already; ``owners`` are individual ids by biosample id, of this
+    load and of the dataset. ``seen`` is the content of every record, ``runners`` the sample of every run.
+    """
+
+    files: Files
+    writer: Writer
+    known: Callable[[Iterable[str]], Mapping[str, str]]
+    report: Report
+    advance: Advance
+    assembly: str | None
+    owners: dict[str, str] = field(default_factory=dict)
+    individuals: set[str] = field(default_factory=set)
+    biosamples: set[str] = field(default_factory=set)
+    runs: dict[str, list[str]] = field(default_factory=dict)
+    analyses: dict[str, list[str]] = field(default_factory=dict)
+    runners: dict[str, str] = field(default_factory=dict)
+    seen: dict[tuple[str, str], bytes] = field(default_factory=dict)
+
+    @property
+    def anything(self) -> bool:
+        """Whether there is anything to publish."""
+        return bool(self.individuals or self.report.counts.get("variant record"))
+
+    def run(self) -> None:
+        """Read all files and write all records. Raises ``Refused``."""
+        for batch in self._batches("individual"):
+            self._individuals(batch)
+        for batch in self._batches("biosample"):
+            self._biosamples(batch)
+        for kind, shape in (("run", bff_shapes.RUN), ("analysis", bff_shapes.ANALYSIS)):
+            for batch in self._batches(kind):
+                self._made_of_samples(kind, shape, batch)
+        variants = Variants(self.files, self.assembly, self.report, self.advance, self._read)
+        columns = self._columns(variants)
+        variants.write(self.writer, columns)
+
+    def describe(self, admin: Admin | None, dataset: str) -> None:
+        """Take over cohorts, and name and description of the dataset where it has none; without ``admin`` only read."""
+        for entry in self._read("cohort"):
+            self._cohort(admin, dataset, entry)
+        described = [entry.body for entry in self._read("dataset")]
+        if len(described) == 1 and admin is not None:
+            name, text = described[0].get("name"), described[0].get("description")
+            admin.describe(dataset, name if isinstance(name, str) else None, text if isinstance(text, str) else None)
+
+    def _read(self, kind: str) -> Iterator[Entry]:
+        for item in self.files.entries(kind):
+            if isinstance(item, Problem):
+                self.report.add(item)
+                if item.rule != "bff-record":
+                    raise Refused
+                continue
+            self.advance(1)
+            yield item
+
+    def _batches(self, kind: str) -> Iterator[list[Entry]]:
+        entries = self._read(kind)
+        while batch := list(islice(entries, BATCH)):
+            yield batch
+
+    def _individuals(self, batch: list[Entry]) -> None:
+        made = [(one, found) for one in batch if (found := self._fitted("individual", bff_shapes.INDIVIDUAL, one))]
+        self.writer.reserve("individual", (body["id"] for _, body in made))
+        for entry, body in made:
+            kept = extension(entry.body)
+            packet = kept.get("phenopacket")
+            self.individuals.add(body["id"])
+            derived = isinstance(body.get("info"), dict) and body["info"].get("derived") is True
+            self.writer.individual(body, derived=derived, phenopacket=orjson.dumps(packet) if packet else None)
+
+    def _biosamples(self, batch: list[Entry]) -> None:
+        made = [(one, found) for one in batch if (found := self._fitted("biosample", bff_shapes.BIOSAMPLE, one))]
+        self._know(body["id"] for _, body in made if "individualId" not in body)
+        for entry, body in made:
+            if "individualId" not in body:
+                body["individualId"] = self.owners.get(body["id"]) or body["id"]
+                message = f"The sample names no individual; it is taken as one of {body['individualId']!r}."
+                self._warn(entry, "bff-sample-owner", message, "/individualId")
+        self._people(body["individualId"] for _, body in made)
+        self.writer.reserve("biosample", (body["id"] for _, body in made))
+        for _, body in made:
+            self.owners[body["id"]] = body["individualId"]
+            self.biosamples.add(body["id"])
+            derived = isinstance(body.get("info"), dict) and body["info"].get("derived") is True
+            self.writer.record("biosample", body, individual=body["individualId"], derived=derived)
+
+    def _made_of_samples(self, kind: str, shape: Shape, batch: list[Entry]) -> None:
+        """Add runs or analyses. One that names several samples is one of each of them."""
+        made = [
+            body for entry in batch for part in self._parts(kind, entry) if (body := self._owned(kind, shape, part))
+        ]
+        self._samples({body["biosampleId"]: body.get("individualId") for body in made if "biosampleId" in body})
+        self._people(body["individualId"] for body in made if "biosampleId" not in body)
+        for body in made:
+            sample = body.get("biosampleId")
+            person = body["individualId"] = self.owners[sample] if sample else body["individualId"]
+            self.writer.record(kind, body, individual=person)
+            if sample:
+                (self.runs if kind == "run" else self.analyses).setdefault(sample, []).append(body["id"])
+                if kind == "run":
+                    self.runners[body["id"]] = sample
+
+    def _parts(self, kind: str, entry: Entry) -> Iterator[Entry]:
+        parts = list(_split(entry.body))
+        if len(parts) > 1:
+            message = f"The {kind} is of {len(parts)} samples; it is loaded as one of each of them."
+            self._warn(entry, "bff-of-many", message, "/biosampleId")
+        return (Entry(entry.file, entry.line, entry.pointer, part) for part in parts)
+
+    def _owned(self, kind: str, shape: Shape, entry: Entry) -> Json | None:
+        """Return a run or an analysis that is somebody's, else None, told of."""
+        body = self._fitted(kind, shape, entry)
+        if body is None:
+            return None
+        for name in ("biosampleId", "individualId"):
+            if not body.get(name):
+                body.pop(name, None)
+        if "biosampleId" not in body and body.get("runId") in self.runners:
+            body["biosampleId"] = self.runners[body["runId"]]
+        if "biosampleId" not in body and "individualId" not in body:
+            message = f"The {kind} is of no sample and no individual, so that nobody could be found by it."
+            self._set_aside(entry, "bff-of-nobody", message, "", "Give it a biosampleId or an individualId.")
+            return None
+        return body
+
+    def _columns(self, variants: Variants) -> dict[tuple[str, str | None, str | None], int]:
+        """Give every sample of the variants a column; return them by sample, run and analysis.
+
+        A sample that has one run in these files is taken as genotyped by it, and so with analyses.
+        """
+        variants.survey()
+        listed = list(self._targets())
+        targeted = {sample for sample, _, _, _ in listed}
+        listed += [
+            (sample, person, _only(self.runs.get(sample)), _only(self.analyses.get(sample)))
+            for sample, person in variants.samples.items()
+            if sample not in targeted
+        ]
+        self._samples({sample: person for sample, person, _, _ in listed})
+        return {
+            (sample, run, analysis): self.writer.column(self.owners[sample], sample, run, analysis)
+            for sample, _, run, analysis in listed
+        }
+
+    def _targets(self) -> Iterator[tuple[str, str | None, str | None, str | None]]:
+        """Yield (sample, individual, run, analysis) in the order of the file of targets."""
+        for entry in self._read(TARGETS):
+            samples = entry.body.get("biosampleIds")
+            if not isinstance(samples, list) or not all(isinstance(one, str) and one for one in samples):
+                self._set_aside(entry, "bff-targets", "The list of samples is missing.", "/biosampleIds")
+                continue
+            kept = extension(entry.body)
+            for index, sample in enumerate(samples):
+                person, run, analysis = (
+                    _at(kept.get(name), index) for name in ("individualIds", "runIds", "analysisIds")
+                )
+                if not kept:
+                    run, analysis = _only(self.runs.get(sample)), _only(self.analyses.get(sample))
+                yield sample, person, run, analysis
+
+    def _know(self, samples: Iterable[str]) -> None:
+        """Learn whose these samples are in the dataset already."""
+        if new := [sample for sample in samples if sample not in self.owners]:
+            self.owners |= self.known(new)
+
+    def _samples(self, people: Mapping[str, str | None]) -> None:
+        """Make sure that these samples exist, and the people that they are of; ``people`` says of whom, where told."""
+        self._know(people)
+        for sample, person in people.items():
+            self.owners.setdefault(sample, person or sample)
+        self._people(self.owners[sample] for sample in people)
+        new = [sample for sample in people if sample not in self.biosamples]
+        self.writer.reserve("biosample", new)
+        for sample in new:
+            self.biosamples.add(sample)
+            self.report.count("derived biosample")
+            made = {
+                "id": sample, "individualId": self.owners[sample], "biosampleStatus": dict(UNKNOWN),
+                "sampleOriginType": dict(UNKNOWN), "info": {"derived": True},
+            }  # fmt: skip
+            self.writer.record("biosample", made, individual=self.owners[sample], derived=True)
+
+    def _people(self, ids: Iterable[str]) -> None:
+        """Make sure that these people exist."""
+        new = [id for id in dict.fromkeys(ids) if id not in self.individuals]
+        self.writer.reserve("individual", new)
+        for id in new:
+            self.individuals.add(id)
+            self.report.count("derived individual")
+            self.writer.individual(
+                {"id": id, "sex": dict(SEXES["UNKNOWN_SEX"]), "info": {"derived": True}}, derived=True
+            )
+
+    def _fitted(self, kind: str, shape: Shape, entry: Entry) -> Json | None:
+        """Return a record in the standard's shape; None, told of, where it cannot be, or was there before."""
+        record = {name: value for name, value in entry.body.items() if name not in OWN}
+        if EXTENSION in (info := record.get("info") or {}) and isinstance(info, dict):
+            rest = {name: value for name, value in info.items() if name != EXTENSION}
+            record = {name: value for name, value in record.items() if name != "info"} | (
+                {"info": rest} if rest else {}
+            )
+
+        def taken_out(pointer: str, expected: str, value: Any) -> None:
+            message = (
+                f"Expected is {expected}; what is there is kept under info.bff."
+                if value is not None
+                else (f"Expected is {expected}.")
+            )
+            self._warn(entry, "bff-shape", message, pointer, value)
+
+        try:
+            body = Fitter(taken_out).fit(shape, record)
+        except Misfit as error:
+            self._set_aside(
+                entry, "bff-shape", f"Expected is {error}.", "", f"Beacon's model demands it of every {kind}."
+            )
+            return None
+        content = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
+        before = self.seen.setdefault((kind, body["id"]), content)
+        if before is content:
+            return body
+        if before == content:
+            self._warn(entry, "bff-repeated", "The same record was there before; it is loaded once.", "/id", body["id"])
+        else:
+            message = f"Another {kind} has this id, with other content; that one is loaded."
+            self._set_aside(entry, "bff-id-taken", message, "/id", "Give each record an id of its own.", body["id"])
+        return None
+
+    def _cohort(self, admin: Admin | None, dataset: str, entry: Entry) -> None:
+        id, name = entry.body.get("id"), entry.body.get("name")
+        if not isinstance(id, str) or not id:
+            self._set_aside(entry, "bff-required", "Expected is a cohort with an id.", "/id")
+            return
+        ids = entry.body.get("ids")
+        ids = ids if isinstance(ids, Mapping) else {}
+        members = {str(one) for one in ids.get("individualIds") or ()}
+        members |= {self.owners.get(str(one), str(one)) for one in ids.get("biosampleIds") or ()}
+        if not ids:
+            self._warn(
+                entry, "bff-cohort-members", "The cohort lists no members; it is taken as everybody loaded.", "/ids"
+            )
+            members = self.individuals
+        name = name if isinstance(name, str) else id
+        unknown = [] if admin is None else admin.set_cohort(dataset, id, name, members)
+        self.report.count("cohort")
+        if unknown:
+            message = f"{len(unknown):,} members of the cohort are nobody in the dataset, such as {unknown[0]!r}."
+            self._warn(entry, "bff-cohort-members", message, "/ids", unknown[0])
+
+    def _warn(self, entry: Entry, rule: str, message: str, pointer: str = "", value: Any = None) -> None:
+        self.report.add(entry.problem(rule, message, Severity.WARNING, pointer, value))
+
+    def _set_aside(
+        self, entry: Entry, rule: str, message: str, pointer: str, hint: str | None = None, value: Any = None
+    ) -> None:
+        self.report.count("set-aside record")
+        self.report.add(entry.problem(rule, message, Severity.ERROR, pointer, value, hint))
+
+
+def _split(record: Json) -> Iterator[Json]:
+    """Yield a record once per sample; ids of more than one are told apart by the sample's."""
+    sample, person = record.get("biosampleId"), record.get("individualId")
+    samples = sample.split(_JOINED) if isinstance(sample, str) else [sample]
+    people = person.split(_JOINED) if isinstance(person, str) else [person]
+    if len(samples) == 1:
+        yield record
+        return
+    if len(people) != len(samples):
+        people = [None] * len(samples)
+    for one, owner in zip(samples, people, strict=True):
+        yield {name: value for name, value in record.items() if name != "individualId"} | {
+            "id": f"{record.get('id')}:{one}",
+            "biosampleId": one,
+            **({"individualId": owner} if owner else {}),
+        }
+
+
+def _only(listed: Sequence[str] | None) -> str | None:
+    return listed[0] if listed and len(listed) == 1 else None
+
+
+def _at(listed: Any, index: int) -> str | None:
+    found = listed[index] if isinstance(listed, list) and index < len(listed) else None
+    return found if isinstance(found, str) else None

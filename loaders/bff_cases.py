@@ -1,0 +1,220 @@
+"""The variants of Beacon files on their way into a segment: surveyed once, then written in the order of their places.
+
+Genotypes need all columns before the first allele is written, and alleles must come in order. So the files are read
+twice: first for samples, problems and order, then to write. In order already, they take no memory; else they are
+sorted in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import Any
+
+import orjson
+
+from beacon.model.calls import GROUPS
+from beacon.model.records import unite
+from loaders.bff_files import CASES, TARGETS, Entry, Files
+from loaders.bff_shapes import CASE, VARIANT, Fitter, Misfit
+from loaders.bff_variants import EXTENSION, Carried, Unusable, allele, calls, extension, split_group, zygosity_group
+from loaders.bff_writers import Writer
+from loaders.elements import Json
+from loaders.genotypes import unite as unite_calls
+from loaders.report import Advance, Report, Severity
+
+Key = tuple[str, str | None, str | None]
+Columns = Mapping[Key, int]
+_MADE_HERE = frozenset({"variantInternalId", "variation", "caseLevelData", "datasetId", "position", "length"})
+"""Members that the site makes itself, or that say again what ``variation`` says."""
+_LINKS = frozenset({"biosampleId", "individualId", "runId", "analysisId"})
+_PLAIN = _LINKS | {"zygosity"}
+
+
+@dataclass(slots=True)
+class Variants:
+    """The variants of one load. ``samples`` are those with genotypes, with their individual where it is told."""
+
+    files: Files
+    assembly: str | None
+    report: Report
+    advance: Advance
+    read: Callable[[str], Iterator[Entry]]
+    samples: dict[str, str | None] = field(default_factory=dict)
+    _split: dict[str, bytes] = field(default_factory=dict)
+    _targets: tuple[str, ...] = ()
+    _in_order: bool = True
+
+    def survey(self) -> None:
+        """Read everything once: problems are told, samples found, and whether the alleles are in order."""
+        self._read_split_form()
+        done: set[tuple[str, str]] = set()
+        place, start = ("", ""), -1
+        for entry in self.read("genomicVariant"):
+            try:
+                one = allele(entry.body, self.assembly)
+                cases = self._cases(entry)
+            except Unusable as error:
+                self._tell(entry, error)
+                continue
+            self.report.count("variant record")
+            for case in cases:
+                self.samples.setdefault(case["biosampleId"], case.get("individualId"))
+            if (one.assembly, one.chrom) != place:
+                place, start = (one.assembly, one.chrom), -1
+                self._in_order = self._in_order and place not in done
+                done.add(place)
+            self._in_order = self._in_order and one.start >= start
+            start = one.start
+
+    def write(self, writer: Writer, columns: Columns) -> None:
+        """Write all alleles with their calls, each once."""
+        by_sample: dict[str, int] = {}
+        for (sample, _, _), column in columns.items():
+            by_sample.setdefault(sample, column)
+        found = self._carried(columns, by_sample)
+        if not self._in_order:
+            found = iter(sorted(found, key=_place))
+        for one in _each_once(found, len(columns)):
+            writer.allele(one.allele, one.body, one.calls)
+            for column, detail in one.details:
+                writer.detail(one.allele, column, detail)
+
+    def _carried(self, columns: Columns, by_sample: Mapping[str, int]) -> Iterator[Carried]:
+        for entry in self.files.entries("genomicVariant"):
+            if not isinstance(entry, Entry):
+                continue  # told of by the survey
+            self.advance(1)
+            try:
+                which = allele(entry.body, self.assembly)
+                groups: dict[str, list[int]] = {group: [] for group in GROUPS}
+                details = []
+                for case in self._cases(entry):
+                    sample = case["biosampleId"]
+                    column = columns.get((sample, case.get("runId"), case.get("analysisId")), by_sample[sample])
+                    group = zygosity_group(case.get("zygosity"))
+                    groups[group or "other"].append(column)
+                    if detail := self._detail(entry, case, group):
+                        details.append((column, detail))
+            except Unusable:
+                continue  # told of by the survey
+            try:
+                genotypes = calls(groups, extension(entry.body).get("calls"), len(columns))
+            except Unusable as error:
+                self._tell(entry, error)
+                continue
+            yield Carried(which, self._body(entry), genotypes, tuple(details))
+
+    def _cases(self, entry: Entry) -> list[Json]:
+        """Return the case-level entries of a variant, of whichever form. Raises ``Unusable``."""
+        listed = entry.body.get("caseLevelData") or []
+        if not isinstance(listed, list):
+            raise Unusable("/caseLevelData", "bff-case", "The case-level data are no list.")
+        for index, case in enumerate(listed):
+            if not isinstance(case, dict) or not isinstance(case.get("biosampleId"), str) or not case["biosampleId"]:
+                raise Unusable(f"/caseLevelData/{index}", "bff-case", "The entry names no biosample.")
+        return [*listed, *self._split_cases(entry)]
+
+    def _split_cases(self, entry: Entry) -> Iterator[Json]:
+        split = next((self._split[name] for name in _names(entry.body) if name in self._split), None)
+        for number, genotype in orjson.loads(split).items() if split else ():
+            if not number.isdigit() or int(number) >= len(self._targets):
+                raise Unusable("/caseLevelData", "bff-case", f"There is no sample number {number} among the targets.")
+            try:
+                group = split_group(str(genotype))
+            except ValueError as error:
+                raise Unusable("/caseLevelData", "bff-case", f"Of sample number {number}: {error}.") from error
+            if group is not None:
+                yield {"biosampleId": self._targets[int(number)], "zygosity": _ZYGOSITY_OF[group]}
+
+    def _read_split_form(self) -> None:
+        """Keep who carries what, by the names of the variant that it is of."""
+        if CASES not in self.files.by_kind:
+            return
+        samples: list[str] = []
+        for entry in self.files.entries(TARGETS):
+            listed = entry.body.get("biosampleIds") if isinstance(entry, Entry) else None
+            samples += listed if isinstance(listed, list) else []
+        self._targets = tuple(map(str, samples))
+        for entry in self.read(CASES):
+            genotypes = orjson.dumps({name: value for name, value in entry.body.items() if name[:1].isdigit()})
+            for name in _names(entry.body):
+                self._split.setdefault(name, genotypes)
+
+    def _detail(self, entry: Entry, case: Json, group: str | None) -> Json:
+        """Return what an entry says of one carrier beyond who it is and with which of the usual zygosities."""
+        if group is not None and _PLAIN.issuperset(case):
+            return {}
+
+        def taken_out(pointer: str, expected: str, value: Any) -> None:
+            message = f"Expected is {expected}; it is left out."
+            self.report.add(entry.problem("bff-shape", message, Severity.WARNING, f"/caseLevelData{pointer}", value))
+
+        try:
+            fitted = Fitter(taken_out).fit(CASE, case)
+        except Misfit:
+            return {}
+        return {name: value for name, value in fitted.items() if name not in (_PLAIN if group else _LINKS)}
+
+    def _body(self, entry: Entry) -> Json:
+        record = {name: value for name, value in entry.body.items() if name not in _MADE_HERE}
+        info = record.get("info")
+        if isinstance(info, dict) and EXTENSION in info:
+            rest = {name: value for name, value in info.items() if name != EXTENSION}
+            record = {name: value for name, value in record.items() if name != "info"} | (
+                {"info": rest} if rest else {}
+            )
+
+        def taken_out(pointer: str, expected: str, value: Any) -> None:
+            message = f"Expected is {expected}; what is there is kept under info.bff."
+            self.report.add(entry.problem("bff-shape", message, Severity.WARNING, pointer, value))
+
+        return Fitter(taken_out).fit(VARIANT, record)
+
+    def _tell(self, entry: Entry, error: Unusable) -> None:
+        self.report.count("set-aside record")
+        self.report.add(
+            entry.problem(error.rule, error.message, Severity.ERROR, error.pointer, error.value, error.hint)
+        )
+
+
+_ZYGOSITY_OF = {
+    "het": {"id": "GENO:0000135"}, "hom": {"id": "GENO:0000136"}, "hemi": {"id": "GENO:0000134"},
+}  # fmt: skip
+
+
+def _names(record: Json) -> Iterator[str]:
+    """Yield every name under which the two files of the split form may mean the same variant, the surest first."""
+    if record.get("_id"):
+        yield f"_id {orjson.dumps(record['_id']).decode()}"
+    identifiers = record.get("identifiers")
+    hgvs = identifiers.get("genomicHGVSId") if isinstance(identifiers, dict) else None
+    for name in (record.get("id"), hgvs, record.get("variantInternalId")):
+        if isinstance(name, str) and name:
+            yield f"name {name}"
+
+
+def _place(one: Carried) -> tuple[str, str, int]:
+    return one.allele.assembly, one.allele.chrom, one.allele.start
+
+
+def _each_once(found: Iterable[Carried], columns: int) -> Iterator[Carried]:
+    """Unite the entries of one allele; those of one start come by end and bases."""
+    for _, beside in groupby(found, _place):
+        together: dict[str, Carried] = {}
+        for one in beside:
+            held = together.get(one.allele.id)
+            together[one.allele.id] = one if held is None else _united(held, one, columns)
+        yield from (together[id] for id in sorted(together, key=lambda id: (together[id].allele.end, id)))
+
+
+def _united(held: Carried, again: Carried, columns: int) -> Carried:
+    unite(held.body, again.body)
+    both = held.calls or again.calls
+    if held.calls is not None and again.calls is not None:
+        counted = held.calls.counted and again.calls.counted
+        both = replace(unite_calls(held.calls, again.calls, columns), counted=counted)
+    return replace(
+        held, calls=both, details=held.details + tuple(one for one in again.details if one not in held.details)
+    )

@@ -1,0 +1,357 @@
+"""The shapes of Beacon's default model (v2), and what real files have in their place.
+
+Beacon files come from many hands: dates as 24/12/24, ages one level deeper than the standard has them, terms without
+an id. ``Fitter.fit`` returns a record as the standard has it. What does not fit and cannot be put right is taken out,
+told of, and kept as it was under ``info.bff``, by its JSON pointer; so a Beacon never gives out what its own schema
+forbids.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from loaders.elements import CURIE, Json
+
+Tell = Callable[[str, str, Any], None]
+"""Told (JSON pointer, what is expected there, the value) of whatever is taken out."""
+
+
+class Misfit(Exception):
+    """A value that is not of its shape; the argument is a noun phrase for what is expected."""
+
+
+Shape = Callable[["Fitter", Any, str], Any]
+"""Returns a value as it should be; the last argument is its JSON pointer. Raises ``Misfit``."""
+
+
+@dataclass(slots=True)
+class Fitter:
+    """Fits records; ``taken_out`` collects what was, of one record."""
+
+    tell: Tell
+    taken_out: Json = field(default_factory=dict)
+
+    def fit(self, shape: Shape, record: Any) -> Json:
+        """Return a record of this shape. Raises ``Misfit`` where what is required is missing or wrong."""
+        self.taken_out = {}
+        fitted: Json = shape(self, record, "")
+        if self.taken_out:
+            info = fitted.get("info")
+            fitted["info"] = (info if isinstance(info, dict) else {}) | {"bff": self.taken_out}
+        return fitted
+
+    def attempt(self, shape: Shape, value: Any, pointer: str) -> tuple[Any, bool]:
+        """Return (fitted value, True), or take it out and return (None, False)."""
+        try:
+            return shape(self, value, pointer), True
+        except Misfit as error:
+            self.tell(pointer, str(error), value)
+            self.taken_out[pointer] = value
+            return None, False
+
+
+def thing(
+    required: Mapping[str, Shape], optional: Mapping[str, Shape], defaults: Mapping[str, Json] | None = None
+) -> Shape:
+    """An object. Members of no known name pass as they are; nulls and names that begin with ``_`` are left out.
+
+    A required member that is missing or wrong makes the whole a misfit, unless there is a default for it.
+    """
+    shapes = {**required, **optional}
+    unknown = defaults or {}
+
+    def fit(fitter: Fitter, value: Any, pointer: str) -> Any:
+        if not isinstance(value, Mapping):
+            raise Misfit("an object")
+        fitted: Json = {}
+        for name, member in value.items():
+            if member is None or name.startswith("_"):
+                continue
+            shape, place = shapes.get(name), f"{pointer}/{name.replace('~', '~0').replace('/', '~1')}"
+            if shape is None:
+                fitted[name] = member
+            elif name in required and name not in unknown:
+                fitted[name] = shape(fitter, member, place)
+            else:
+                found, fits = fitter.attempt(shape, member, place)
+                if fits:
+                    fitted[name] = found
+        for name in required:
+            if name not in fitted:
+                if name not in unknown:
+                    raise Misfit(f"an object with {name}")
+                if value.get(name) is None:
+                    fitter.tell(f"{pointer}/{name}", "a term; it is taken as unknown", None)
+                fitted[name] = dict(unknown[name])
+        return fitted
+
+    return fit
+
+
+def many(shape: Shape) -> Shape:
+    """A list; elements that do not fit are taken out."""
+
+    def fit(fitter: Fitter, value: Any, pointer: str) -> Any:
+        if not isinstance(value, list):
+            raise Misfit("a list")
+        found = (fitter.attempt(shape, item, f"{pointer}/{index}") for index, item in enumerate(value))
+        return [item for item, fits in found if fits]
+
+    return fit
+
+
+def one_of(expected: str, *shapes: Shape) -> Shape:
+    """The first of several shapes that fits."""
+
+    def fit(_fitter: Fitter, value: Any, pointer: str) -> Any:
+        for shape in shapes:
+            quiet = Fitter(lambda *_: None)
+            try:
+                fitted = shape(quiet, value, pointer)
+            except Misfit:
+                continue
+            if not quiet.taken_out:
+                return fitted
+        raise Misfit(expected)
+
+    return fit
+
+
+def _text(_fitter: Fitter, value: Any, _pointer: str) -> Any:
+    if not isinstance(value, str):
+        raise Misfit("a text")
+    return value
+
+
+def _id(_fitter: Fitter, value: Any, _pointer: str) -> Any:
+    if not isinstance(value, str) or not value.strip():
+        raise Misfit("an id, a text that is not empty")
+    return value
+
+
+def _number(_fitter: Fitter, value: Any, _pointer: str) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise Misfit("a number")
+    return value
+
+
+def _whole(_fitter: Fitter, value: Any, _pointer: str) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
+        raise Misfit("a whole number")
+    return int(value)
+
+
+def _flag(_fitter: Fitter, value: Any, _pointer: str) -> Any:
+    if not isinstance(value, bool):
+        raise Misfit("true or false")
+    return value
+
+
+def _date(_fitter: Fitter, value: Any, _pointer: str) -> Any:
+    """A day; of a point in time the day is taken."""
+    if isinstance(value, str) and (match := re.match(r"(\d{4}-\d{2}-\d{2})(?:[T ]|$)", value)):
+        try:
+            return date.fromisoformat(match[1]).isoformat()
+        except ValueError:
+            pass
+    raise Misfit("a day such as 2021-09-24")
+
+
+def _term(_fitter: Fitter, value: Any, _pointer: str) -> Any:
+    if not isinstance(value, Mapping) or not isinstance(value.get("id"), str) or not CURIE.fullmatch(value["id"]):
+        raise Misfit("a term with an id such as HP:0001250")
+    return {name: item for name, item in value.items() if name != "label" or isinstance(item, str)}
+
+
+def _words(*words: str) -> Shape:
+    def fit(_fitter: Fitter, value: Any, _pointer: str) -> Any:
+        if value not in words:
+            raise Misfit(f"one of {', '.join(words)}")
+        return value
+
+    return fit
+
+
+def _duration(value: Any) -> str | None:
+    """Return an age as ISO 8601, from the standard's shape, from one level deeper, or from the bare text."""
+    if isinstance(value, Mapping):
+        value = value.get("iso8601duration", value.get("age"))
+        if isinstance(value, Mapping):
+            value = value.get("iso8601duration")
+    return value if isinstance(value, str) and re.match(r"[Pp]\d", value) else None
+
+
+def _moment(_fitter: Fitter, value: Any, _pointer: str) -> Any:
+    """An age as a text."""
+    found = _duration(value)
+    if found is None:
+        raise Misfit("an age such as P32Y6M")
+    return found
+
+
+def _age(_fitter: Fitter, value: Any, _pointer: str) -> Any:
+    found = _duration(value)
+    if found is None:
+        raise Misfit('an age such as {"iso8601duration": "P32Y6M"}')
+    return {"iso8601duration": found}
+
+
+_OLD_TIMES = ("ageRange", "gestationalAge", "ontologyClass", "interval")
+
+
+def _time(fitter: Fitter, value: Any, pointer: str) -> Any:
+    """An age, a range of ages, a gestational age, a stretch of time or a term; flat, or with the kind's name around."""
+    if _duration(value) is not None:
+        return _age(fitter, value, pointer)
+    if isinstance(value, Mapping):
+        value = next((value[name] for name in _OLD_TIMES if name in value), value)
+    if isinstance(value, Mapping):
+        start, end = _duration(value.get("start")), _duration(value.get("end"))
+        if start and end:
+            return {"start": {"iso8601duration": start}, "end": {"iso8601duration": end}}
+        if isinstance(value.get("start"), str) and isinstance(value.get("end"), str) and not start and not end:
+            return {"start": value["start"], "end": value["end"]}
+        if "weeks" in value:
+            return {name: _whole(fitter, value[name], pointer) for name in ("weeks", "days") if name in value}
+        if "id" in value:
+            return _term(fitter, value, pointer)
+    raise Misfit("an age, a range of ages, weeks of gestation or a term")
+
+
+UNKNOWN = {"id": "NCIT:C17998", "label": "Unknown"}
+_RANGE = thing({"unit": _term, "low": _number, "high": _number}, {})
+_QUANTITY = thing({"unit": _term, "value": _number}, {"referenceRange": _RANGE})
+_TYPED = thing({"typedQuantities": many(thing({"quantityType": _term, "quantity": _QUANTITY}, {}))}, {})
+_EXTERNAL = thing({}, {"id": _text, "notes": _text, "reference": _text})
+_EVIDENCE = thing({"evidenceCode": _term}, {"reference": _EXTERNAL})
+_PROCEDURE = thing({"procedureCode": _term}, {"ageAtProcedure": _time, "bodySite": _term, "dateOfProcedure": _date})
+_DISEASE = thing(
+    {"diseaseCode": _term},
+    {"ageOfOnset": _time, "familyHistory": _flag, "notes": _text, "severity": _term, "stage": _term},
+)
+_FEATURE = thing(
+    {"featureType": _term},
+    {
+        "evidence": _EVIDENCE, "excluded": _flag, "modifiers": many(_term), "notes": _text, "onset": _time,
+        "resolution": _time, "severity": _term,
+    },
+)  # fmt: skip
+_VALUE = one_of("a quantity with a unit and a number, a term, or typed quantities", _TYPED, _QUANTITY, _term)
+_MEASURE = thing(
+    {"assayCode": _term, "measurementValue": _VALUE},
+    {"date": _date, "notes": _text, "observationMoment": _time, "procedure": _PROCEDURE},
+)
+_INTERVAL = thing({"start": _text, "end": _text}, {})
+_DOSE = thing({"quantity": _QUANTITY, "interval": _INTERVAL, "scheduleFrequency": _term}, {})
+_TREATMENT = thing(
+    {"treatmentCode": _term},
+    {"ageAtOnset": _age, "cumulativeDose": _QUANTITY, "doseIntervals": many(_DOSE), "routeOfAdministration": _term},
+)
+_EXPOSURE = thing(
+    {"exposureCode": _term, "ageAtExposure": _age, "unit": _term, "duration": _text},
+    {"date": _date, "value": _number},
+)
+_MEMBER = thing({"memberId": _text, "role": _term, "affected": _flag}, {})
+_PEDIGREE = thing({"id": _text, "disease": _DISEASE, "members": many(_MEMBER)}, {"numSubjects": _whole})
+_INFO = thing({}, {})
+
+INDIVIDUAL = thing(
+    {"id": _id, "sex": _term},
+    {
+        "diseases": many(_DISEASE), "ethnicity": _term, "exposures": many(_EXPOSURE), "geographicOrigin": _term,
+        "info": _INFO, "interventionsOrProcedures": many(_PROCEDURE), "measures": many(_MEASURE),
+        "karyotypicSex": _words(
+            "UNKNOWN_KARYOTYPE", "XX", "XY", "XO", "XXY", "XXX", "XXYY", "XXXY", "XXXX", "XYY", "OTHER_KARYOTYPE"
+        ),
+        "pedigrees": many(_PEDIGREE), "phenotypicFeatures": many(_FEATURE), "treatments": many(_TREATMENT),
+    },
+    defaults={"sex": {"id": "NCIT:C17998", "label": "unknown"}},
+)  # fmt: skip
+BIOSAMPLE = thing(
+    {"id": _id, "biosampleStatus": _term, "sampleOriginType": _term},
+    {
+        "collectionDate": _date, "collectionMoment": _moment, "diagnosticMarkers": many(_term),
+        "individualId": _text, "info": _INFO, "measurements": many(_MEASURE), "notes": _text,
+        "obtentionProcedure": _PROCEDURE, "pathologicalTnmFinding": many(_term), "phenotypicFeatures": many(_FEATURE),
+    }
+    | dict.fromkeys(
+        (
+            "histologicalDiagnosis", "pathologicalStage", "sampleOriginDetail", "sampleProcessing", "sampleStorage",
+            "tumorGrade", "tumorProgression",
+        ),
+        _term,
+    ),
+    defaults={"biosampleStatus": UNKNOWN, "sampleOriginType": UNKNOWN},
+)  # fmt: skip
+RUN = thing(
+    {"id": _id, "biosampleId": _text, "runDate": _date},
+    {
+        "individualId": _text, "info": _INFO, "libraryLayout": _words("PAIRED", "SINGLE"), "librarySelection": _text,
+        "librarySource": _term, "libraryStrategy": _text, "platform": _text, "platformModel": _term,
+    },
+)  # fmt: skip
+ANALYSIS = thing(
+    {"id": _id, "analysisDate": _date, "pipelineName": _text},
+    {
+        "aligner": _text, "biosampleId": _text, "individualId": _text, "info": _INFO, "pipelineRef": _text,
+        "runId": _text, "variantCaller": _text,
+    },
+)  # fmt: skip
+_TOOL = thing({"toolName": _text, "version": _text, "toolReferences": thing({}, {})}, {})
+_EFFECT = thing(
+    {"conditionId": _text, "effect": _term},
+    {
+        "annotatedWith": _TOOL, "category": _term, "evidenceType": _term,
+        "clinicalRelevance": _words(
+            "benign", "likely benign", "uncertain significance", "likely pathogenic", "pathogenic"
+        ),
+    },
+)  # fmt: skip
+CASE = thing(
+    {"biosampleId": _id},
+    {
+        "alleleOrigin": _term, "analysisId": _text, "clinicalInterpretations": many(_EFFECT), "id": _text,
+        "individualId": _id, "phenotypicEffects": many(_EFFECT), "runId": _text, "zygosity": _term,
+    },
+)  # fmt: skip
+
+
+def _clinvar(_fitter: Fitter, value: Any, _pointer: str) -> Any:
+    if not isinstance(value, str) or not re.fullmatch(r"(clinvar:)?\d+", value):
+        raise Misfit("a ClinVar number such as clinvar:12345")
+    return value
+
+
+_FREQUENCIES = thing({"population": _text, "alleleFrequency": _number}, {})
+VARIANT = thing(
+    {},
+    {
+        "frequencyInPopulations": many(
+            thing({"source": _text, "sourceReference": _text, "frequencies": many(_FREQUENCIES)}, {"version": _text})
+        ),
+        "identifiers": thing(
+            {},
+            {
+                "clinvarVariantId": _clinvar, "genomicHGVSId": _text, "proteinHGVSIds": many(_text),
+                "transcriptHGVSIds": many(_text), "variantAlternativeIds": many(_EXTERNAL),
+            },
+        ),
+        "info": _INFO,
+        "molecularAttributes": thing(
+            {},
+            {
+                "aminoacidChanges": many(_text), "geneIds": many(_text), "molecularEffects": many(_term),
+                "genomicFeatures": many(thing({"featureClass": _term}, {"featureID": _term})),
+            },
+        ),
+        "variantLevelData": thing(
+            {}, {"clinicalInterpretations": many(_EFFECT), "phenotypicEffects": many(_EFFECT)}
+        ),
+    },
+)  # fmt: skip
+"""A variant without what says which one it is and who carries it."""

@@ -1,0 +1,55 @@
+"""What Beacon files are written to: a segment, or nothing where they are only checked."""
+
+# ruff: noqa: ARG002 - a writer that writes nothing has no use for what it is given
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from beacon.model.calls import Calls
+from beacon.model.variant import Allele
+from loaders.report import Report
+
+
+class Writer(Protocol):
+    """What a load writes to: a segment, or nothing."""
+
+    def reserve(self, kind: str, ids: Iterable[str]) -> None: ...
+    def individual(
+        self, body: Mapping[str, Any], *, derived: bool = False, phenopacket: bytes | None = None
+    ) -> None: ...
+    def record(self, entry_type: str, body: Mapping[str, Any], *, individual: str, derived: bool = False) -> None: ...
+    def column(self, individual: str, biosample: str, run: str | None = None, analysis: str | None = None) -> int: ...
+    def allele(self, allele: Allele, body: Mapping[str, Any], calls: Calls | None) -> None: ...
+    def detail(self, allele: Allele, column: int, told: Mapping[str, Any]) -> None: ...
+
+
+class Nowhere:
+    """Counts what would be written."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._columns: dict[tuple[str, str | None, str | None], int] = {}
+
+    def reserve(self, kind: str, ids: Iterable[str]) -> None:
+        """Need nothing."""
+
+    def individual(self, body: Mapping[str, Any], *, derived: bool = False, phenopacket: bytes | None = None) -> None:
+        """Count a person who is not derived."""
+        self._report.count("individual", int(not derived))
+
+    def record(self, entry_type: str, body: Mapping[str, Any], *, individual: str, derived: bool = False) -> None:
+        """Count a record that is not derived."""
+        self._report.count(entry_type, int(not derived))
+
+    def column(self, individual: str, biosample: str, run: str | None = None, analysis: str | None = None) -> int:
+        """Number samples as they come."""
+        return self._columns.setdefault((biosample, run, analysis), len(self._columns))
+
+    def allele(self, allele: Allele, body: Mapping[str, Any], calls: Calls | None) -> None:
+        """Count an allele."""
+        self._report.count("genomicVariant")
+
+    def detail(self, allele: Allele, column: int, told: Mapping[str, Any]) -> None:
+        """Need nothing."""
