@@ -89,7 +89,13 @@ async def running(
         if shared is None:
             shared = stack.enter_context(Shared.open(settings))
         tls = tls_context(settings.listen)
-        verifier = Verifier(settings.issuers, settings.nodes, beacon_id=settings.id)
+        verifier = Verifier(
+            settings.issuers,
+            settings.nodes,
+            beacon_id=settings.id,
+            visa_issuers=settings.visa_issuers,
+            registered_access=settings.registered_access,
+        )
         stack.push_async_callback(verifier.close)
         mongo = settings.mongo
         store = await MongoStore.open(

@@ -12,20 +12,18 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
-from urllib.parse import urlsplit
+from typing import Final, Protocol
 
 import aiohttp
-import orjson
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
+from beacon.auth import fetch
+from beacon.auth.fetch import FETCH_SECONDS
 from beacon.errors import IdentityUnavailable
 
 PublicKey = RSAKey | ECKey
 
-FETCH_SECONDS: Final = 5.0
-MAX_BODY: Final = 64 * 1024
 UNKNOWN_KEY_SECONDS: Final = 30.0
 RETRY_SECONDS: Final = 5.0
 FRESH_SECONDS: Final = 600.0
@@ -33,7 +31,6 @@ STALE_SECONDS: Final = 3600.0
 
 _LOG = logging.getLogger(__name__)
 _RSA_BITS: Final = range(2048, 8193)
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class KeySource(Protocol):
@@ -170,33 +167,5 @@ class FetchedKeys:
 
     async def _download(self) -> tuple[PublicKey, ...]:
         async with asyncio.timeout(FETCH_SECONDS):
-            jwks_uri = self._jwks_uri or await self._discover()
-            return parse_jwks(await _fetch_json(jwks_uri))
-
-    async def _discover(self) -> str:
-        document = await _fetch_json(self._issuer.rstrip("/") + "/.well-known/openid-configuration")
-        if not isinstance(document, dict) or document.get("issuer") != self._issuer:
-            raise ValueError("the discovery document is not this issuer's")
-        uri = document.get("jwks_uri")
-        parts = urlsplit(uri) if isinstance(uri, str) else None
-        # Plain HTTP never leaves this machine, whatever a document says.
-        if parts and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)):
-            return str(uri)
-        raise ValueError("the discovery document has no usable jwks_uri")
-
-
-async def _fetch_json(url: str) -> Any:
-    # No decompression, so that the limit is on what is parsed; a session of its own, as this is rare.
-    headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-    async with (
-        aiohttp.ClientSession(auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()) as session,
-        session.get(url, headers=headers, allow_redirects=False) as response,
-    ):
-        if response.status != 200:
-            raise ValueError(f"{url} answered with status {response.status}")
-        body = bytearray()
-        async for chunk in response.content.iter_chunked(8192):
-            body += chunk
-            if len(body) > MAX_BODY:
-                raise ValueError(f"{url} answered with more than {MAX_BODY} bytes")
-        return orjson.loads(body)
+            jwks_uri = self._jwks_uri or fetch.endpoint(await fetch.discovery(self._issuer), "jwks_uri")
+            return parse_jwks(await fetch.json(jwks_uri))

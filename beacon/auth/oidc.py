@@ -2,14 +2,16 @@
 
 Two kinds of bearer token are believed: access tokens of configured OpenID Connect issuers (RFC 9068 and the
 common JWT form), and assertions of configured network nodes (``beacon.auth.assertion``). Both say only who
-asks. What that person may see is the policy's business: no claim grants anything.
+asks. What that person may see is the policy's business: no claim grants anything. Visas are fetched and checked
+beside (``beacon.auth.passports``, ``beacon.auth.visas``), each by its own issuer's word.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,11 +19,12 @@ import orjson
 
 from beacon.auth import assertion, tokens
 from beacon.auth.keys import FetchedKeys, FixedKeys, PublicKey, parse_jwks
+from beacon.auth.passports import Passports, read_secret
+from beacon.auth.visas import Verdict, VisaVerifier, bona_fide
 from beacon.errors import ConfigurationError
-from beacon.model.access import ANONYMOUS, Granularity, Level, Person, Principal
-from beacon.settings import Issuer, Node
+from beacon.model.access import ANONYMOUS, Granularity, IgnoredVisa, Level, Person, Principal
+from beacon.settings import REGISTERED_ACCESS, Issuer, Node, VisaIssuer
 
-_ACCESS_TOKENS: Final = frozenset({"at+jwt", "jwt"})
 _ASSERTIONS: Final = frozenset({assertion.TYPE})
 
 
@@ -34,20 +37,26 @@ class Verifier:
         nodes: Sequence[Node] = (),
         *,
         beacon_id: str,
+        visa_issuers: Sequence[VisaIssuer] = (),
+        registered_access: Sequence[str] = (REGISTERED_ACCESS,),
         clock: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Prepare for these issuers and nodes; ``beacon_id`` is the audience of nodes' assertions.
 
-        ``clock`` gives seconds since 1970. Raises ``ConfigurationError`` where a key file cannot be used, or
-        where one name stands for two parties.
+        ``registered_access`` are the values of visas that make a registered researcher. ``clock`` gives seconds
+        since 1970. Raises ``ConfigurationError`` where a key file cannot be used, or where one name stands for two
+        parties.
         """
         names = [i.issuer for i in issuers] + [n.id for n in nodes]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ConfigurationError(f"{twice[0]} is configured twice among issuers and nodes.", where=twice[0])
         self._clock = clock
         self._fetched: list[FetchedKeys] = []
-        self._issuers: dict[str, tokens.Terms] = {}
+        self._visas = VisaVerifier(visa_issuers, clock=clock, monotonic=monotonic)
+        self._passports = Passports(self._visas, clock=clock)
+        self._registered_access = tuple(registered_access)
+        self._issuers: dict[str, tuple[Issuer, tokens.Terms]] = {}
         for issuer in issuers:
             keys: FixedKeys | FetchedKeys
             if issuer.jwks_file is not None:
@@ -55,9 +64,17 @@ class Verifier:
             else:
                 keys = FetchedKeys(issuer.issuer, issuer.jwks_uri, clock=monotonic)
                 self._fetched.append(keys)
-            self._issuers[issuer.issuer] = tokens.Terms(
-                keys, frozenset(issuer.audiences), issuer.algorithms, _ACCESS_TOKENS
+            if issuer.client_secret_file is not None:
+                read_secret(issuer.client_secret_file)  # so that what is missing is told now
+            terms = tokens.Terms(
+                keys,
+                frozenset(issuer.audiences),
+                issuer.algorithms,
+                frozenset(issuer.types),
+                by_client=issuer.audience == "client",
+                scopes=frozenset(issuer.scopes),
             )
+            self._issuers[issuer.issuer] = issuer, terms
         self._nodes = {n.id: (n, _node_terms(n, beacon_id)) for n in nodes}
 
     async def principal(self, authorization: str | None) -> Principal:
@@ -71,9 +88,8 @@ class Verifier:
         token = tokens.read(tokens.bearer(authorization))
         issuer = token.claims.get("iss")
         if isinstance(issuer, str):
-            if (terms := self._issuers.get(issuer)) is not None:
-                claims = await tokens.check(token, terms, self._clock())
-                return Principal(Person(issuer, tokens.text_claim(claims, "sub")))
+            if issuer in self._issuers:
+                return (await self._person(issuer, token))[0]
             if issuer in self._nodes:
                 node, terms = self._nodes[issuer]
                 claims = await tokens.check(token, terms, self._clock())
@@ -85,9 +101,56 @@ class Verifier:
                 )
         raise tokens.refused("is from an issuer that this site does not know")
 
+    async def passport(self, authorization: str) -> tuple[str, ...]:
+        """Return the visas of whoever logged in with this header, as they came and unchecked, to pass them on.
+
+        Raises as ``principal``; whoever does not come from an issuer has none.
+        """
+        token = tokens.read(tokens.bearer(authorization))
+        issuer = token.claims.get("iss")
+        return (await self._person(issuer, token))[1] if isinstance(issuer, str) and issuer in self._issuers else ()
+
+    async def with_visas(self, principal: Principal, texts: Iterable[object]) -> Principal:
+        """Give a person the visas among ``texts`` (compact JWS) that count; how far they reach stays as it was."""
+        if principal.person is None:
+            return principal
+        return self._holding(principal, await self._visas.verify(texts, principal.person))
+
     async def close(self) -> None:
         """Stop fetches that are under way."""
-        await asyncio.gather(*(keys.close() for keys in self._fetched))
+        await self._passports.close()
+        await asyncio.gather(self._visas.close(), *(keys.close() for keys in self._fetched))
+
+    async def _person(self, name: str, token: tokens.Token) -> tuple[Principal, tuple[str, ...]]:
+        issuer, terms = self._issuers[name]
+        claims = await tokens.check(token, terms, self._clock())
+        person = Person(name, tokens.text_claim(claims, "sub"))
+        principal = Principal(person, purpose=_purpose(claims, issuer.purpose_claim))
+        if issuer.visas == "none":
+            return principal, ()
+        held = await self._passports.of(issuer, terms, token, person)
+        return self._holding(principal, held.verdict), held.texts
+
+    def _holding(self, principal: Principal, verdict: Verdict) -> Principal:
+        now = self._clock()
+        visas = tuple(visa for visa in verdict.visas if visa.expires > now)
+        expired = (
+            IgnoredVisa("expired", visa.person.issuer, visa.type) for visa in verdict.visas if visa.expires <= now
+        )
+        return replace(
+            principal,
+            visas=visas,
+            bona_fide=bona_fide(visas, self._registered_access),
+            identities=verdict.identities,
+            ignored=(*verdict.ignored, *expired),
+        )
+
+
+def _purpose(claims: Mapping[str, Any], name: str | None) -> frozenset[str]:
+    """Return the terms that people declared at login: a list, or one text with blanks between them."""
+    declared = claims.get(name) if name is not None else None
+    listed = declared.split() if isinstance(declared, str) else declared
+    return frozenset(one for one in listed if isinstance(one, str)) if isinstance(listed, list) else frozenset()
 
 
 def read_jwks(path: Path) -> Any:

@@ -11,7 +11,7 @@ import base64
 import binascii
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,10 +19,12 @@ import orjson
 from joserfc import jws
 from joserfc.errors import JoseError
 
-from beacon.auth.keys import KeySource
+from beacon.auth.keys import KeySource, PublicKey
 from beacon.errors import Unauthenticated
 
 MAX_TOKEN: Final = 16 * 1024
+MAX_SIGNED: Final = 512 * 1024
+"""Of a passport that an issuer gives; what a request carries is far smaller."""
 LEEWAY: Final = 30.0
 ALGORITHMS: Final = ("RS256", "ES256")
 
@@ -33,7 +35,7 @@ class _Registry(jws.JWSRegistry):
     """joserfc's checks, with room for the certificates that some issuers put into the header."""
 
     max_header_length = MAX_TOKEN
-    max_payload_length = MAX_TOKEN
+    max_payload_length = MAX_SIGNED
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +49,18 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """On what terms tokens of one issuer are believed; ``types`` are ``typ`` headers in lower case."""
+    """On what terms tokens of one issuer are believed; ``types`` are ``typ`` headers in lower case.
+
+    With ``by_client`` the audiences are client ids: whom a token names as its client must be one of them too.
+    All of ``scopes`` must be there.
+    """
 
     keys: KeySource
     audiences: frozenset[str]
     algorithms: tuple[str, ...]
     types: frozenset[str]
+    by_client: bool = False
+    scopes: frozenset[str] = frozenset()
 
 
 def bearer(authorization: str) -> str:
@@ -66,19 +74,19 @@ def bearer(authorization: str) -> str:
     return found[1]
 
 
-def read(text: str) -> Token:
-    """Take a token apart. Raises ``Unauthenticated`` where it is not a JWS in compact form."""
+def read(text: str, *, most: int = MAX_TOKEN) -> Token:
+    """Take a token of at most so many bytes apart. Raises ``Unauthenticated`` where it is no JWS in compact form."""
     parts = text.split(".")
-    if len(text) > MAX_TOKEN or len(parts) != 3 or not all(parts):
+    if len(text) > most or len(parts) != 3 or not all(parts):
         raise refused("is not a signed JWT")
     return Token(text, _json_object(parts[0]), _json_object(parts[1]))
 
 
-async def check(token: Token, terms: Terms, now: float) -> Mapping[str, Any]:
+async def check(token: Token, terms: Terms, now: float, *, audience_needed: bool = True) -> Mapping[str, Any]:
     """Check type, algorithm, signature, audience and times (30 s of leeway), and return the claims.
 
-    ``now`` is in seconds since 1970. Raises ``Unauthenticated``, or ``IdentityUnavailable`` where the
-    issuer's keys cannot be had.
+    ``now`` is in seconds since 1970. A token without any audience passes only where none is needed.
+    Raises ``Unauthenticated``, or ``IdentityUnavailable`` where the issuer's keys cannot be had.
     """
     header, claims = token.header, token.claims
     if "crit" in header or "b64" in header:
@@ -89,7 +97,15 @@ async def check(token: Token, terms: Terms, now: float) -> Mapping[str, Any]:
     algorithm = header.get("alg")
     if not isinstance(algorithm, str) or algorithm not in terms.algorithms:
         raise refused("is signed with an algorithm that is not accepted here")
-    _check_audience(claims.get("aud"), terms.audiences)
+    if audience_needed or "aud" in claims:
+        _check_audience(claims.get("aud"), terms.audiences)
+    if terms.by_client:
+        _check_client(claims, terms.audiences)
+    if not terms.scopes <= _scopes(claims.get("scope")):
+        raise refused("lacks a scope that is needed here")
+    # Of the same issuer, with the same audience and often the same type, but not meant to be shown to anybody else.
+    if other := next((name for name in _NOT_ACCESS if name in claims), None):
+        raise refused(f"is not an access token that a bearer may use (claim {other})")
     _check_times(claims, now)
     kid = header.get("kid")
     if kid is not None and not isinstance(kid, str):
@@ -98,12 +114,19 @@ async def check(token: Token, terms: Terms, now: float) -> Mapping[str, Any]:
     key = await terms.keys.find(kid, algorithm)
     if key is None:
         raise refused("is signed with a key that its issuer does not have")
+    if not signed_with(token, key, terms.algorithms):
+        raise refused("has no valid signature")
+    return claims
+
+
+def signed_with(token: Token, key: PublicKey, algorithms: Sequence[str]) -> bool:
+    """Say whether a token's signature is that of this key."""
     try:
-        registry = _Registry(algorithms=terms.algorithms, strict_check_header=False)
+        registry = _Registry(algorithms=list(algorithms), strict_check_header=False)
         jws.deserialize_compact(token.text, key, registry=registry)
     except (JoseError, ValueError, TypeError, RecursionError):
-        raise refused("has no valid signature") from None
-    return claims
+        return False
+    return True
 
 
 def text_claim(claims: Mapping[str, Any], name: str) -> str:
@@ -128,6 +151,8 @@ def refused(problem: str) -> Unauthenticated:
 
 
 _WHERE: Final = "Authorization"
+_NOT_ACCESS: Final = ("nonce", "at_hash", "c_hash", "s_hash", "events", "cnf")
+"""Claims of ID tokens and logout tokens, and of tokens that are bound to a key which a bearer does not prove."""
 
 
 def _check_audience(value: object, audiences: frozenset[str]) -> None:
@@ -136,6 +161,16 @@ def _check_audience(value: object, audiences: frozenset[str]) -> None:
         raise refused("names no audience")
     if audiences.isdisjoint(named):
         raise refused("is meant for another audience")
+
+
+def _check_client(claims: Mapping[str, Any], clients: frozenset[str]) -> None:
+    for name in ("client_id", "azp"):
+        if name in claims and not (isinstance(claims[name], str) and claims[name] in clients):
+            raise refused("was given to another client")
+
+
+def _scopes(value: object) -> frozenset[str]:
+    return frozenset(value.split()) if isinstance(value, str) else frozenset()
 
 
 def _check_times(claims: Mapping[str, Any], now: float) -> None:

@@ -58,20 +58,116 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
+class Visa:
+    """A GA4GH visa that met every requirement of the standard and of this site (Passport 1.2).
+
+    ``person`` is whom its issuer names; ``asserted`` and ``expires`` are in seconds since 1970. It holds until
+    ``expires``, which is no later than what it rests on: links between identities, visas that its conditions need.
+    """
+
+    type: str
+    value: str
+    source: str
+    by: str | None
+    person: Person
+    asserted: float
+    expires: float
+
+
+@dataclass(frozen=True, slots=True)
+class IgnoredVisa:
+    """A visa that counts for nothing, for the audit: what could be read of it (else None), and why, in one word."""
+
+    reason: str
+    issuer: str | None = None
+    type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What an asker says the answer is for: terms of the Data Use Ontology and of MONDO.
+
+    ``above`` holds for each disease itself and all that is above it in MONDO; None where the site lacks MONDO.
+    """
+
+    terms: frozenset[str] = frozenset()
+    above: Mapping[str, frozenset[str] | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Principal:
     """Whoever asks: nobody in particular, a person, or a node on behalf of a person.
 
     ``node`` is the id of the network node that vouches for the person. Such an assertion never
     reaches above ``ceiling`` (a level) and ``max_granularity``, which this site set for that node.
+
+    ``visas`` are those that count; ``bona_fide`` says that they give registered access (accepted terms and the status
+    of a researcher). ``identities`` are the names that other issuers know the same person by. ``purpose`` holds
+    the terms declared at login, ``ignored`` the visas that count for nothing.
     """
 
     person: Person | None = None
     node: str | None = None
     ceiling: Level = Level.CONTROLLED
     max_granularity: Granularity = Granularity.RECORD
+    visas: tuple[Visa, ...] = ()
+    bona_fide: bool = False
+    identities: frozenset[Person] = frozenset()
+    purpose: frozenset[str] = frozenset()
+    ignored: tuple[IgnoredVisa, ...] = ()
+
+    def grants(self) -> frozenset[str]:
+        """Return the datasets, as visas name them, to which this person was granted access."""
+        return frozenset(visa.value for visa in self.visas if visa.type == "ControlledAccessGrants")
 
 
 ANONYMOUS = Principal()
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What a dataset's people agreed to: codes of the Data Use Ontology, and diseases where a code needs them.
+
+    ``fallback`` is the most that is answered where the codes and what is declared do not decide.
+    """
+
+    codes: frozenset[str]
+    diseases: frozenset[str] = frozenset()
+    fallback: Granularity = Granularity.NONE
+
+
+class Agreement(StrEnum):
+    """How a dataset's consent and an asker's purpose go together."""
+
+    PERMITTED = "permitted"
+    UNDECIDED = "undecided"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentOutcome:
+    """The outcome, and what decided it: codes, or ``purpose`` where none was declared."""
+
+    agreement: Agreement
+    because: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A property of an entry type's records that needs ``level``; with None it is shown to nobody."""
+
+    entry_type: str
+    field: str
+    level: Level | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StricterRecords:
+    """People whose records need a higher level than their dataset: by id, or as the members of a cohort."""
+
+    level: Level
+    individuals: frozenset[str] = frozenset()
+    cohorts: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +176,8 @@ class DatasetPolicy:
 
     ``ceilings`` says how deeply each kind of asker may look at most. ``threshold`` is the smallest
     number of people that a count, or an ``exists``, may be about (0 switches it off); it protects
-    everyone but listed grantees, and does not apply to public datasets.
+    everyone but grantees, and does not apply to public datasets. ``visas`` are the values of
+    ControlledAccessGrants that make a grantee. Whoever is ``refused`` gets nothing, whatever else holds.
     """
 
     level: Level = Level.CONTROLLED
@@ -94,11 +191,20 @@ class DatasetPolicy:
     registered: frozenset[Person] = frozenset()
     granted: frozenset[Person] = frozenset()
     threshold: int = 5
+    visas: frozenset[str] = frozenset()
+    refused: frozenset[Person] = frozenset()
+    withheld: frozenset[Withheld] = frozenset()
+    stricter: tuple[StricterRecords, ...] = ()
+    consent: Consent | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """How deeply one dataset answers one request, and why (one reason per thing that lowered it)."""
+    """How deeply one dataset answers one request, and why (one reason per thing that lowered it).
+
+    ``rule`` is what made the asker what it is: ``list``, ``visa``, ``refused``, or ``none``. ``withheld`` are the
+    properties that this asker's answers do as without. ``consent`` is None where the dataset has no codes.
+    """
 
     dataset: str
     granularity: Granularity
@@ -106,3 +212,11 @@ class Decision:
     level: Level
     threshold: int
     reasons: tuple[str, ...] = ()
+    rule: str = "none"
+    withheld: frozenset[tuple[str, str]] = frozenset()
+    consent: ConsentOutcome | None = None
+
+    @property
+    def reach(self) -> Level:
+        """The highest level of records that this asker sees; those that need more are as if they were not there."""
+        return Level(tuple(Level)[tuple(Asker).index(self.asker)])

@@ -34,6 +34,9 @@ from beacon.settings.checks import (
 from beacon.settings.toml import IPNetwork
 
 Algorithm = Literal["RS256", "ES256"]
+TokenType = Literal["at+jwt", "jwt", "vnd.ga4gh.passport+jwt"]
+REGISTERED_ACCESS = "https://doi.org/10.1038/s41431-018-0219-y"
+"""The version of registered access that the GA4GH Passport standard describes."""
 MOST_WORKERS = 256
 
 
@@ -115,6 +118,13 @@ class Issuer:
     ``issuer`` is the exact ``iss``, ``audiences`` the ``aud`` values of which a token must carry one. The
     keys come from ``jwks_uri`` or ``jwks_file``; without either, from the address that the issuer's discovery
     document names (OpenID Connect Discovery 1.0).
+
+    ``audience`` says whose names the audiences are: this Beacon's (RFC 9068), or those of the clients that people
+    log in with. ``types`` are ``typ`` headers; every one of ``scopes`` must be in the token.
+
+    ``visas`` says where GA4GH visas come from: ``userinfo``, an ``exchange`` of the token for a passport (RFC 8693, as
+    the client ``client_id``), the ``token`` itself (claim ``ga4gh_passport_v1``), or nowhere. ``purpose_claim`` is the
+    claim in which people say at login what for they ask (terms of DUO and MONDO).
     """
 
     issuer: str = field(metadata=URL)
@@ -122,6 +132,30 @@ class Issuer:
     jwks_uri: str | None = field(default=None, metadata=URL)
     jwks_file: Path | None = None
     algorithms: tuple[Algorithm, ...] = field(default=("RS256", "ES256"), metadata=SOME)
+    audience: Literal["beacon", "client"] = "beacon"
+    types: tuple[TokenType, ...] = field(default=("at+jwt", "jwt"), metadata=SOME)
+    scopes: tuple[str, ...] = ()
+    visas: Literal["none", "userinfo", "exchange", "token"] = "none"
+    client_id: str | None = None
+    client_secret_file: Path | None = None
+    purpose_claim: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VisaIssuer:
+    """An issuer whose GA4GH visas count, where they are by one of ``sources`` (Passport 1.2).
+
+    Its keys are at ``jku``, and a visa must name exactly that address. An assertion older than ``max_asserted_days``
+    counts for nothing. With ``subjects_of`` its ``sub`` are those of that login's people; without it, only people
+    of its own, and those whom a LinkedIdentities visa makes the same.
+    """
+
+    issuer: str = field(metadata=URL)
+    jku: str = field(metadata=URL)
+    sources: tuple[str, ...] = field(metadata=SOME)
+    algorithms: tuple[Algorithm, ...] = field(default=("RS256", "ES256"), metadata=SOME)
+    max_asserted_days: int = field(default=365, metadata=between(1, 36_500))
+    subjects_of: str | None = field(default=None, metadata=URL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +230,8 @@ class SiteSettings:
     listen: Listen = Listen()
     mongo: Mongo = Mongo()
     issuers: tuple[Issuer, ...] = ()
+    visa_issuers: tuple[VisaIssuer, ...] = ()
+    registered_access: tuple[str, ...] = (REGISTERED_ACCESS,)
     nodes: tuple[Node, ...] = ()
     handovers: tuple[Handover, ...] = ()
     limits: Limits = Limits()
@@ -285,6 +321,8 @@ def _listen_rule(listen: Listen) -> str | None:
 def _issuer_rule(issuer: Issuer) -> str | None:
     if issuer.jwks_uri is not None and issuer.jwks_file is not None:
         return "give jwks_uri or jwks_file, not both; without either, the issuer's discovery document names its keys"
+    if issuer.visas == "exchange" and (issuer.client_id is None or issuer.client_secret_file is None):
+        return 'visas = "exchange" needs client_id and client_secret_file'
     return None
 
 
@@ -297,7 +335,11 @@ def _node_rule(node: Node) -> str | None:
 
 
 def _site_rule(site: SiteSettings) -> str | None:
-    return _twice("issuers", [i.issuer for i in site.issuers]) or _twice("nodes", [n.id for n in site.nodes])
+    return (
+        _twice("issuers", [i.issuer for i in site.issuers])
+        or _twice("visa_issuers", [i.issuer for i in site.visa_issuers])
+        or _twice("nodes", [n.id for n in site.nodes])
+    )
 
 
 def _network_rule(network: NetworkSettings) -> str | None:

@@ -17,6 +17,7 @@ from joserfc.jwk import ECKey, RSAKey
 
 from beacon.auth import keys
 from beacon.auth.assertion import public_jwks
+from beacon.auth.fetch import MAX_BODY
 from beacon.auth.keys import FetchedKeys, parse_jwks
 from beacon.auth.oidc import Verifier
 from beacon.errors import IdentityUnavailable, Unauthenticated
@@ -251,7 +252,7 @@ async def _endless(request: web.Request) -> web.StreamResponse:
         _json(b"<html>"),
         _json(b'{"keys": ['),
         _json(b"[" * 5000 + b"]" * 5000),
-        _json({**GOOD_KEYS, "padding": "x" * keys.MAX_BODY}),
+        _json({**GOOD_KEYS, "padding": "x" * MAX_BODY}),
         _json(gzip.compress(orjson.dumps(GOOD_KEYS)), headers={"Content-Encoding": "gzip"}),
         _json(GOOD_KEYS, status=404),
         _json(GOOD_KEYS, status=302, headers={"Location": "/good"}),
