@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from beacon.auth.assertion import public_jwks, signing_key
-from beacon.auth.policy import policy_from_toml
+from beacon.auth.policy_file import policy_from_toml
 from beacon.errors import ConfigurationError
 from beacon.settings import Mongo
 from beacon.store.admin import Admin

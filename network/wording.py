@@ -38,6 +38,7 @@ def request_body(query: Query) -> dict[str, Any]:
             "includeResultsetResponses": Include.ALL.value,
             "pagination": {"skip": query.pagination.skip, "limit": query.pagination.limit},
             "testMode": query.test_mode,
+            **({"purpose": sorted(query.purpose)} if query.purpose else {}),
             "filters": [_filter(one) for one in query.filters],
             "requestParameters": parameters,
         },

@@ -6,7 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from beacon.auth.policy import difference, policy_for, policy_from_toml
+from beacon.auth.policy import policy_for
+from beacon.auth.policy_file import difference, policy_from_toml
 from beacon.commands.common import opened, place, site_options
 from beacon.errors import ConfigurationError
 from beacon.model.access import Asker, DatasetPolicy, Granularity, Level

@@ -25,6 +25,7 @@ from beacon.query.execute import dataset_policies, execute
 from beacon.query.parse import TermsRequest, parse_get, parse_post, parse_terms
 from beacon.query.person_terms import person_terms
 from beacon.query.phenopackets import represent
+from beacon.query.purposes import purposes
 from beacon.query.terms import filtering_terms
 from beacon.settings import SiteSettings
 
@@ -55,9 +56,9 @@ def entries(entry_type: str, anchor_type: str | None = None) -> Handler:
         query = request[QUERY] = await read(request, entry_type, anchor)
         if query.test_mode:
             return respond(test_answer(site.settings.id, query))
-        decisions = await _decide(request, query.datasets, anchor)
+        decisions = await _decide(request, query.datasets, anchor, query.purpose)
         asked = _unpaged(query)
-        found = await represent(site.store, query, await execute(site.store, asked, decisions))
+        found = await represent(site.store, query, await execute(site.store, asked, decisions), decisions)
         results = {result.dataset: result for result in found}
         protected = [
             protect(asked, decision, results[decision.dataset]) for decision in decisions if decision.dataset in results
@@ -89,7 +90,7 @@ def terms(scope: str | None = None, anchor_type: str | None = None) -> Handler:
             return respond(terms_page(site.settings.id, asked, testmode.terms()))
         anchor = None if anchor_type is None else Anchor(anchor_type, request.match_info["id"])
         try:
-            decisions = await _decide(request, None, anchor)
+            decisions = await _decide(request, None, anchor, asked.purpose)
         except (Unauthenticated, Forbidden):
             if anchor is not None:
                 raise
@@ -173,11 +174,18 @@ async def read(request: web.Request, entry_type: str, anchor: Anchor | None) -> 
     return parse_get(entry_type, anchor, params, limits)
 
 
-async def _decide(request: web.Request, wanted: tuple[str, ...] | None, anchor: Anchor | None) -> tuple[Decision, ...]:
-    """Decide anew for every request; nothing about who may see what outlives it."""
+async def _decide(
+    request: web.Request, wanted: tuple[str, ...] | None, anchor: Anchor | None, purpose: frozenset[str]
+) -> tuple[Decision, ...]:
+    """Decide anew for every request; nothing about who may see what outlives it.
+
+    A purpose in the request stands in place of one that was declared at login.
+    """
     if anchor is not None and anchor.entry_type == "dataset":
         wanted = (anchor.id,) if wanted is None or anchor.id in wanted else ()
-    return decide(await dataset_policies(request.app[SITE].store), request[PRINCIPAL], wanted=wanted)
+    store, principal = request.app[SITE].store, request[PRINCIPAL]
+    declared = await purposes(store, purpose or principal.purpose)
+    return decide(await dataset_policies(store), principal, wanted=wanted, purpose=declared)
 
 
 async def read_terms(request: web.Request) -> TermsRequest:

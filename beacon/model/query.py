@@ -102,7 +102,8 @@ class Query:
 
     ``entry_type`` is the id of what is returned (``individual``, ``genomicVariant``...). ``anchor`` is
     set for ``/X/{id}`` (then of the same entry type) and for cross endpoints. ``datasets`` None means
-    all that the asker may see. The last four fields are what the answer's meta echoes.
+    all that the asker may see. ``purpose`` are the terms of DUO and MONDO that say what the answer is for.
+    The last four fields are what the answer's meta echoes.
     """
 
     entry_type: str
@@ -114,6 +115,7 @@ class Query:
     include: Include = Include.HIT
     pagination: Pagination = Pagination()
     test_mode: bool = False
+    purpose: frozenset[str] = frozenset()
     api_version: str = "v2.0"
     requested_schemas: tuple[tuple[str, str], ...] = ()
     echoed_parameters: Mapping[str, Any] = field(default_factory=dict)

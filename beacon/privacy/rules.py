@@ -6,6 +6,7 @@ take away. The envelope accepts ``Protected`` and nothing else, so that a new ro
     depth      nothing finer than the smallest of what was asked and what was decided
     threshold  too few people: no existence, no number, no record, and the same answer for every such number
     notes      the store's own notes go out only where they tell no more than the answer does
+    fields     properties that this asker may not see are taken out of the records
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from beacon.errors import Forbidden
 from beacon.model.access import Asker, Decision, Granularity, Level
 from beacon.model.query import Query
 from beacon.model.result import DatasetResult
+from beacon.privacy.fields import stripped
 
 _KEY: Final = object()
 
@@ -169,13 +171,22 @@ def _notes(_query: Query, _decision: Decision, draft: _Draft) -> _Draft:
     return replace(draft, notes={k: v for k, v in draft.notes.items() if allowed is None or k in allowed})
 
 
-_RULES: Final[tuple[Callable[[Query, Decision, _Draft], _Draft], ...]] = (_depth, _threshold, _notes)
+def _fields(query: Query, decision: Decision, draft: _Draft) -> _Draft:
+    paths = [field for entry_type, field in sorted(decision.withheld) if entry_type == query.entry_type]
+    if not paths or draft.granularity is not Granularity.RECORD or draft.records is None:
+        return draft
+    return replace(draft, records=tuple(stripped(record, paths) for record in draft.records))
+
+
+_RULES: Final[tuple[Callable[[Query, Decision, _Draft], _Draft], ...]] = (_depth, _threshold, _notes, _fields)
 
 
 def _info(decision: Decision, draft: _Draft) -> dict[str, Any]:
     info = {**draft.notes, "returnedGranularity": draft.granularity.label}
     if decision.reasons:
         info["reasons"] = list(decision.reasons)
+    if decision.consent is not None:
+        info["consent"] = {"outcome": decision.consent.agreement.value, "because": list(decision.consent.because)}
     if threshold_applies(decision):
         info["threshold"] = decision.threshold
     if draft.withheld:

@@ -20,18 +20,18 @@ from beacon.settings import Limits
 _PAGING = ("skip", "limit")
 _QUERY = ("requestedGranularity", "includeResultsetResponses")
 GET = (
-    "apiVersion", "requestedSchema", *_QUERY, *_PAGING, *TOKENS, "testMode", "filters", *parameters.SCOPING,
+    "apiVersion", "requestedSchema", *_QUERY, *_PAGING, *TOKENS, "testMode", "filters", "purpose", *parameters.SCOPING,
     *parameters.GENOMIC,
 )  # fmt: skip
 """Every GET parameter that means something."""
 SPELLINGS = parameters.SPELLINGS | {"requestedSchemas": "requestedSchema"}
 """Other names of GET parameters that clients use."""
-LISTS = ("filters", "requestedSchema", "start", "end", *parameters.SCOPING)
+LISTS = ("filters", "purpose", "requestedSchema", "start", "end", *parameters.SCOPING)
 """GET parameters with several values, joined by commas or given several times (``start=1&start=2``)."""
 
 MEMBERS: Mapping[str, tuple[str, ...]] = {
     "": ("$schema", "meta", "query"),
-    "/query": (*_QUERY, "pagination", "testMode", "filters", "requestParameters"),
+    "/query": (*_QUERY, "pagination", "testMode", "filters", "purpose", "requestParameters"),
     "/query/pagination": (*_PAGING, *TOKENS),
     "/query/filters": (
         "id", "includeDescendantTerms", "similarity", "excluded", "operator", "value", "scope", "label"
@@ -75,6 +75,8 @@ def of_get(entry_type: str, params: Mapping[str, list[str]]) -> dict[str, Any]:
             query[name] = {"true": True, "false": False}.get(value.lower(), value)
         elif name == "filters":
             query[name] = [_filter(text) for text in _split(value)]
+        elif name == "purpose":
+            query[name] = _split(value)
         elif name in _QUERY:
             query[name] = value
         else:

@@ -28,6 +28,7 @@ from beacon.query.joins import Selection
 from beacon.query.plan import Plan, plan
 from beacon.query.settle import settled
 from beacon.query.variant_records import write
+from beacon.query.visible import Withheld, allowed, visible, zygosity_withheld
 from beacon.store.base import COLUMN, AllelePredicate, Dataset, Segment, Store
 
 MAX_PAGE = 1_000
@@ -50,7 +51,11 @@ async def execute(store: Store, query: Query, decisions: Sequence[Decision]) -> 
     asked = plan(query)
     datasets = await store.datasets()
     answering = [(decision, datasets[decision.dataset]) for decision in decisions if decision.dataset in datasets]
-    answering = [(decision, dataset) for decision, dataset in answering if decision.granularity > Granularity.NONE]
+    answering = [
+        (decision, await visible(store, dataset, decision.reach))
+        for decision, dataset in answering
+        if decision.granularity > Granularity.NONE
+    ]
     asked = await settled(store, asked, [dataset for _, dataset in answering])
     await _refuse_unknown_terms(store, asked, answering)
     return tuple(
@@ -70,7 +75,8 @@ async def _refuse_unknown_terms(store: Store, asked: Plan, answering: Sequence[t
         if known or (known is None and ontology.prefix(condition.term) in ontology.KNOWN_PREFIXES):
             continue
         for decision, dataset in answering:
-            people = await _Rows(store, dataset).of(replace(condition, negated=False), "individual")
+            rows = _Rows(store, dataset, decision.withheld)
+            people = await rows.of(replace(condition, negated=False), "individual")
             if joins.size(people) >= (max(decision.threshold, 1) if threshold_applies(decision) else 1):
                 break
         else:
@@ -80,17 +86,19 @@ async def _refuse_unknown_terms(store: Store, asked: Plan, answering: Sequence[t
 class _Rows:
     """What index conditions select in one dataset."""
 
-    def __init__(self, store: Store, dataset: Dataset) -> None:
+    def __init__(self, store: Store, dataset: Dataset, withheld: Withheld) -> None:
         self.store = store
         self.dataset = dataset
+        self.withheld = withheld
 
     async def of(self, condition: Condition, target: str) -> Selection:
         """Return the rows of ``target`` that a condition, on whichever kind it speaks of, selects."""
         found: Selection = {segment.id: BitMap() for segment in self.dataset.segments}
-        for kind in condition.kinds if not isinstance(condition, ZygosityCondition) else ():
-            held = {segment.id: await self._held(condition, kind, segment) for segment in self.dataset.segments}
-            if joins.size(held):
-                found = joins.either(found, await joins.convert(self.store, self.dataset, kind, held, target))
+        for part in allowed(condition, self.withheld):
+            for kind in part.kinds if not isinstance(part, ZygosityCondition) else ():
+                held = {segment.id: await self._held(part, kind, segment) for segment in self.dataset.segments}
+                if joins.size(held):
+                    found = joins.either(found, await joins.convert(self.store, self.dataset, kind, held, target))
         if getattr(condition, "negated", False):
             return joins.without(joins.everything(self.dataset, target), found)
         return found
@@ -117,10 +125,14 @@ class _Evaluation:
         self.query = query
         self.depth = needed(query.granularity, decision)
         self.people_matter = threshold_applies(decision)
+        self.withheld = decision.withheld
+        self.answerable = asked.groups == (GROUPS,) or not zygosity_withheld(decision)
 
     async def result(self) -> DatasetResult:
         """Return the findings, no deeper than the answer or its protection needs."""
         if self.plan.anchor and self.plan.anchor.entry_type == "dataset" and self.plan.anchor.id != self.dataset.id:
+            return self._made(0, (), 0)
+        if not self.answerable:
             return self._made(0, (), 0)
         if self.plan.target in ("dataset", "cohort"):
             return await self._collections()
@@ -200,7 +212,7 @@ class _Evaluation:
 
     async def selected(self, target: str) -> Selection | None:
         """Return the rows of ``target`` that everything asked selects; None where nothing narrows them."""
-        rows = _Rows(self.store, self.dataset)
+        rows = _Rows(self.store, self.dataset, self.withheld)
         parts = [await rows.of(condition, target) for condition in self.plan.conditions]
         parts += await self._anchored(target)
         if self.plan.alleles is not None and target != COLUMN:

@@ -48,6 +48,7 @@ class TermsRequest:
     skip: int = 0
     limit: int = 0
     test_mode: bool = False
+    purpose: frozenset[str] = frozenset()
 
 
 def parse_get(entry_type: str, anchor: Anchor | None, params: Mapping[str, list[str]], limits: Limits) -> Query:
@@ -85,7 +86,12 @@ def parse_terms(body: bytes | None, params: Mapping[str, list[str]], limits: Lim
     page = query.get("pagination", {})
     if token := next((name for name in paging.TOKENS if page.get(name)), None):
         raise CannotAnswer("Filtering terms have no page tokens; ask by skip and limit.", where=token)
-    return TermsRequest(int(page.get("skip", 0)), int(page.get("limit", 0)), query.get("testMode", False))
+    return TermsRequest(
+        int(page.get("skip", 0)),
+        int(page.get("limit", 0)),
+        query.get("testMode", False),
+        frozenset(query.get("purpose", [])),
+    )
 
 
 def _query(entry_type: str, anchor: Anchor | None, document: Any, limits: Limits, *, body: bool) -> Query:
@@ -104,6 +110,7 @@ def _query(entry_type: str, anchor: Anchor | None, document: Any, limits: Limits
         granularity=Granularity.parse(query.get("requestedGranularity", DEFAULT_GRANULARITY.label)),
         include=Include(query.get("includeResultsetResponses", Include.HIT)),
         test_mode=query.get("testMode", False),
+        purpose=frozenset(query.get("purpose", [])),
         api_version=meta.get("apiVersion", API_VERSION),
         requested_schemas=_schemas(entry_type, meta.get("requestedSchemas", [])),
         echoed_parameters=parameters.echo(variant, datasets),

@@ -12,27 +12,44 @@ from dataclasses import replace
 
 import orjson
 
+from beacon.model.access import Decision
 from beacon.model.phenopacket import phenopacket
 from beacon.model.query import Query
 from beacon.model.representations import PHENOPACKET, representation
 from beacon.model.result import DatasetResult
+from beacon.privacy.fields import stripped
 from beacon.store.base import Dataset, Store
 
 _KIND = "phenopacket"
 _AT_ONCE = 50
 
 
-async def represent(store: Store, query: Query, results: Sequence[DatasetResult]) -> tuple[DatasetResult, ...]:
-    """Return results whose records are in the schema that was asked for (Beacon v2 ``requestedSchemas``)."""
+async def represent(
+    store: Store, query: Query, results: Sequence[DatasetResult], decisions: Sequence[Decision] = ()
+) -> tuple[DatasetResult, ...]:
+    """Return results whose records are in the schema that was asked for (Beacon v2 ``requestedSchemas``).
+
+    Where a decision withholds anything, no original goes out: the phenopacket is made from what is left of the record.
+    """
     if representation(query.entry_type, query.requested_schemas) != PHENOPACKET:
         return tuple(results)
     if not any(result.records for result in results):
         return tuple(results)
     datasets = await store.datasets()
     resources = await store.ontologies()
+    withheld = {decision.dataset: decision.withheld for decision in decisions}
     return tuple(
         [
-            replace(result, records=await _packets(store, datasets[result.dataset], result.records, resources))
+            replace(
+                result,
+                records=await _packets(
+                    store,
+                    datasets[result.dataset],
+                    result.records,
+                    resources,
+                    withheld.get(result.dataset, frozenset()),
+                ),
+            )
             if result.records and result.dataset in datasets
             else replace(result, records=None if result.records is None else ())
             for result in results
@@ -41,11 +58,16 @@ async def represent(store: Store, query: Query, results: Sequence[DatasetResult]
 
 
 async def _packets(
-    store: Store, dataset: Dataset, records: Sequence[bytes], resources: Sequence[dict[str, object]]
+    store: Store,
+    dataset: Dataset,
+    records: Sequence[bytes],
+    resources: Sequence[dict[str, object]],
+    withheld: frozenset[tuple[str, str]],
 ) -> tuple[bytes, ...]:
-    people = [orjson.loads(record) for record in records]
+    paths = [field for entry_type, field in withheld if entry_type == "individual"]
+    people = [orjson.loads(stripped(record, paths) if paths else record) for record in records]
     originals: dict[str, bytes] = {}
-    for begin in range(0, len(people), _AT_ONCE):
+    for begin in range(0, len(people) if not withheld else 0, _AT_ONCE):
         page = [str(person["id"]) for person in people[begin : begin + _AT_ONCE]]
         originals |= await _originals(store, dataset, page)
     created = dataset.updated.isoformat()

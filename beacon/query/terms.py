@@ -17,7 +17,8 @@ from beacon.model.access import Decision, Granularity
 from beacon.model.entry_types import ENTRY_TYPES
 from beacon.model.indexing import RECORDED
 from beacon.privacy.rules import threshold_applies
-from beacon.store.base import COLUMN, Dataset, Store
+from beacon.query.visible import Withheld, everyday, visible
+from beacon.store.base import COLUMN, KINDS, Dataset, Store
 
 
 @dataclass(slots=True)
@@ -44,7 +45,8 @@ async def filtering_terms(
         if decision.dataset not in datasets or decision.granularity is Granularity.NONE:
             continue
         fewest = max(decision.threshold, 1) if threshold_applies(decision) else 1
-        for term, seen in (await _terms(store, datasets[decision.dataset], cohort)).items():
+        dataset = await visible(store, datasets[decision.dataset], decision.reach)
+        for term, seen in (await _terms(store, dataset, cohort, decision.withheld)).items():
             if len(seen.people) >= fewest:
                 scopes.setdefault(term, set()).update(seen.scopes)
                 labels[term] = labels.get(term) or seen.label
@@ -53,7 +55,10 @@ async def filtering_terms(
         for term, kinds in sorted(scopes.items())
         if scope is None or scope in kinds
     ]
-    return {"filteringTerms": [*listed, *_fields(scope)], "resources": await store.ontologies()}
+    # An ontology is named where a term of it is listed: that it is stored may come from data which are not shown.
+    prefixes = {row["id"].partition(":")[0] for row in listed}
+    resources = [one for one in await store.ontologies() if one["namespacePrefix"] in prefixes]
+    return {"filteringTerms": [*listed, *_fields(scope)], "resources": resources}
 
 
 def _row(type_: str, id: str, label: str, scopes: set[str]) -> dict[str, Any]:
@@ -73,8 +78,12 @@ def _fields(scope: str | None) -> list[dict[str, Any]]:
     return [_row("alphanumeric", id, labels[id], kinds) for id, kinds in sorted(scopes.items())]
 
 
-async def _terms(store: Store, dataset: Dataset, cohort: str | None) -> Mapping[str, _Seen]:
+async def _terms(store: Store, dataset: Dataset, cohort: str | None, withheld: Withheld) -> Mapping[str, _Seen]:
     """Return the everyday terms of a dataset, each with the ordinals of the people it was recorded for."""
+    # Where some fields are withheld, the others are looked at one by one.
+    named = {
+        kind: everyday(withheld, "genomicVariant" if kind == COLUMN else kind) if withheld else None for kind in KINDS
+    }
     members = None if cohort is None else _members(dataset, cohort)
     found: dict[str, _Seen] = {}
     if members is not None and not members:
@@ -83,7 +92,8 @@ async def _terms(store: Store, dataset: Dataset, cohort: str | None) -> Mapping[
         persons: dict[str, np.ndarray[Any, Any]] = {}
         for term in await store.terms(segment):
             field, _, id = term.key.partition(RECORDED)
-            if field or not id:
+            fields = named[term.kind]
+            if not id or (field not in fields if fields is not None else field):
                 continue
             people = term.rows
             if term.kind != "individual":

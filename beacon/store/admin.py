@@ -15,7 +15,7 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError, PyMongoError
 
 from beacon.errors import ConfigurationError, LoadError, StoreUnavailable
-from beacon.model.access import DatasetPolicy
+from beacon.model.access import DatasetPolicy, Level
 from beacon.model.genome import Gene, Reference
 from beacon.model.indexing import Ancestors
 from beacon.store.base import COLUMN
@@ -32,7 +32,7 @@ from beacon.store.documents import (
 )
 from beacon.store.genes import store_genes
 from beacon.store.reference import decode_reference, index_alleles, store_sequence, sweep
-from beacon.store.writer import LoadInfo, SegmentWriter, remove_segment
+from beacon.store.writer import LoadInfo, SegmentWriter, give_ordinals, remove_segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +100,14 @@ class Admin:
         """Create an empty dataset. Raises ``LoadError`` where one of that id exists."""
         now = datetime.now(UTC)
         document: Document = {
-            "name": name or id, "description": description, "policy": encode_policy(policy or DatasetPolicy()),
+            "name": name or id, "description": description, "policy": encode_policy(DatasetPolicy()),
             "info": dict(info or {}), "created": now, "updated": now, "revision": 0, "segments": [], "cohorts": [],
         }  # fmt: skip
         done = self._db["datasets"].update_one({"_id": id}, {"$setOnInsert": document}, upsert=True)
         if done.matched_count:
             raise LoadError(f"there is a dataset {id!r} already", where=id)
+        if policy is not None:
+            self.set_policy(id, policy)
 
     def datasets(self) -> list[DatasetSummary]:
         """Return all datasets, by id."""
@@ -126,8 +128,15 @@ class Admin:
 
     def set_policy(self, id: str, policy: DatasetPolicy) -> None:
         """Replace a dataset's policy. Raises ``LoadError`` where there is no such dataset."""
+        self._document(id)
+        named: Document = {}
+        for level in Level:
+            # People who are not there yet get their ordinals now, so that they are covered from their first day.
+            people = sorted({one for rule in policy.stricter if rule.level is level for one in rule.individuals})
+            if people:
+                named[level.value] = encode_rows(give_ordinals(self._db, id, "individual", people).values())
         change = {
-            "$set": {"policy": encode_policy(policy), "updated": datetime.now(UTC)},
+            "$set": {"policy": encode_policy(policy), "stricter": named, "updated": datetime.now(UTC)},
             "$inc": {"revision": 1},
         }
         if not self._db["datasets"].update_one({"_id": id}, change).matched_count:
@@ -203,26 +212,36 @@ class Admin:
         """Replace an assembly's table of genes; return how many names it has."""
         return store_genes(self._db, assembly, genes)
 
-    def store_ontology(self, resource: Mapping[str, Any], terms: Mapping[str, str]) -> None:
+    def store_ontology(
+        self,
+        resource: Mapping[str, Any],
+        terms: Mapping[str, str],
+        above: Mapping[str, Iterable[str]] | None = None,
+    ) -> None:
         """Keep an ontology's term ids and labels, so that a server can tell a term that does not exist.
 
-        ``resource`` is a Phenopackets resource with ``namespacePrefix`` and ``version``. Storing the version that
-        is there already does nothing.
+        ``resource`` is a Phenopackets resource with ``namespacePrefix`` and ``version``; ``above`` gives all ancestors
+        of each term, where they are to be kept too. Storing the version that is there already does nothing, unless
+        ancestors come with it.
         """
         prefix = resource["namespacePrefix"]
         held = self._db["ontologies"].find_one({"_id": prefix})
-        if held is not None and held["resource"]["version"] == resource["version"]:
+        if held is not None and held["resource"]["version"] == resource["version"] and above is None:
             return
-        if held is not None or not self._insert_terms(terms):
-            writes = [ReplaceOne({"_id": term}, {"label": label}, upsert=True) for term, label in terms.items()]
+        documents = [
+            {"_id": term, "label": label} | ({} if above is None else {"above": sorted(above.get(term, ()))})
+            for term, label in terms.items()
+        ]
+        if held is not None or not self._insert_terms(documents):
+            writes = [ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in documents]
             for begin in range(0, len(writes), 5_000):
                 self._db["terms"].bulk_write(writes[begin : begin + 5_000], ordered=False)
         self._db["ontologies"].replace_one({"_id": prefix}, {"resource": dict(resource)}, upsert=True)
 
-    def _insert_terms(self, terms: Mapping[str, str]) -> bool:
+    def _insert_terms(self, documents: list[Document]) -> bool:
         """Write new terms, several times as fast as replacing them; False where some are there, of a load cut off."""
         try:
-            self._db["terms"].insert_many(({"_id": term, "label": label} for term, label in terms.items()))
+            self._db["terms"].insert_many(documents)
         except BulkWriteError:
             return False
         return True

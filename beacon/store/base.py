@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from beacon.model.access import DatasetPolicy
+from beacon.model.access import DatasetPolicy, Level
 from beacon.model.genome import Gene, Place, Reference
 from beacon.model.variant import Allele
 from beacon.store.blocks import Calls, Heads
@@ -63,7 +63,11 @@ class Cohort:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """One dataset as it stood when the request began; every part of an answer is read from this one value."""
+    """One dataset as it stood when the request began; every part of an answer is read from this one value.
+
+    ``stricter`` holds by level the ordinals of people whose records need that level. ``kept`` is room for what is
+    worked out from this value again and again.
+    """
 
     id: str
     name: str
@@ -75,6 +79,8 @@ class Dataset:
     segments: tuple[Segment, ...]
     cohorts: tuple[Cohort, ...]
     assemblies: tuple[str, ...] = ()
+    stricter: Mapping[Level, BitMap] = field(default_factory=dict)
+    kept: dict[Level, Dataset] = field(default_factory=dict, compare=False, repr=False)
 
 
 class Bound(NamedTuple):
@@ -270,6 +276,10 @@ class Store(Protocol):
 
     async def known_term(self, term: str) -> bool | None:
         """Say whether an ontology stored here has this term; None where its ontology is not stored."""
+        ...
+
+    async def terms_above(self, term: str) -> frozenset[str] | None:
+        """Return a term and all that is above it in its ontology; None where what is stored does not tell."""
         ...
 
     async def ontologies(self) -> list[dict[str, Any]]:

@@ -26,7 +26,16 @@ import numpy as np
 from pymongo import ASCENDING, IndexModel
 from pyroaring import BitMap
 
-from beacon.model.access import Asker, DatasetPolicy, Granularity, Level, Person
+from beacon.model.access import (
+    Asker,
+    Consent,
+    DatasetPolicy,
+    Granularity,
+    Level,
+    Person,
+    StricterRecords,
+    Withheld,
+)
 from beacon.model.variant import Allele
 from beacon.store.base import Cohort, Dataset, Links, Segment
 from beacon.store.blocks import pack, unpack
@@ -115,7 +124,18 @@ def encode_policy(policy: DatasetPolicy) -> Document:
         "registered": [[person.issuer, person.subject] for person in sorted(policy.registered)],
         "granted": [[person.issuer, person.subject] for person in sorted(policy.granted)],
         "threshold": policy.threshold,
+        "visas": sorted(policy.visas),
+        "refused": [[person.issuer, person.subject] for person in sorted(policy.refused)],
+        "withheld": [[one.entry_type, one.field, one.level and one.level.value] for one in policy.withheld],
+        "stricter": [[one.level.value, sorted(one.individuals), sorted(one.cohorts)] for one in policy.stricter],
+        "consent": _encode_consent(policy.consent),
     }
+
+
+def _encode_consent(consent: Consent | None) -> Document | None:
+    if consent is None:
+        return None
+    return {"codes": sorted(consent.codes), "diseases": sorted(consent.diseases), "fallback": consent.fallback.label}
 
 
 def decode_policy(document: Document) -> DatasetPolicy:
@@ -126,11 +146,32 @@ def decode_policy(document: Document) -> DatasetPolicy:
         registered=frozenset(Person(issuer, subject) for issuer, subject in document["registered"]),
         granted=frozenset(Person(issuer, subject) for issuer, subject in document["granted"]),
         threshold=int(document["threshold"]),
+        # What databases had before these rules were known has none of them.
+        visas=frozenset(document.get("visas", ())),
+        refused=frozenset(Person(issuer, subject) for issuer, subject in document.get("refused", ())),
+        withheld=frozenset(
+            Withheld(entry_type, field, None if level is None else Level(level))
+            for entry_type, field, level in document.get("withheld", ())
+        ),
+        stricter=tuple(
+            StricterRecords(Level(level), frozenset(individuals), frozenset(cohorts))
+            for level, individuals, cohorts in document.get("stricter", ())
+        ),
+        consent=_decode_consent(document.get("consent")),
     )
+
+
+def _decode_consent(document: Document | None) -> Consent | None:
+    if document is None:
+        return None
+    fallback = Granularity.parse(document["fallback"])
+    return Consent(frozenset(document["codes"]), frozenset(document["diseases"]), fallback)
 
 
 def decode_dataset(document: Document) -> Dataset:
     """Decode a dataset's document with its visible segments and cohorts."""
+    policy = decode_policy(document["policy"])
+    cohorts = tuple(Cohort(part["id"], part["name"], decode_rows(part["members"])) for part in document["cohorts"])
     return Dataset(
         id=document["_id"],
         name=document["name"],
@@ -138,7 +179,7 @@ def decode_dataset(document: Document) -> Dataset:
         created=document["created"],
         updated=document["updated"],
         info=document.get("info", {}),
-        policy=decode_policy(document["policy"]),
+        policy=policy,
         segments=tuple(
             Segment(
                 id=part["id"],
@@ -148,9 +189,20 @@ def decode_dataset(document: Document) -> Dataset:
             )
             for part in document["segments"]
         ),
-        cohorts=tuple(Cohort(part["id"], part["name"], decode_rows(part["members"])) for part in document["cohorts"]),
+        cohorts=cohorts,
         assemblies=tuple(sorted({a for part in document["segments"] for a in part["assemblies"]})),
+        stricter=_stricter(policy, cohorts, document.get("stricter", {})),
     )
+
+
+def _stricter(policy: DatasetPolicy, cohorts: tuple[Cohort, ...], named: Document) -> dict[Level, BitMap]:
+    """Return the people who need each level: those whom the policy names, and the members of cohorts as of now."""
+    found: dict[Level, BitMap] = {Level(level): decode_rows(rows) for level, rows in named.items()}
+    for rule in policy.stricter:
+        for cohort in cohorts:
+            if cohort.id in rule.cohorts:
+                found[rule.level] = found.get(rule.level, BitMap()) | cohort.members
+    return found
 
 
 def encode_allele(allele: Allele) -> Document:

@@ -302,6 +302,12 @@ class MongoStore:
             held = await self._db["ontologies"].find_one({"_id": term.partition(":")[0]}, {"_id": 1})
         return False if held else None
 
+    async def terms_above(self, term: str) -> frozenset[str] | None:
+        """Return a term and all that is above it in its ontology; None where what is stored does not tell."""
+        async with self._asking():
+            found = await self._db["terms"].find_one({"_id": term}, {"above": 1})
+        return frozenset(found["above"]) | {term} if found and "above" in found else None
+
     async def ontologies(self) -> list[dict[str, Any]]:
         """Return the stored ontologies as Phenopackets resources."""
         async with self._asking():

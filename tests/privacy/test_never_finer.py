@@ -7,7 +7,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from beacon.auth.policy import decide, decide_one, policy_from_dict, policy_to_dict
+from beacon.auth.policy import decide, decide_one
+from beacon.auth.policy_file import policy_from_dict, policy_to_dict
 from beacon.errors import Forbidden, SkerryError, Unauthenticated
 from beacon.model.access import Asker, DatasetPolicy, Decision, Granularity, Level, Person, Principal
 from beacon.model.query import Query

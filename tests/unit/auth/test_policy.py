@@ -7,15 +7,8 @@ from typing import Any
 
 import pytest
 
-from beacon.auth.policy import (
-    decide,
-    decide_one,
-    difference,
-    policy_for,
-    policy_from_dict,
-    policy_from_toml,
-    policy_to_dict,
-)
+from beacon.auth.policy import decide, decide_one, policy_for
+from beacon.auth.policy_file import difference, policy_from_dict, policy_from_toml, policy_to_dict
 from beacon.errors import ConfigurationError, Forbidden, SkerryError, Unauthenticated
 from beacon.model.access import (
     ANONYMOUS,
@@ -197,7 +190,7 @@ def test_a_policy_file_is_read_as_written(tmp_path: Path) -> None:
 
 
 def test_the_example_of_the_documentation_is_a_policy() -> None:
-    from beacon.auth import policy as module
+    from beacon.auth import policy_file as module
 
     assert module.__doc__ is not None
     example = module.__doc__.split("::\n", 1)[1].split("``level`` and", 1)[0]
