@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from beacon import __version__, telemetry
-from beacon.commands import dataset, load, zoo
+from beacon.commands import dataset, load, query, zoo
 from beacon.commands.common import site_options, site_settings
 from beacon.errors import ConfigurationError, SkerryError
 from beacon.settings import MOST_WORKERS, load_network
@@ -61,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
     serve_network.add_argument("--config", type=Path, required=True, help="settings of the network (TOML)")
     serve_network.set_defaults(command=_serve_network)
 
+    query.add_parsers(commands.add_parser("query", help="ask any Beacon v2 server, one site or a network"))
     zoo.add_parser(commands.add_parser("zoo", help="misbehaving beacons, to try a network on"))
 
     demo = commands.add_parser("demo", help="three sites and a network on this machine, asked as three people")

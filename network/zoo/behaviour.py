@@ -12,7 +12,7 @@ import orjson
 from aiohttp import web
 
 from beacon.model.entry_types import entry_type_id
-from network.zoo.answers import ID, answer, document, people
+from network.zoo.answers import ID, SEX, answer, document, people
 from network.zoo.running import Handler
 
 HUGE_BYTES: Final = 300_000_000
@@ -30,13 +30,16 @@ def healthy(
 ) -> Handler:
     """Answer for these individuals by dataset, other entry types being empty, after so many seconds.
 
-    ``most`` is the deepest granularity it gives. ``least`` above ``boolean`` makes it answer deeper than it was asked.
+    Everybody is female, and ``NCIT:C16576`` is the one filter. ``most`` is the deepest granularity it gives; ``least``
+    above ``boolean`` makes it answer deeper than it was asked.
     """
 
     async def answered(request: web.Request) -> web.StreamResponse:
         sent = orjson.loads(await request.read() or b"{}").get("query", {}) | _parameters(request)
         asked = max(min(sent.get("requestedGranularity", "boolean"), most, key=_DEPTHS.index), least, key=_DEPTHS.index)
         kind = entry_type_id(request.path.rsplit("/", 1)[-1]) or "individual"
+        if unknown := [one["id"] for one in sent.get("filters", ()) if one.get("id") != SEX["id"]]:
+            return await error(400, "unknown_filter", f"{unknown[0]} is not a filter here.")(request)
         page = {"skip": 0, "limit": 10} | sent.get("pagination", {})
         held = sets if kind == "individual" else {name: [] for name in sets}
         await asyncio.sleep(seconds)
@@ -49,6 +52,8 @@ def healthy(
 def _parameters(request: web.Request) -> dict[str, Any]:
     """What a question that came by GET says."""
     given: dict[str, Any] = {key: request.query[key] for key in ("requestedGranularity",) if key in request.query}
+    if "filters" in request.query:
+        given["filters"] = [{"id": one} for one in request.query["filters"].split(",")]
     pages = {key: int(request.query[key]) for key in ("skip", "limit") if key in request.query}
     return given | ({"pagination": pages} if pages else {})
 
