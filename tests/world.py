@@ -252,7 +252,7 @@ class World:
 def open_world(mongo_uri: str) -> Iterator[World]:
     """A world in a database of its own, dropped in the end."""
     database = f"test_{secrets.token_hex(8)}"
-    with asyncio.Runner() as runner, Admin.open(mongo_uri, database) as admin:
+    with asyncio.Runner() as runner, Admin.open(mongo_uri, database, grace=0) as admin:
         store = runner.run(MongoStore.open(mongo_uri, database))
         try:
             yield World(mongo_uri, database, admin, store, runner, itertools.count())

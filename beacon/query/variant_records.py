@@ -109,8 +109,8 @@ class SegmentPage:
             details.setdefault(id, {})[column] = told
         return cls(
             segment, stored, calls, live, listed, links.persons, links.samples,
-            await store.names(dataset.id, "individual", np.unique(links.persons[at]).tolist()),
-            await store.names(dataset.id, "biosample", np.unique(links.samples[at]).tolist()),
+            await store.names(dataset.people, "individual", np.unique(links.persons[at]).tolist()),
+            await store.names(dataset.people, "biosample", np.unique(links.samples[at]).tolist()),
             own, own_names, details,
         )  # fmt: skip
 

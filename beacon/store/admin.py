@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
@@ -18,6 +20,7 @@ from beacon.errors import ConfigurationError, LoadError, StoreUnavailable
 from beacon.model.access import DatasetPolicy, Level
 from beacon.model.genome import Gene, Reference
 from beacon.model.indexing import Ancestors
+from beacon.store import journal
 from beacon.store.base import COLUMN
 from beacon.store.blocks import Calls, unpack
 from beacon.store.documents import (
@@ -30,9 +33,13 @@ from beacon.store.documents import (
     encode_rows,
     index_models,
 )
+from beacon.store.garbage import hide_dataset, roll_back, sweep
 from beacon.store.genes import store_genes
-from beacon.store.reference import decode_reference, index_alleles, store_sequence, sweep
-from beacon.store.writer import LoadInfo, SegmentWriter, give_ordinals, remove_segment
+from beacon.store.locks import Lease
+from beacon.store.publish import find_home
+from beacon.store.reference import decode_reference, index_alleles, store_sequence
+from beacon.store.reference import sweep as sweep_bases
+from beacon.store.writer import LoadInfo, SegmentWriter, give_ordinals
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +56,23 @@ class DatasetSummary:
     updated: datetime
 
 
+GRACE = 35.0
+"""Seconds for which readers may go on with what a dataset has stopped showing, unless the settings say otherwise."""
+
+
 class Admin:
     """The synchronous store; a context manager."""
 
-    def __init__(self, client: MongoClient[Document], database: str) -> None:
+    def __init__(self, client: MongoClient[Document], database: str, grace: float = GRACE) -> None:
         self._client = client
         self._db = client[database]
+        self._grace = grace
 
     @classmethod
-    def open(cls, uri: str, database: str = "skerry") -> Admin:
+    def open(cls, uri: str, database: str = "skerry", *, grace: float = GRACE) -> Admin:
         """Connect, check the data model's version and make the indexes.
+
+        ``grace``: how many seconds a request may still read what a dataset shows no more.
 
         Raises ``StoreUnavailable`` or ``ConfigurationError``.
         """
@@ -68,7 +82,7 @@ class Admin:
             raise not_an_address() from error
         try:
             check_version(client[database]["meta"].find_one({"_id": "model"}))
-            admin = cls(client, database)
+            admin = cls(client, database, grace)
             admin._prepare()
         except PyMongoError as error:
             client.close()
@@ -102,6 +116,7 @@ class Admin:
         document: Document = {
             "name": name or id, "description": description, "policy": encode_policy(DatasetPolicy()),
             "info": dict(info or {}), "created": now, "updated": now, "revision": 0, "segments": [], "cohorts": [],
+            "people": uuid.uuid4().hex,
         }  # fmt: skip
         done = self._db["datasets"].update_one({"_id": id}, {"$setOnInsert": document}, upsert=True)
         if done.matched_count:
@@ -118,23 +133,40 @@ class Admin:
         return self._summary(self._document(id))
 
     def delete_dataset(self, id: str) -> None:
-        """Delete a dataset and everything in it; readers lose it at once, the rest is then cleared away."""
-        document = self._document(id)
-        self._db["datasets"].delete_one({"_id": id})
-        listed = {part["id"] for part in document["segments"]}
-        for segment in listed | {part["_id"] for part in self._db["segments"].find({"d": id}, {"_id": 1})}:
-            remove_segment(self._db, segment)
-        self._db["people"].delete_many({"d": id})
+        """Delete a dataset: readers lose it at once, its documents go once nobody can be reading them."""
+        if not hide_dataset(self._db, id):
+            self._document(id)
+        self.sweep()
+
+    def sweep(self) -> float:
+        """Delete what no dataset shows any more and nobody can still be reading.
+
+        Return how many seconds remain until the rest may go, 0 where nothing is left.
+        """
+        return sweep(self._db, self._grace)
+
+    @contextmanager
+    def hold(self, dataset: str, what: str, who: str, wait: Callable[[str], None] | None = None) -> Iterator[Lease]:
+        """Hold the right to change a dataset; what dead commands left half done there is cleared away first.
+
+        Raises ``LoadError`` where there is no such dataset, and, without ``wait``, where somebody else holds it; with
+        ``wait``, that is told who does, and it is waited for.
+        """
+        with Lease(self._db, dataset, what, who, wait) as lease:
+            roll_back(self._db, dataset)
+            journal.settle(self._db, dataset)
+            yield lease
+            self.sweep()
 
     def set_policy(self, id: str, policy: DatasetPolicy) -> None:
         """Replace a dataset's policy. Raises ``LoadError`` where there is no such dataset."""
-        self._document(id)
+        home = find_home(self._db, id)
         named: Document = {}
         for level in Level:
             # People who are not there yet get their ordinals now, so that they are covered from their first day.
             people = sorted({one for rule in policy.stricter if rule.level is level for one in rule.individuals})
             if people:
-                named[level.value] = encode_rows(give_ordinals(self._db, id, "individual", people).values())
+                named[level.value] = encode_rows(give_ordinals(self._db, home, "individual", people).values())
         change = {
             "$set": {"policy": encode_policy(policy), "stricter": named, "updated": datetime.now(UTC)},
             "$inc": {"revision": 1},
@@ -155,8 +187,9 @@ class Admin:
         """Make individuals the members of a cohort, whoever was before; return those that nobody knows."""
         wanted = list(dict.fromkeys(members))
         known: dict[str, int] = {}
+        people = find_home(self._db, dataset).people
         for begin in range(0, len(wanted), 2_000):
-            query = {"d": dataset, "k": "individual", "i": {"$in": wanted[begin : begin + 2_000]}}
+            query = {"d": people, "k": "individual", "i": {"$in": wanted[begin : begin + 2_000]}}
             known |= {row["i"]: row["o"] for row in self._db["people"].find(query)}
         cohort = {"id": id, "name": name, "members": encode_rows(known.values())}
         while True:
@@ -166,17 +199,25 @@ class Admin:
             if self._db["datasets"].update_one({"_id": dataset, "revision": held["revision"]}, change).matched_count:
                 return [one for one in wanted if one not in known]
 
-    def begin(self, dataset: str, load: LoadInfo, ancestors: Ancestors) -> SegmentWriter:
+    def begin(self, dataset: str, load: LoadInfo, ancestors: Ancestors, lease: Lease | None = None) -> SegmentWriter:
         """Begin a load. Raises ``LoadError`` where there is no such dataset."""
-        self._document(dataset)
-        return SegmentWriter(self._db, dataset, load, ancestors)
+        return SegmentWriter(self._db, find_home(self._db, dataset, lease.token if lease else None), load, ancestors)
 
     def loaded(self, dataset: str, sha256: str, format: str) -> str | None:
-        """Return the segment that holds these very bytes already and unchanged, or None."""
+        """Return the load that brought these very bytes, where the dataset still shows all that it brought."""
         for part in self._document(dataset)["segments"]:
-            if (part["sha256"], part["format"]) == (sha256, format) and part["intact"]:
-                return str(part["id"])
+            for load in part["loads"]:
+                if (load["sha256"], load["format"], load["intact"]) == (sha256, format, True):
+                    return str(load["id"])
         return None
+
+    def loads(self, dataset: str | None = None) -> list[journal.Entry]:
+        """Return what was done to one dataset or to all, oldest first."""
+        return journal.entries(self._db, dataset)
+
+    def load(self, id: str) -> journal.Entry:
+        """Return the load of this id, or whose id begins so. Raises ``LoadError`` where it is not exactly one."""
+        return journal.entry(self._db, id)
 
     def owners(self, dataset: str, samples: Iterable[str]) -> dict[str, str]:
         """Return whose these samples are in the dataset already, by sample id; those of nobody are left out."""
@@ -192,7 +233,7 @@ class Admin:
 
     def references(self, assembly: str) -> list[Reference]:
         """Return the sequences of an assembly that are there, after clearing away what a killed loader left."""
-        sweep(self._db)
+        sweep_bases(self._db)
         return [decode_reference(part) for part in self._db["references"].find({"a": assembly}).sort("c", 1)]
 
     def store_sequence(
@@ -250,6 +291,8 @@ class Admin:
         self._db["meta"].update_one({"_id": "model"}, {"$setOnInsert": {"version": MODEL_VERSION}}, upsert=True)
         for collection in INDEXES:
             self._db[collection].create_indexes(index_models(collection))
+        # Of datasets that were made before they had this.
+        self._db["datasets"].update_many({"people": None}, [{"$set": {"people": "$_id"}}])
 
     def _document(self, id: str) -> Document:
         document = self._db["datasets"].find_one({"_id": id})

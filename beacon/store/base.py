@@ -67,6 +67,7 @@ class Dataset:
 
     ``stricter`` holds by level the ordinals of people whose records need that level. ``kept`` is room for what is
     worked out from this value again and again.
+    ``people`` names its ordinals; a dataset that is made anew under an old id has others.
     """
 
     id: str
@@ -81,6 +82,7 @@ class Dataset:
     assemblies: tuple[str, ...] = ()
     stricter: Mapping[Level, BitMap] = field(default_factory=dict)
     kept: dict[Level, Dataset] = field(default_factory=dict, compare=False, repr=False)
+    people: str = ""
 
 
 class Bound(NamedTuple):
@@ -234,8 +236,8 @@ class Store(Protocol):
         """Return the ids of these rows of runs or analyses."""
         ...
 
-    async def names(self, dataset: str, kind: str, ordinals: Iterable[int]) -> dict[int, str]:
-        """Return the ids of these individuals or biosamples, by ordinal."""
+    async def names(self, people: str, kind: str, ordinals: Iterable[int]) -> dict[int, str]:
+        """Return the ids of these individuals or biosamples of a dataset (its ``people``), by ordinal."""
         ...
 
     async def heads(self, segment: Segment, predicate: AllelePredicate) -> Heads:

@@ -3,10 +3,11 @@
 meta       the data model's version
 datasets   one document per dataset: policy, cohorts, and the list of visible segments with their live rows.
            Whatever is not listed there does not exist for a reader, so one update publishes a whole load.
-people     (dataset, kind, id) -> ordinal, given once
-segments   one document per segment: the load it came from, numbers of rows, how far it got
+people     (people of a dataset, kind, id) -> ordinal, given once
+segments   one document per segment: its dataset, how far it got (states below), since when nobody lists it
+loads      what was done to datasets, by whom and when (beacon.store.journal);  tombstones  who must not come back
 arrays     links of rows to people and samples, per segment and kind
-records    encoded Beacon records and phenopackets, per (segment, kind, row)
+records    encoded Beacon records and phenopackets, per (segment, kind, row), and their load, file and line
 postings   (segment, kind, key) -> bitmap of rows
 numbers    (segment, kind, field) -> sorted values and their rows
 alleles    one document per allele and segment: position, type, gene, counts, place in a block, body
@@ -45,6 +46,9 @@ Document = dict[str, Any]
 
 SEGMENT_COLLECTIONS = ("arrays", "records", "postings", "numbers", "alleles", "blocks", "cases")
 """Collections whose documents belong to one segment, named in their field ``s``."""
+
+WRITING, READY, PEOPLE = "writing", "ready", "people"
+"""States in ``segments``: being written and never listed, written, and (no segment) a deleted dataset's people."""
 
 INDEXES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "people": (("d", "k", "i"), ("d", "k", "o")),
@@ -192,6 +196,7 @@ def decode_dataset(document: Document) -> Dataset:
         cohorts=cohorts,
         assemblies=tuple(sorted({a for part in document["segments"] for a in part["assemblies"]})),
         stricter=_stricter(policy, cohorts, document.get("stricter", {})),
+        people=document.get("people") or document["_id"],
     )
 
 

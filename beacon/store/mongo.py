@@ -216,9 +216,9 @@ class MongoStore:
         """Return the ids of these rows of runs or analyses."""
         return await self._by_row(segment, kind, list(rows), "i")
 
-    async def names(self, dataset: str, kind: str, ordinals: Iterable[int]) -> dict[int, str]:
-        """Return the ids of these individuals or biosamples, by ordinal."""
-        where = {"d": dataset, "k": kind, "o": {"$in": list(ordinals)}}
+    async def names(self, people: str, kind: str, ordinals: Iterable[int]) -> dict[int, str]:
+        """Return the ids of these individuals or biosamples of a dataset (its ``people``), by ordinal."""
+        where = {"d": people, "k": kind, "o": {"$in": list(ordinals)}}
         async with self._asking():
             return {part["o"]: part["i"] async for part in self._db["people"].find(where, {"o": 1, "i": 1, "_id": 0})}
 

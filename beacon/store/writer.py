@@ -31,11 +31,13 @@ from beacon.model.entry_types import ENTRY_TYPES, ZYGOSITIES, ZYGOSITY
 from beacon.model.indexing import RECORDED, Ancestors, index_entries, keys_above
 from beacon.model.records import unite
 from beacon.model.variant import Allele
+from beacon.store import journal
 from beacon.store.base import COLUMN, NO_SAMPLE, Links
 from beacon.store.batches import Batches
 from beacon.store.blocks import BlockBuilder, identity, pack
-from beacon.store.documents import SEGMENT_COLLECTIONS, Document, encode_allele, encode_links, encode_rows
-from beacon.store.publish import publish
+from beacon.store.documents import READY, WRITING, Document, encode_allele, encode_links, encode_rows
+from beacon.store.garbage import remove_segment
+from beacon.store.publish import NOTHING, Amendment, Home, publish
 from beacon.store.reference import Namer
 
 BATCH = 2_000
@@ -60,6 +62,19 @@ class LoadInfo:
     def document(self) -> Document:
         """Return the load as it lies in the segment's document."""
         return {name: getattr(self, name) for name in self.__slots__} | {"ontologies": dict(self.ontologies)}
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a record came from: file as it was given, 1-based line where it has lines, and a digest of its content.
+
+    ``load`` is None for the load that is being written.
+    """
+
+    file: str
+    line: int | None = None
+    digest: bytes | None = None
+    load: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +108,10 @@ def _no_ancestors(term: str) -> tuple[str, ...]:
 class SegmentWriter:
     """Adds one load's records to a dataset; a context manager that abandons whatever was not published."""
 
-    def __init__(self, db: Database[Document], dataset: str, load: LoadInfo, ancestors: Ancestors) -> None:
+    def __init__(self, db: Database[Document], home: Home, load: LoadInfo, ancestors: Ancestors) -> None:
         self.id = uuid.uuid4().hex
         self._db = db
-        self._dataset = dataset
+        self._home = home
         self._load = load
         self._ancestors = ancestors
         self._batches = Batches(db)
@@ -117,7 +132,10 @@ class SegmentWriter:
         self._alleles = 0
         self._assemblies: set[str] = set()
         self._published = False
-        db["segments"].insert_one({"_id": self.id, "d": dataset, "state": "writing", "load": load.document()})
+        self._uncarried = 0
+        self._origin: Document = {"l": self.id}
+        db["segments"].insert_one({"_id": self.id, "d": home.dataset, "state": WRITING})
+        journal.begin(db, self.id, home, f"load {load.format}", load.who, load.document())
 
     def __enter__(self) -> Self:
         return self
@@ -129,6 +147,12 @@ class SegmentWriter:
         # Where publishing was interrupted, only the dataset's document can tell whether it happened.
         if not self._published and not self._db["datasets"].find_one({"segments.id": self.id}, {"_id": 1}):
             remove_segment(self._db, self.id)
+            journal.abandon(self._db, self.id)
+
+    def comes_from(self, origin: Origin) -> None:
+        """Say where the records come from that are added from here on."""
+        told = {"l": origin.load or self.id, "f": origin.file, "n": origin.line, "h": origin.digest}
+        self._origin = {name: value for name, value in told.items() if value is not None}
 
     def individual(self, body: Mapping[str, Any], *, derived: bool = False, phenopacket: bytes | None = None) -> None:
         """Add a person. A derived one only makes sure that the id exists. Raises ``LoadError`` on a second one."""
@@ -206,6 +230,7 @@ class SegmentWriter:
             document |= self._count(calls)
         self._batches.add("alleles", document, len(encoded))
         self._alleles += 1
+        self._uncarried += calls is None or not any(len(getattr(calls, group)) for group in GROUPS)
         if allele.placed:
             self._assemblies.add(allele.assembly)
 
@@ -213,7 +238,7 @@ class SegmentWriter:
         """Add what is told of one carrier of an allele that came with all its calls."""
         self._batches.add("cases", {"s": self.id, "v": allele.id, "c": column, "b": orjson.dumps(told)})
 
-    def publish(self) -> Published:
+    def publish(self, amendment: Amendment = NOTHING) -> Published:
         """Write what is left and make the segment visible, with one update of the dataset's document."""
         self._write_cases()
         self._write_block()
@@ -227,17 +252,25 @@ class SegmentWriter:
             "live": {kind: encode_rows(row for row, _, _ in links) for kind, links in self._links.items()},
             "derived": {kind: encode_rows(rows) for kind, rows in self._derived.items()},
             "whole": True,
-            "intact": True,
             "variants": self._alleles,
+            "uncarried": self._uncarried,
             "assemblies": sorted(self._assemblies),
-            "sha256": self._load.sha256,
-            "format": self._load.format,
+            "loads": [
+                {
+                    "id": self.id,
+                    "sha256": self._load.sha256,
+                    "format": self._load.format,
+                    "source": self._load.source,
+                    "intact": True,
+                }
+            ],
         }
-        live, replaced = publish(self._db, self._dataset, summary, self._load.cohort)
+        self._db["segments"].update_one({"_id": self.id, "state": WRITING}, {"$set": {"state": READY}})
+        live, replaced = publish(self._db, self._home, summary, self._load.cohort, amendment)
         self._published = True
-        self._db["segments"].update_one({"_id": self.id}, {"$set": {"state": "published"}})
-        added = {kind: len(rows) for kind, rows in live.items() if kind != COLUMN}
-        return Published(self.id, added | {"genomicVariant": self._alleles}, replaced)
+        added = {kind: len(rows) for kind, rows in live.items() if kind != COLUMN} | {"genomicVariant": self._alleles}
+        journal.end(self._db, self.id, added | {"replaced individual": replaced})
+        return Published(self.id, added, replaced)
 
     def _add(
         self, kind: str, id: str, row: int, person: int, sample: int, body: Mapping[str, Any], derived: bool
@@ -247,7 +280,8 @@ class SegmentWriter:
         if derived:
             self._derived[kind].add(row)
         encoded = orjson.dumps(body)
-        self._batches.add("records", {"s": self.id, "k": kind, "r": row, "i": id, "b": encoded}, len(encoded))
+        document = {"s": self.id, "k": kind, "r": row, "i": id, "b": encoded} | self._origin
+        self._batches.add("records", document, len(encoded))
         entries = index_entries(ENTRY_TYPES[kind], body, _no_ancestors)  # those follow for all people at once
         for key, label in entries.keys.items():
             self._post(kind, key, label, row)
@@ -265,13 +299,13 @@ class SegmentWriter:
         """Return the dataset's ordinal for a person or sample, giving out a new one where there is none."""
         known = self._ordinals.get((kind, id))
         if known is None:
-            known = self._ordinals[kind, id] = give_ordinal(self._db, self._dataset, kind, id)
+            known = self._ordinals[kind, id] = give_ordinal(self._db, self._home, kind, id)
         return known
 
     def reserve(self, kind: str, ids: Iterable[str]) -> None:
         """Look up or give out the ordinals of many individuals or biosamples in one go, before adding them."""
         wanted = [id for id in dict.fromkeys(ids) if (kind, id) not in self._ordinals]
-        found = give_ordinals(self._db, self._dataset, kind, wanted)
+        found = give_ordinals(self._db, self._home, kind, wanted)
         self._ordinals.update({(kind, id): ordinal for id, ordinal in found.items()})
 
     def _count(self, calls: Calls) -> Document:
@@ -377,37 +411,32 @@ def _protein_changes(body: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(map(protein.change, told)))
 
 
-def give_ordinal(db: Database[Document], dataset: str, kind: str, id: str) -> int:
+def give_ordinal(db: Database[Document], home: Home, kind: str, id: str) -> int:
     """Return the ordinal of one person or sample of a dataset."""
-    return give_ordinals(db, dataset, kind, [id])[id]
+    return give_ordinals(db, home, kind, [id])[id]
 
 
-def give_ordinals(db: Database[Document], dataset: str, kind: str, ids: list[str]) -> dict[str, int]:
+def give_ordinals(db: Database[Document], home: Home, kind: str, ids: list[str]) -> dict[str, int]:
     """Return ordinals by id, giving out new ones, dense and in order, to those that have none yet."""
     people = db["people"]
     found: dict[str, int] = {}
     for begin in range(0, len(ids), BATCH):
         part = ids[begin : begin + BATCH]
-        found |= {row["i"]: row["o"] for row in people.find({"d": dataset, "k": kind, "i": {"$in": part}})}
+        found |= {row["i"]: row["o"] for row in people.find({"d": home.people, "k": kind, "i": {"$in": part}})}
     new = [id for id in ids if id not in found]
     if new:
-        state = db["datasets"].find_one_and_update({"_id": dataset}, {"$inc": {f"next.{kind}": len(new)}})
+        state = db["datasets"].find_one_and_update(
+            {"_id": home.dataset, "people": home.people}, {"$inc": {f"next.{kind}": len(new)}}
+        )
         if state is None:
-            raise LoadError(f"there is no dataset {dataset!r}", where=dataset)
+            raise LoadError(f"dataset {home.dataset!r} was deleted while it was loaded into", where=home.dataset)
         first = int(state.get("next", {}).get(kind, 0))
         found |= {id: first + offset for offset, id in enumerate(new)}
         try:
-            people.insert_many([{"d": dataset, "k": kind, "i": id, "o": found[id]} for id in new], ordered=False)
+            people.insert_many([{"d": home.people, "k": kind, "i": id, "o": found[id]} for id in new], ordered=False)
         except BulkWriteError as error:
             # Another load gave out some of these ids just now: its ordinals stand, ours stay unused.
             if any(failure["code"] != DUPLICATE_KEY for failure in error.details["writeErrors"]):
                 raise
-            found |= {row["i"]: row["o"] for row in people.find({"d": dataset, "k": kind, "i": {"$in": new}})}
+            found |= {row["i"]: row["o"] for row in people.find({"d": home.people, "k": kind, "i": {"$in": new}})}
     return found
-
-
-def remove_segment(db: Database[Document], segment: str) -> None:
-    """Delete every document of a segment that is not, or no longer, visible."""
-    for collection in SEGMENT_COLLECTIONS:
-        db[collection].delete_many({"s": segment})
-    db["segments"].delete_one({"_id": segment})

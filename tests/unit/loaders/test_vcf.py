@@ -93,7 +93,7 @@ def test_a_date_that_the_header_lacks_is_the_loads_and_marked(admin: Admin, stor
     load_vcf(admin, vcf(tmp_path / "a.vcf", "1 100 A G 0/1 1/1"), "d")
     (run, _) = bodies(stored, "run")
     assert run["info"]["dateFrom"] == "load"
-    assert run["runDate"] == stored["segments"].find_one()["load"]["time"].date().isoformat()
+    assert run["runDate"] == stored["loads"].find_one()["time"].date().isoformat()
 
 
 def test_loading_the_same_file_again_changes_nothing_and_says_so(admin: Admin, tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ def test_an_uncertain_assembly_is_asked_for_and_nothing_is_begun(admin: Admin, s
         load_vcf(admin, path, "d")
     assert unchanged(admin, stored)
     assert load_vcf(admin, path, "d", assembly="hg19").exit_code == 0
-    assert stored["segments"].find_one()["load"]["assembly"] == "GRCh37"
+    assert stored["loads"].find_one()["assembly"] == "GRCh37"
 
 
 def test_a_contig_of_another_length_is_a_warning(admin: Admin, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from beacon.model.variant import from_vcf
 from beacon.store import writer as writer_module
 from beacon.store.base import AllelePredicate
 from beacon.store.documents import SEGMENT_COLLECTIONS
-from beacon.store.publish import publish
+from beacon.store.publish import find_home, publish
 from beacon.store.writer import give_ordinals
 from tests.world import CALLS, Facts, Load, Packet, Sequenced, Site, World, info, open_world, write
 
@@ -211,7 +211,7 @@ def test_people_get_dense_ordinals_once_however_many_loads_ask_at_the_same_time(
 
     def give(seed: int) -> None:
         wanted = random.Random(seed).sample(ids, 200)
-        given.append(give_ordinals(db, dataset, "individual", wanted))
+        given.append(give_ordinals(db, find_home(db, dataset), "individual", wanted))
 
     threads = [threading.Thread(target=give, args=(seed,)) for seed in range(8)]
     for thread in threads:
@@ -219,7 +219,7 @@ def test_people_get_dense_ordinals_once_however_many_loads_ask_at_the_same_time(
     for thread in threads:
         thread.join()
     assert len(given) == 8
-    final = give_ordinals(db, dataset, "individual", ids)
+    final = give_ordinals(db, find_home(db, dataset), "individual", ids)
     assert len(set(final.values())) == len(ids)
     for part in given:
         assert part == {id: final[id] for id in part}
@@ -227,8 +227,8 @@ def test_people_get_dense_ordinals_once_however_many_loads_ask_at_the_same_time(
 
 def test_ordinals_of_one_loader_are_dense_and_stay_the_same(world: World, db: Database[dict[str, Any]]) -> None:
     dataset = world.load()
-    first = give_ordinals(db, dataset, "individual", ["ana", "ben"])
-    again = give_ordinals(db, dataset, "individual", ["ben", "cas", "ana"])
+    first = give_ordinals(db, find_home(db, dataset), "individual", ["ana", "ben"])
+    again = give_ordinals(db, find_home(db, dataset), "individual", ["ben", "cas", "ana"])
     assert first == {"ana": 0, "ben": 1}
     assert again == {"ana": 0, "ben": 1, "cas": 2}
 
@@ -236,6 +236,7 @@ def test_ordinals_of_one_loader_are_dense_and_stay_the_same(world: World, db: Da
 def test_a_person_keeps_their_ordinal_when_their_phenopacket_is_loaded_anew(world: World) -> None:
     packet = Load(packets=(Packet("ana", Facts()),))
     dataset = world.load(Load(packets=(Packet("ben", Facts()),)), packet)
-    before = world.run(world.store.names(dataset, "individual", range(5)))
+    people = world.run(world.store.datasets())[dataset].people
+    before = world.run(world.store.names(people, "individual", range(5)))
     write(world.admin, dataset, packet)
-    assert world.run(world.store.names(dataset, "individual", range(5))) == before == {0: "ben", 1: "ana"}
+    assert world.run(world.store.names(people, "individual", range(5))) == before == {0: "ben", 1: "ana"}
