@@ -52,7 +52,7 @@ async def _open(options: argparse.Namespace) -> int:
             if options.authority:
                 write_file(options.authority, zoo.authority.read_text())
             if options.peers:
-                write_file(options.peers, zoo.peers())
+                write_file(options.peers, zoo.written())
             for name, member in zoo.members.items():
                 animal = ANIMALS.get(name)
                 does = f"{animal.outcome:<14} {animal.does}" if animal else f"{'hit':<14} in good order"

@@ -5,6 +5,7 @@ The outcomes are those of docs/federating.md. A new way is a new row.
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
@@ -15,6 +16,7 @@ from typing import Any
 
 import orjson
 
+from beacon.settings import Peer
 from network.zoo import behaviour
 from network.zoo.answers import answer, people
 from network.zoo.behaviour import documented, error, healthy, replying
@@ -27,6 +29,11 @@ HEALTHY: Mapping[str, Mapping[str, list[dict[str, Any]]]] = {
 }
 """The two beacons in good order beside them: their individuals by dataset."""
 SLOW_SECONDS = 0.3
+
+
+def beacon_id(name: str) -> str:
+    """Return the id that a member of the zoo has."""
+    return f"org.example.zoo.{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +75,21 @@ class Zoo:
     stranger: Running
     authority: Path
 
-    def peers(self) -> str:
-        """Write all members as ``[[peers]]`` of a network's settings (TOML)."""
-        return "\n".join(
-            f'[[peers]]\nid = "{name}"\nurl = "{one.url}"\naudience = "{beacon_id(name)}"\n'
+    @property
+    def peers(self) -> tuple[Peer, ...]:
+        """All members as peers of a network's settings."""
+        return tuple(
+            Peer(name, one.url, audience=beacon_id(name), beacon_id=beacon_id(name))
             for name, one in self.members.items()
         )
 
-
-def beacon_id(name: str) -> str:
-    """Return the id that a member of the zoo has."""
-    return f"org.example.zoo.{name}"
+    def written(self) -> str:
+        """Write all members as ``[[peers]]`` of a network's settings (TOML)."""
+        return "\n".join(
+            f'[[peers]]\nid = "{one.id}"\nurl = "{one.url}"\n'
+            f'audience = "{one.audience}"\nbeacon_id = "{one.beacon_id}"\n'
+            for one in self.peers
+        )
 
 
 @asynccontextmanager
@@ -94,6 +105,7 @@ async def open_zoo(names: Iterable[str] | None = None, *, first_port: int = 0) -
     def port(name: str) -> int:
         return ports[name] if first_port else 0
 
+    await asyncio.to_thread(bomb)  # takes a second, once; not while somebody waits for an answer
     async with AsyncExitStack() as stack:
         signed = stack.enter_context(certificates())
         stranger = await stack.enter_async_context(serving(healthy({"ds": people("P9")}), port=port("stranger")))
@@ -165,6 +177,8 @@ _TABLE = (
     Animal("one-byte-a-second", "sends a right answer one byte a second", "timeout",
            _asked(behaviour.one_byte_a_second)),
     Animal("own-timeout", "says itself that it was too slow (504)", "timeout", _asked(error(504, "query_timeout"))),
+    Animal("spoofed-name", "calls itself by another member's name", "impostor",
+           _people(beacon_id=beacon_id("healthy-a"))),
     Animal("server-error", "answers 500 with a text", "invalid",
            _always(replying(b"Internal Server Error", 500, "text/plain"))),
     Animal("html", "answers every question with a web page", "invalid", _always(replying(_HTML, 200, "text/html"))),

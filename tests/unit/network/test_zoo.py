@@ -44,7 +44,7 @@ async def test_the_healthy_ones_pass_the_official_schemas(shared: object) -> Non
 
 async def test_members_are_written_as_peers_of_a_network() -> None:
     async with open_zoo(["slow", "html"]) as zoo:
-        listed = tomllib.loads(zoo.peers())["peers"]
+        listed = tomllib.loads(zoo.written())["peers"]
     assert {row["id"]: row["url"] for row in listed} == {name: one.url for name, one in zoo.members.items()}
     assert set(zoo.members) == {*HEALTHY, "slow", "html"}
 
