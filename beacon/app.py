@@ -15,7 +15,7 @@ from aiohttp import web
 
 from beacon import workers
 from beacon.auth.oidc import Verifier
-from beacon.http import health
+from beacon.http import account, health
 from beacon.http.handlers import ROOT
 from beacon.http.meter import Board, Meter
 from beacon.http.middleware import guard
@@ -58,12 +58,17 @@ def create_app(
     *,
     meter: Meter | None = None,
     buckets: Buckets | None = None,
+    keeping: account.Keeping | None = None,
 ) -> web.Application:
-    """Put one site together; nothing about a request outlives it but how often its asker has asked."""
+    """Put one site together; nothing about a request outlives it but how often its asker has asked, and its audit.
+
+    ``keeping`` opens another journal than that of the settings.
+    """
     app = web.Application(middlewares=[guard], client_max_size=settings.limits.max_body_bytes)
     meter = meter or Meter()
     app[DOOR] = Door(settings, verifier, lambda: (store.gate.running, store.gate.waiting), meter, buckets or Buckets())
     app[SITE] = Site(settings, store)
+    account.keep(app, settings, keeping)
     app.add_routes(routes())
     app.add_routes(health.routes(store.ping))
     meter.know(templates(app))

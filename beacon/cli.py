@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from beacon import __version__, telemetry
-from beacon.commands import dataset, load, query, zoo
+from beacon.commands import audit, dataset, load, query, zoo
 from beacon.commands.common import site_options, site_settings
 from beacon.errors import ConfigurationError, SkerryError
 from beacon.settings import MOST_WORKERS, load_network
@@ -46,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
     dataset.add_parsers(commands.add_parser("dataset", help="make, list, open and delete datasets"))
     load.add_parsers(commands.add_parser("load", help="load phenopackets, a VCF, a reference sequence or genes"))
     load.add_check_parsers(commands.add_parser("check", help="read what would be loaded, and report what is wrong"))
-
+    audit.add_parsers(commands.add_parser("audit", help="check, search and prune what was written down of answers"))
     serve = commands.add_parser("serve", help="serve this site's Beacon")
     site_options(serve)
     serve.add_argument("--host", help="address to listen on (default 127.0.0.1, this machine only)")

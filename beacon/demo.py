@@ -156,6 +156,7 @@ class _Demo:
                 f'\n[mongo]\nuri = "{self.uri}"\ndatabase = "{site.id}"\n{people}'
                 f'\n[[nodes]]\nid = "{NETWORK}"\njwks_file = "network.jwks"\nissuers = ["{issuer.url}"]\n'
                 'max_level = "controlled"\nmax_granularity = "record"\n'
+                f'\n[audit]\ndir = "audit/{site.id}"\n'
             )
         peers = "".join(
             f'\n[[peers]]\nid = "{site.id}"\nname = "{site.name}"\nurl = "http://127.0.0.1:{self.ports[site.id]}/api"\n'
@@ -163,7 +164,7 @@ class _Demo:
         )
         (self.folder / "network.toml").write_text(
             f'id = "{NETWORK}"\nname = "Demonstration network"\nsigning_key_file = "network.pem"\n'
-            f"\n[listen]\nport = {self.network_port}\n{people}{peers}"
+            f"\n[listen]\nport = {self.network_port}\n{people}{peers}\n[audit]\ndir = 'audit/network'\n"
         )
 
     @contextmanager

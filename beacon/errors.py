@@ -17,6 +17,7 @@
     ├── QueryTimeout          504 query_timeout       the query's deadline passed
     ├── NetworkError          502 network_failed      nobody said yes, somebody failed (504 where too slow)
     ├── ConfigurationError    (command line only)     a setting or file that cannot be used
+    ├── AuditUnavailable      503 audit_unavailable   the answer could not be written down, so there is none
     ├── StoreUnavailable      503 store_unavailable   no MongoDB, or it does not answer
     ├── IdentityUnavailable   503 identity_unavailable  the keys to check a token with are out of reach
     └── LoadError             (command line only)     a file that cannot be loaded
@@ -118,6 +119,11 @@ class ConfigurationError(SkerryError):
 
 class StoreUnavailable(SkerryError):
     status, code = 503, "store_unavailable"
+    retry_seconds = 1
+
+
+class AuditUnavailable(SkerryError):
+    status, code = 503, "audit_unavailable"
     retry_seconds = 1
 
 

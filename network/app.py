@@ -16,7 +16,7 @@ from beacon.app import run_loop, templates
 from beacon.auth.assertion import MAX_SECONDS, SigningKey, public_jwks, signing_key
 from beacon.auth.oidc import Verifier
 from beacon.errors import ConfigurationError
-from beacon.http import health
+from beacon.http import account, health
 from beacon.http.handlers import ROOT
 from beacon.http.meter import Board, Meter
 from beacon.http.middleware import guard
@@ -47,6 +47,7 @@ def create_network(settings: NetworkSettings, board: Board | None = None) -> web
     app[NODE] = Node(
         Registry(settings.peers, settings.id), settings.deadline_seconds, public_jwks(key) if key else {"keys": []}
     )
+    account.keep(app, settings)
     sign = signer(key, settings.id, seconds=settings.assertion_seconds) if key else None
 
     async def connections(app: web.Application) -> AsyncIterator[None]:
@@ -123,6 +124,7 @@ def _as_site(settings: NetworkSettings) -> SiteSettings:
         listen=settings.listen,
         limits=replace(settings.limits, query_seconds=seconds),
         rate=settings.rate,
+        audit=replace(settings.audit, dir=settings.audit_dir),
     )
 
 

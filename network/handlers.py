@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
 from aiohttp import web
 
+from beacon.audit.lines import Told
 from beacon.errors import SkerryError
+from beacon.http.account import TOLD, account_part
 from beacon.http.handlers import ROOT, Handler, read, read_terms, respond, terms_page, test_answer
 from beacon.http.proxies import client_address
 from beacon.http.rate import network_of
@@ -92,16 +95,30 @@ async def jwks(request: web.Request) -> web.StreamResponse:
 async def _ask(request: web.Request, asks: Sequence[fanout.Ask]) -> tuple[Outcome, ...]:
     """Ask on behalf of whoever asks here; the deadline begins now, when the question is understood."""
     deadline = asyncio.get_running_loop().time() + _seconds(request)
-    return await fanout.collect(request.app[CLIENT], asks, _behalf(request), deadline)
+    outcomes = await fanout.collect(request.app[CLIENT], asks, _behalf(request), deadline)
+    request[TOLD] = tuple(map(_told, outcomes))
+    return outcomes
+
+
+def _told(outcome: Outcome) -> Told:
+    return Told(outcome.peer, outcome.kind.name, outcome.finding.granularity.label)
 
 
 def _streamed(request: web.Request, form: Stream, query: Query, asks: Sequence[fanout.Ask]) -> web.StreamResponse:
     seconds = _seconds(request)
     deadline = asyncio.get_running_loop().time() + seconds
-    coming = fanout.outcomes(request.app[CLIENT], asks, _behalf(request), deadline)
+    coming = _accounted(request, fanout.outcomes(request.app[CLIENT], asks, _behalf(request), deadline))
     anonymous = request[PRINCIPAL].person is None
     beacon_id = request.app[DOOR].settings.id
     return StreamedAnswer(form, events(beacon_id, query, asks, coming, seconds=seconds, anonymous=anonymous))
+
+
+async def _accounted(request: web.Request, coming: AsyncGenerator[Outcome]) -> AsyncGenerator[Outcome]:
+    """Write down each member's part before it leaves; ``AuditUnavailable`` then cuts the stream off."""
+    async with aclosing(coming) as outcomes:
+        async for outcome in outcomes:
+            await account_part(request, (_told(outcome),))
+            yield outcome
 
 
 def _seconds(request: web.Request) -> float:

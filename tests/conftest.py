@@ -14,6 +14,15 @@ from beacon.settings import Mongo, load_site
 from beacon.store.embedded import mongodb
 
 
+@pytest.fixture(scope="session", autouse=True)
+def working_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An empty folder that the whole session runs in: servers without settings keep their audit below it."""
+    before, folder = Path.cwd(), tmp_path_factory.mktemp("work")
+    os.chdir(folder)
+    yield folder
+    os.chdir(before)
+
+
 @pytest.fixture(scope="session")
 def mongo_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URI of a writable replica set: the one of SKERRY_MONGODB_URI, else an embedded one, empty at first."""

@@ -13,6 +13,7 @@ from aiohttp import web
 from beacon.auth.policy import decide
 from beacon.errors import CannotAnswer, Forbidden, Unauthenticated
 from beacon.http import envelope, info, openapi, pages
+from beacon.http.account import TOLD, answered, decided
 from beacon.http.handovers import handovers
 from beacon.http.proxies import base_url
 from beacon.http.site import DOOR, ENTRY_TYPE, PRINCIPAL, QUERY, SITE
@@ -63,6 +64,7 @@ def entries(entry_type: str, anchor_type: str | None = None) -> Handler:
         protected = [
             protect(asked, decision, results[decision.dataset]) for decision in decisions if decision.dataset in results
         ]
+        request[TOLD] = answered(decisions, protected)
         ways = functools.partial(handovers, site.settings)
         return respond(envelope.answer(site.settings.id, query, protected, ways))
 
@@ -100,6 +102,7 @@ def terms(scope: str | None = None, anchor_type: str | None = None) -> Handler:
         else:
             cohort = anchor.id if anchor and anchor.entry_type == "cohort" else None
             response = await filtering_terms(site.store, decisions, scope=scope, cohort=cohort)
+        request[TOLD] = tuple(replace(one, given="terms") for one in request.get(TOLD, ()))
         return respond(terms_page(site.settings.id, asked, response))
 
     return answer
@@ -185,7 +188,9 @@ async def _decide(
         wanted = (anchor.id,) if wanted is None or anchor.id in wanted else ()
     store, principal = request.app[SITE].store, request[PRINCIPAL]
     declared = await purposes(store, purpose or principal.purpose)
-    return decide(await dataset_policies(store), principal, wanted=wanted, purpose=declared)
+    decisions = decide(await dataset_policies(store), principal, wanted=wanted, purpose=declared)
+    request[TOLD] = decided(decisions)
+    return decisions
 
 
 async def read_terms(request: web.Request) -> TermsRequest:

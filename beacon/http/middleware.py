@@ -13,6 +13,7 @@ from aiohttp import web
 
 from beacon import telemetry
 from beacon.errors import (
+    AuditUnavailable,
     BadRequest,
     MethodNotAllowed,
     NotFound,
@@ -23,6 +24,7 @@ from beacon.errors import (
     Unauthenticated,
 )
 from beacon.http import cors, envelope, health
+from beacon.http.account import PROBLEM, REQUEST_ID, account, template
 from beacon.http.compression import compress
 from beacon.http.handlers import respond
 from beacon.http.proxies import client_address
@@ -57,11 +59,12 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     door = request.app[DOOR]
     request_id = str(uuid.uuid4())
     telemetry.request_id.set(request_id)
+    request[REQUEST_ID] = request_id
     door.traffic.begin()
     door.meter.begin()
     status = 499  # what is left where the client goes before its answer
     try:
-        response = await _response(request, handler, request_id)
+        response = await _accounted(request, await _response(request, handler, request_id))
         took = time.monotonic() - began
         response.headers.update(HEADERS)
         response.headers.update(cors.headers(request, door.settings.listen, response.headers.get("Allow")))
@@ -75,15 +78,14 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     finally:
         if status == 499:
             took = time.monotonic() - began
-        template = _template(request)
         door.meter.database(*door.load())
-        door.meter.end(template, request.method, status, took)
+        door.meter.end(template(request), request.method, status, took)
         door.traffic.end()
-        _access(request, template, status, took)
+        _access(request, template(request), status, took)
 
 
 async def _response(request: web.Request, handler: Handler, request_id: str) -> web.StreamResponse:
-    if request.path in health.PATHS and request.method in ("GET", "HEAD"):
+    if _about_health(request):
         return await handler(request)
     try:
         return await _answer(request, handler)
@@ -94,6 +96,21 @@ async def _response(request: web.Request, handler: Handler, request_id: str) -> 
     except Exception:  # noqa: BLE001 - the outermost place: whoever asked gets a sentence, the log gets the cause
         _errors.exception("unexpected")
         return _refusal(request, SkerryError(f"Something went wrong here; it is logged as {request_id}."))
+
+
+async def _accounted(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+    """Write the answer's audit line; where that cannot be, the answer is that instead."""
+    if _about_health(request):
+        return response
+    try:
+        await account(request, response.status)
+    except AuditUnavailable as error:
+        return _refusal(request, error)
+    return response
+
+
+def _about_health(request: web.Request) -> bool:
+    return request.path in health.PATHS and request.method in ("GET", "HEAD")
 
 
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -190,7 +207,7 @@ async def _send(request: web.Request, response: web.StreamResponse, seconds: flo
             await response.send(seconds)
         async with asyncio.timeout(seconds):
             await response.write_eof()
-    except TimeoutError:
+    except (TimeoutError, AuditUnavailable):  # the latter in the middle of an answer that is sent piece by piece
         if request.transport is not None:
             request.transport.abort()
     except ConnectionError:  # aiohttp finds it closed, and ends it
@@ -198,6 +215,7 @@ async def _send(request: web.Request, response: web.StreamResponse, seconds: flo
 
 
 def _refusal(request: web.Request, error: SkerryError) -> web.Response:
+    request[PROBLEM] = error.code
     query = request.get(QUERY)
     if query is None and ENTRY_TYPE in request:
         query = Query(entry_type=request[ENTRY_TYPE], granularity=Granularity.RECORD)
@@ -214,18 +232,12 @@ def refusal(beacon_id: str, error: SkerryError, query: Query | None = None) -> w
     return response
 
 
-def _template(request: web.Request) -> str:
-    """Return the route's template, which nothing that was sent is part of; "" where there is no route."""
-    resource = request.match_info.route.resource
-    return resource.canonical if resource else ""
-
-
-def _access(request: web.Request, template: str, status: int, took: float) -> None:
+def _access(request: web.Request, path: str, status: int, took: float) -> None:
     """Write one line per request: the route's template, never the question or the asker's name."""
-    level = logging.DEBUG if template in health.PATHS else logging.INFO
+    level = logging.DEBUG if path in health.PATHS else logging.INFO
     if not _log.isEnabledFor(level):
         return
-    path = template or "(no such path)"
+    path = path or "(no such path)"
     _log.log(
         level, "%s %s %d %.1f ms", request.method, path, status, took * 1000,
         extra={

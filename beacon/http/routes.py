@@ -6,7 +6,7 @@ from typing import Protocol
 
 from aiohttp import web
 
-from beacon.http import info
+from beacon.http import info, mine
 from beacon.http.endpoints import endpoints
 from beacon.http.handlers import (
     ROOT,
@@ -51,6 +51,7 @@ def routes(entries: Entries = entries, terms: Terms = terms) -> list[web.RouteDe
     made: list[web.RouteDef] = [
         web.get("/", to_root),
         web.get("/openapi.json", openapi_document),
+        web.get(mine.PATH, mine.answer),
         web.get(f"{ROOT}/openapi.json", openapi_document),
         web.get(f"{ROOT}/docs", openapi_page),
         web.get(f"{ROOT}/service-info", document("service-info", info.service_info, bare=True)),

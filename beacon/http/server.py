@@ -14,7 +14,9 @@ from typing import Any, Final
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong as TooLongALine
 
-from beacon.errors import BadRequest, ConfigurationError, LineTooLong, SkerryError
+from beacon.audit.journal import Journal
+from beacon.errors import AuditUnavailable, BadRequest, ConfigurationError, LineTooLong, SkerryError
+from beacon.http.account import JOURNAL, account_unread
 from beacon.http.meter import Meter
 from beacon.http.middleware import HEADERS, refusal
 from beacon.http.site import DOOR
@@ -36,11 +38,12 @@ _QUIET_SECONDS: Final = 0.05
 class Connection(web.RequestHandler):
     """One client's connection. What never becomes a request is refused like any other, as a Beacon error."""
 
-    __slots__ = ("_beacon_id", "_meter")
+    __slots__ = ("_beacon_id", "_journal", "_meter")
 
-    def __init__(self, *args: Any, beacon_id: str, meter: Meter, **options: Any) -> None:
+    def __init__(self, *args: Any, beacon_id: str, meter: Meter, journal: Journal | None, **options: Any) -> None:
         super().__init__(*args, **options)
         self._beacon_id = beacon_id
+        self._journal = journal
         self._meter = meter
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -85,6 +88,11 @@ class Connection(web.RequestHandler):
         return await super().finish_response(request, resp, start_time)
 
     def _refusal(self, error: SkerryError) -> web.Response:
+        if self._journal is not None:
+            try:
+                account_unread(self._journal, error)
+            except AuditUnavailable as instead:
+                error = instead
         response = refusal(self._beacon_id, error)
         response.headers.update(HEADERS)
         response.force_close()
@@ -229,6 +237,7 @@ async def accepting(
         loop=asyncio.get_running_loop(),
         beacon_id=settings.id,
         meter=meter,
+        journal=app.get(JOURNAL),
         access_log=None,
         keepalive_timeout=settings.listen.idle_seconds,
         lingering_time=_LINGER_SECONDS,

@@ -211,6 +211,22 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Audit:
+    """Where every answer is written down before it leaves (``docs/audit.md``).
+
+    ``dir`` holds the lines; without it they are below the data folder. ``heads_dir`` (else ``heads`` in it) may lie on
+    another disk, and so may ``key_file`` (else ``key.pem`` in it; made where there is none), which signs the heads.
+    What is written reaches the disk after at most ``fsync_seconds``; 0 waits for that before each answer.
+    """
+
+    dir: Path | None = None
+    heads_dir: Path | None = None
+    key_file: Path | None = None
+    fsync_seconds: float = field(default=1.0, metadata=between(0, 60))
+    retention_days: int = field(default=365, metadata=between(1, 36_500))
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """``auto`` writes plain lines on a terminal and one JSON object per line elsewhere."""
 
@@ -238,7 +254,13 @@ class SiteSettings:
     rate: Rate = Rate()
     workers: int = field(default=1, metadata=between(1, MOST_WORKERS))
     metrics: Metrics = Metrics()
+    audit: Audit = Audit()
     log: Log = Log()
+
+    @property
+    def audit_dir(self) -> Path:
+        """The folder of the audit's lines."""
+        return self.audit.dir or self.mongo.data_dir / "audit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +310,13 @@ class NetworkSettings:
     limits: Limits = Limits()
     rate: Rate = Rate()
     metrics: Metrics = Metrics()
+    audit: Audit = Audit()
     log: Log = Log()
+
+    @property
+    def audit_dir(self) -> Path:
+        """The folder of the audit's lines."""
+        return self.audit.dir or Path("skerry-data") / "network-audit"
 
 
 def load_site(path: Path | None = None, environ: Mapping[str, str] = os.environ) -> SiteSettings:
@@ -304,9 +332,13 @@ def load_site(path: Path | None = None, environ: Mapping[str, str] = os.environ)
     return replace(settings, mongo=mongo)
 
 
-def load_network(path: Path) -> NetworkSettings:
+def load_network(path: Path, environ: Mapping[str, str] = os.environ) -> NetworkSettings:
     """Read a network's settings. Raises ``ConfigurationError``."""
-    return toml.load(NetworkSettings, path, _RULES)
+    settings = toml.load(NetworkSettings, path, _RULES)
+    if (data_dir := environ.get("SKERRY_DATA_DIR")) and settings.audit.dir is None:
+        audit = replace(settings.audit, dir=Path(data_dir).absolute() / "network-audit")
+        return replace(settings, audit=audit)
+    return settings
 
 
 # Rules over several keys of one table: each says what is wrong, or None.

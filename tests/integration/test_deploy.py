@@ -137,11 +137,13 @@ def test_the_example_configurations_are_read_by_the_real_settings() -> None:
 def test_the_compose_file_mounts_files_that_exist_and_publishes_on_this_machine_only() -> None:
     for name in ("site", "network"):
         service = compose()["services"][name]
-        for volume in service["volumes"]:
-            source, target, mode = volume.split(":")
-            assert (DEPLOY / source).is_file()
-            assert target in service["command"]
-            assert mode == "ro"
+        mounted, audit = service["volumes"]
+        source, target, mode = mounted.split(":")
+        assert (DEPLOY / source).is_file()
+        assert target in service["command"]
+        assert mode == "ro"
+        assert audit == f"{name}-audit:/var/lib/skerry" and f"{name}-audit" in compose()["volumes"]
+        assert "SKERRY_DATA_DIR=/var/lib/skerry\n" in (DEPLOY / "Containerfile").read_text()
         assert all(port.startswith("127.0.0.1:") for port in service["ports"])
         assert service["read_only"]
         assert service["cap_drop"] == ["ALL"]

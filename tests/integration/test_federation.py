@@ -182,7 +182,7 @@ def serving(config: Path, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "beacon.cli", "serve", "--config", str(config)],
-            cwd=Path(__file__).parents[2], stdout=output, stderr=output,
+            cwd=config.parent, stdout=output, stderr=output,
         )  # fmt: skip
         try:
             yield process

@@ -42,7 +42,7 @@ def site(uri: str, database: str, workers: int, folder: Path) -> Iterator[Server
     config = folder / "site.toml"
     config.write_text(
         f'id = "bench"\n[mongo]\nuri = "{uri}"\ndatabase = "{database}"\n'
-        f"[listen]\nport = {port}\n[rate]\nper_second = 0\n"
+        f"[listen]\nport = {port}\n[rate]\nper_second = 0\n[audit]\ndir = 'audit'\n"
     )
     command = [sys.executable, "-c", _SITE, "serve", "--config", str(config), "--workers", str(workers)]
     with _running(command, folder / "site.log") as process:

@@ -31,8 +31,8 @@ CASES = int(os.environ.get("SKERRY_FUZZ", "120"))
 STEP = 1 if "SKERRY_FUZZ" in os.environ else 4
 """Each of the two runs sends that many requests at least, to every fourth path; ``make fuzz`` thousands, to all."""
 BASE = "https://beacon.example.org/api"
-UNSAID = {"/", "/openapi.json", f"{ROOT}/openapi.json", f"{ROOT}/docs", ROOT}
-"""Routes that are no part of the Beacon: its root's other name, the document itself, its page."""
+UNSAID = {"/", "/audit/mine", "/openapi.json", f"{ROOT}/openapi.json", f"{ROOT}/docs", ROOT}
+"""Routes that are no part of the Beacon: its root's other name, the audit, the document itself, its page."""
 
 
 def references(value: Any) -> Iterator[str]:

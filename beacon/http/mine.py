@@ -1,0 +1,57 @@
+"""What this server has written down of whoever asks: people can see their own audit lines, and nobody else's.
+
+Outside the Beacon's root, since it is no part of the standard. Only the person's own token opens it, never the word of
+a network node.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from aiohttp import web
+
+from beacon.audit.place import Place
+from beacon.audit.search import of_person
+from beacon.errors import BadRequest, Forbidden, Unauthenticated
+from beacon.http import envelope
+from beacon.http.handlers import respond
+from beacon.http.site import DOOR, PRINCIPAL
+
+PATH: Final = "/audit/mine"
+DAYS: Final = 30
+"""How far back lines are looked for unless ``since`` says otherwise."""
+MOST: Final = 1000
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+
+
+async def answer(request: web.Request) -> web.StreamResponse:
+    """Answer with the asker's own lines of this server, the latest first; ``since=YYYY-MM-DD`` (UTC) goes further back.
+
+    Raises ``Unauthenticated`` without a token, ``Forbidden`` where a node asks, ``BadRequest`` and ``QueryTimeout``.
+    """
+    principal = request[PRINCIPAL]
+    if principal.person is None:
+        raise Unauthenticated("Your own audit lines are shown to you alone; log in and send your token.")
+    if principal.node is not None:
+        raise Forbidden("Audit lines are shown to the person alone; ask here with your own token, not through a node.")
+    settings = request.app[DOOR].settings
+    since = _since(request)
+    seconds = settings.limits.query_seconds
+    found = await asyncio.to_thread(
+        of_person, Place.of(settings), principal.person, since=since, most=MOST, seconds=seconds
+    )
+    return respond(envelope.informational(settings.id, "audit", {"since": since, "lines": found}))
+
+
+def _since(request: web.Request) -> str:
+    if unknown := set(request.query) - {"since"}:
+        raise BadRequest(f"{PATH} takes since (a day), and not {min(unknown)!r}.", where=min(unknown))
+    given = request.query.getall("since", [])
+    if not given:
+        return (datetime.now(UTC) - timedelta(days=DAYS)).strftime("%Y-%m-%d")
+    if len(given) > 1 or not _DAY.fullmatch(given[0]):
+        raise BadRequest("since must be one day, as in 2026-01-31.", where="since")
+    return given[0]
