@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 import orjson
 
 from beacon.model import genome, variant
-from loaders import interpretations
+from loaders import interpretations, times
 from loaders.elements import CURIE
 from loaders.report import Problem
 from loaders.rules import RULES
@@ -44,6 +44,7 @@ def _findings(packet: Mapping[str, Any], terms: Terms) -> Iterator[Finding]:
     yield from _terms(places, terms)
     yield from _resources(packet, places)
     yield from _dates(packet)
+    yield from times.findings(packet, datetime.now(UTC))
     yield from _features(packet.get("phenotypicFeatures") or [], terms)
     yield from _samples(packet)
     yield from _variants(packet)

@@ -42,7 +42,7 @@ def check_phenopackets(
             if admin is not None and dataset is not None:
                 names.know(admin.owners(dataset, (id for packet in batch for id in sample_ids(packet.body))))
             for packet in batch:
-                one = convert(packet.body, names.name)
+                one = convert(packet.body, names.name, packet.group)
                 for problem in renamed(packet, one):
                     report.add(problem)
                 report.count("individual")

@@ -25,6 +25,8 @@ _ONE_LETTER = {
     "Ile": "I", "Leu": "L", "Lys": "K", "Met": "M", "Phe": "F", "Pro": "P", "Ser": "S", "Thr": "T", "Trp": "W",
     "Tyr": "Y", "Val": "V", "Sec": "U", "Pyl": "O", "Ter": "*", "*": "*", "=": "=",
 }  # fmt: skip
+_AFFIRMED = frozenset({"CONTRIBUTORY", "CANDIDATE", "CAUSATIVE"})
+"""Where only a gene is named, these say that there is a variant in it; REJECTED and UNKNOWN_STATUS do not."""
 _RELEVANCE = {
     "BENIGN": "benign",
     "LIKELY_BENIGN": "likely benign",
@@ -51,21 +53,25 @@ class Case:
 
 
 def cases(packet: Mapping[str, Any]) -> Iterator[Case]:
-    """Yield every variant of a packet that its schema and checks accept, in the order written."""
+    """Yield every variant of a packet that its schema and checks accept, in the order written.
+
+    Where an interpretation names a gene as causative, contributory or candidate, there is some variant in it.
+    """
     for interpretation in packet.get("interpretations") or ():
         diagnosis = interpretation.get("diagnosis") or {}
         for genomic in diagnosis.get("genomicInterpretations") or ():
             if "variantInterpretation" in genomic:
                 yield _case(packet["id"], interpretation, diagnosis.get("disease"), genomic)
+            elif "gene" in genomic and genomic.get("interpretationStatus") in _AFFIRMED:
+                yield _gene_case(packet["id"], interpretation, diagnosis.get("disease"), genomic)
 
 
 def genes(packet: Mapping[str, Any]) -> list[Json]:
-    """Return what a packet says of genes without naming a variant; that is no variant, so it makes no record."""
+    """Return what a packet says of genes without naming a variant, whatever came of them."""
     return [
         compact(
             {
-                "id": genomic["gene"]["valueId"],
-                "symbol": genomic["gene"]["symbol"],
+                **_gene(genomic["gene"]),
                 "interpretationStatus": genomic.get("interpretationStatus"),
                 "disease": term((interpretation.get("diagnosis") or {}).get("disease")),
             }
@@ -74,6 +80,30 @@ def genes(packet: Mapping[str, Any]) -> list[Json]:
         for genomic in (interpretation.get("diagnosis") or {}).get("genomicInterpretations") or ()
         if "gene" in genomic
     ]
+
+
+def _gene(descriptor: Mapping[str, Any]) -> Json:
+    return {"id": descriptor["valueId"]} | {name: value for name, value in descriptor.items() if name != "valueId"}
+
+
+def _gene_case(packet_id: str, interpretation: Json, disease: Json | None, genomic: Json) -> Case:
+    """Return the variant of which no more is known than its gene. Nobody can tell that it is anybody else's too."""
+    gene = genomic["gene"]
+    condition = term(disease)
+    detail = compact(
+        {"clinicalInterpretations": [{"conditionId": condition["id"], "effect": condition}] if condition else None},
+        {
+            "interpretationId": interpretation["id"],
+            "progressStatus": interpretation.get("progressStatus"),
+            "interpretationStatus": genomic.get("interpretationStatus"),
+        },
+    )
+    body: Json = {
+        "molecularAttributes": {"geneIds": [gene["symbol"]]},
+        "info": {"geneOnly": True, "genes": [_gene(gene)]},
+    }
+    made = variant.unplaced("", gene["symbol"], "", f"{packet_id}: a variant in this gene")
+    return Case(genomic["subjectOrBiosampleId"], made, body, "other", detail)
 
 
 def _case(packet_id: str, interpretation: Json, disease: Json | None, genomic: Json) -> Case:
@@ -206,7 +236,9 @@ def _body(descriptor: Mapping[str, Any]) -> Json:
             "structuralType": term(descriptor.get("structuralType")),
             "label": descriptor.get("label"),
             "alternateLabels": list(descriptor.get("alternateLabels") or ()) or None,
-            "genes": [{"id": gene["valueId"], "symbol": gene["symbol"]}] if gene else None,
+            "genes": [_gene(gene)] if gene else None,
+            "expressions": [row for row in descriptor.get("expressions") or () if "version" in row] or None,
+            "vrsRefAlleleSeq": descriptor.get("vrsRefAlleleSeq"),
             "vcf": _record(record) if record else None,
             "variation": descriptor.get("variation"),
         },
@@ -219,7 +251,7 @@ def _of_kind(descriptor: Mapping[str, Any], kind: str) -> list[str]:
 
 def _record(record: Mapping[str, Any]) -> Json:
     """The VCF record as it was written, with a number for its position."""
-    names = ("chrom", "pos", "id", "ref", "alt", "qual", "filter", "info")
+    names = ("genomeAssembly", "chrom", "pos", "id", "ref", "alt", "qual", "filter", "info")
     return {name: int(record[name]) if name == "pos" else record[name] for name in names if record.get(name)}
 
 

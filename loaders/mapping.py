@@ -8,7 +8,9 @@ from typing import Any
 
 from loaders import elements, interpretations
 from loaders.elements import Json, compact, term, terms
+from loaders.groups import with_group
 from loaders.interpretations import Case
+from loaders.messages import Group
 
 UNKNOWN = {"id": "NCIT:C17998", "label": "Unknown"}
 SEXES: Mapping[str, Json] = {
@@ -76,8 +78,11 @@ class Converted:
         return self.biosamples if self.derived is None else (*self.biosamples, self.derived)
 
 
-def convert(packet: Mapping[str, Any], name_sample: NameSample) -> Converted:
-    """Convert a phenopacket that schema and checks accepted. Coordinates become 0-based half-open."""
+def convert(packet: Mapping[str, Any], name_sample: NameSample, group: Group | None = None) -> Converted:
+    """Convert a phenopacket that schema and checks accepted, with what its family or cohort says.
+
+    Coordinates become 0-based half-open.
+    """
     id = packet["id"]
     names = {sample["id"]: name_sample(id, sample["id"]) for sample in packet.get("biosamples") or ()}
     derived = None
@@ -89,7 +94,10 @@ def convert(packet: Mapping[str, Any], name_sample: NameSample) -> Converted:
             sample = derived["id"]
         found.append((sample, case))
     samples = tuple(biosample(sample, id, names[sample["id"]]) for sample in packet.get("biosamples") or ())
-    return Converted(individual(packet), samples, derived, tuple(found))
+    person = individual(packet)
+    if group is not None:
+        person = with_group(person, packet["subject"]["id"], group)
+    return Converted(person, samples, derived, tuple(found))
 
 
 def _derived_name(id: str, taken: Container[str]) -> str:
@@ -181,6 +189,10 @@ def _meta_data(meta: Mapping[str, Any]) -> Json:
             "createdBy": meta.get("createdBy"),
             "submittedBy": meta.get("submittedBy"),
             "externalReferences": [elements.external(row) for row in meta.get("externalReferences") or ()] or None,
+            "updates": meta.get("updates") or None,
+            "phenopacketSchemaVersion": meta.get("phenopacketSchemaVersion"),
+            "resources": {row["namespacePrefix"]: row.get("version", "") for row in meta.get("resources") or ()}
+            or None,
         }
     )
 

@@ -9,9 +9,11 @@ from typing import Any
 
 import orjson
 
-from loaders import checks
+from loaders import checks, groups
+from loaders.messages import Group, Message, message, take_apart
 from loaders.places import lines_of
 from loaders.report import Problem, Severity
+from loaders.rules import RULES
 from loaders.sources import Document
 from loaders.terms import Terms
 from schemas import Validator, validator
@@ -23,10 +25,11 @@ _VERSION_1 = frozenset({"genes", "variants", "htsFiles"})
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """A phenopacket that may be loaded, and the document that it came from."""
+    """A phenopacket that may be loaded, the document that it came from, and the family or cohort that it was in."""
 
     document: Document
     body: dict[str, Any]
+    group: Group | None = None
 
 
 @dataclass(slots=True)
@@ -58,19 +61,46 @@ class Reader:
             if isinstance(item, Problem):
                 self._tell(item)
                 self.counts.set_aside += 1
-            elif packet := self._packet(item):
-                yield packet
+            else:
+                yield from self._packets(item)
 
-    def _packet(self, document: Document) -> Packet | None:
-        """One document's packet, or None where it is set aside or a repetition."""
+    def _packets(self, document: Document) -> Iterator[Packet]:
         body = parse(document)
-        problems = [body] if isinstance(body, Problem) else _placed(document, list(self._problems(document, body)))
+        if isinstance(body, Problem):
+            self._tell(body)
+            self.counts.set_aside += 1
+        elif (found := message(body)) is None:
+            yield from self._one(document, body)
+        else:
+            group, members = take_apart(found, body)
+            if self._is_sound(document, self._group_problems(document, found, body, members)):
+                for pointer, member in members:
+                    yield from self._one(document.inside(pointer), member, group)
+
+    def _one(self, document: Document, body: Any, group: Group | None = None) -> Iterator[Packet]:
+        """Yield one phenopacket, unless it is set aside or a repetition."""
+        if self._is_sound(document, self._problems(document, body)) and not self._is_repeated(document, body):
+            yield Packet(document, body, group)
+
+    def _is_sound(self, document: Document, found: Iterable[Problem]) -> bool:
+        problems = _placed(document, list(found))
         for problem in problems:
             self._tell(problem)
-        if isinstance(body, Problem) or any(problem.severity is Severity.ERROR for problem in problems):
-            self.counts.set_aside += 1
-            return None
-        return None if self._is_repeated(document, body) else Packet(document, body)
+        sound = all(problem.severity is not Severity.ERROR for problem in problems)
+        self.counts.set_aside += not sound
+        return sound
+
+    def _group_problems(
+        self, document: Document, found: Message, body: dict[str, Any], members: list[tuple[str, Any]]
+    ) -> Iterator[Problem]:
+        known, bare = validator(found.kind), found.bare(body)
+        if not known.is_valid(bare):
+            yield from schema_problems(document, bare, known)
+        elif found.kind == "family":
+            whole = [member for _, member in members if self._validator.is_valid(member)]
+            for rule, pointer, text, value, hint in groups.findings(body, whole):
+                severity = RULES[rule].severity
+                yield document.problem(rule, text, severity=severity, pointer=pointer, value=value, hint=hint)
 
     def _problems(self, document: Document, body: Any) -> Iterator[Problem]:
         refusal = _other_message(document, body)
@@ -160,14 +190,6 @@ def _other_message(document: Document, body: Any) -> Problem | None:
             pointer=f"/{old[0]}",
             hint="Convert it first, for instance with phenopacket-tools.",
         )
-    for member, name in (("proband", "family"), ("members", "cohort")):
-        if member in body and "subject" not in body:
-            return document.problem(
-                "packet-kind",
-                f"This is a phenopackets {name}, which cannot be loaded yet.",
-                pointer=f"/{member}",
-                hint="Hand over its members as phenopackets of their own.",
-            )
     return None
 
 

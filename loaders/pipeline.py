@@ -14,6 +14,7 @@ import orjson
 from beacon import __version__
 from beacon.store.admin import Admin
 from beacon.store.writer import LoadInfo, Published, SegmentWriter
+from loaders.groups import cohort_info
 from loaders.mapping import Converted, SampleNames, convert, sample_ids
 from loaders.phenopackets import Packet, Reader
 from loaders.report import Advance, Problem, Progress, Report, Severity, TooManyErrors, plural
@@ -136,7 +137,7 @@ def _write(admin: Admin, dataset: str, writer: SegmentWriter, packets: Iterator[
     names = SampleNames()
     while batch := list(islice(packets, BATCH)):
         names.know(admin.owners(dataset, (id for packet in batch for id in sample_ids(packet.body))))
-        made = [(packet, convert(packet.body, names.name)) for packet in batch]
+        made = [(packet, convert(packet.body, names.name, packet.group)) for packet in batch]
         writer.reserve("individual", (one.id for _, one in made))
         writer.reserve("biosample", (str(sample["id"]) for _, one in made for sample in one.samples))
         for packet, one in made:
@@ -150,6 +151,8 @@ def _write(admin: Admin, dataset: str, writer: SegmentWriter, packets: Iterator[
 
 def _write_one(writer: SegmentWriter, packet: Packet, one: Converted) -> None:
     writer.individual(one.individual, phenopacket=orjson.dumps(packet.body))
+    if packet.group is not None and packet.group.kind == "cohort":
+        writer.join(packet.group.id, one.id, cohort_info(packet.group))
     for sample in one.biosamples:
         writer.record("biosample", sample, individual=one.id)
     if one.derived is not None:

@@ -11,7 +11,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -24,11 +24,15 @@ MAX_BYTES = 64 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One document's bytes, and where they lie: ``line`` (1-based) in a JSON lines file, else None."""
+    """One document's bytes, and where they lie: ``line`` (1-based) in a JSON lines file, else None.
+
+    ``root`` is the JSON pointer of the part that is meant, where it is not the whole.
+    """
 
     file: str
     line: int | None
     data: bytes
+    root: str = ""
 
     @property
     def place(self) -> str:
@@ -45,8 +49,14 @@ class Document:
         value: object = None,
         hint: str | None = None,
     ) -> Problem:
-        """Return a problem of this document."""
+        """Return a problem of this document; ``pointer`` begins at its root."""
+        if pointer is not None:
+            pointer = self.root + pointer
         return Problem(self.file, self.line, pointer, rule, severity, message, value, hint)
+
+    def inside(self, root: str) -> Document:
+        """Return a part of this document."""
+        return replace(self, root=self.root + root)
 
 
 class Stream(Protocol):

@@ -29,7 +29,7 @@ from beacon.query.plan import Plan, plan
 from beacon.query.settle import settled
 from beacon.query.variant_records import write
 from beacon.query.visible import Withheld, allowed, visible, zygosity_withheld
-from beacon.store.base import COLUMN, AllelePredicate, Dataset, Segment, Store
+from beacon.store.base import COLUMN, AllelePredicate, Cohort, Dataset, Segment, Store
 
 MAX_PAGE = 1_000
 """Records on a page where ``limit`` is 0, and the most that ``limit`` may ask for."""
@@ -198,7 +198,7 @@ class _Evaluation:
                 for cohort in self.dataset.cohorts
                 if (wanted is None or cohort.id == wanted) and (members is None or cohort.members & people)
             ]
-            found = [_cohort_record(cohort.id, cohort.name, len(cohort.members & everyone)) for cohort in cohorts]
+            found = [_cohort_record(cohort, len(cohort.members & everyone)) for cohort in cohorts]
             # Each cohort that is listed says something of its own members.
             fewest = min((len(cohort.members & people) for cohort in cohorts), default=0)
         begin, stop = self.bounds()
@@ -264,5 +264,6 @@ def _dataset_record(dataset: Dataset) -> bytes:
     return orjson.dumps(record)
 
 
-def _cohort_record(id: str, name: str, size: int) -> bytes:
-    return orjson.dumps({"id": id, "name": name, "cohortType": "user-defined", "cohortSize": size})
+def _cohort_record(cohort: Cohort, size: int) -> bytes:
+    record = {"id": cohort.id, "name": cohort.name, "cohortType": "user-defined", "cohortSize": size}
+    return orjson.dumps(record | ({"info": dict(cohort.info)} if cohort.info else {}))

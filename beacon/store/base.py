@@ -54,11 +54,12 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
-    """People chosen within a dataset; ``members`` are ordinals."""
+    """People chosen within a dataset; ``members`` are ordinals, ``info`` what else is known of the cohort."""
 
     id: str
     name: str
     members: BitMap
+    info: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,7 +175,10 @@ def _decode_consent(document: Document | None) -> Consent | None:
 def decode_dataset(document: Document) -> Dataset:
     """Decode a dataset's document with its visible segments and cohorts."""
     policy = decode_policy(document["policy"])
-    cohorts = tuple(Cohort(part["id"], part["name"], decode_rows(part["members"])) for part in document["cohorts"])
+    cohorts = tuple(
+        Cohort(part["id"], part["name"], decode_rows(part["members"]), part.get("info", {}))
+        for part in document["cohorts"]
+    )
     return Dataset(
         id=document["_id"],
         name=document["name"],

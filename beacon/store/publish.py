@@ -7,9 +7,10 @@ else it is worked out anew. The rule in all of them: a record is live in exactly
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 from pymongo.database import Database
@@ -37,15 +38,25 @@ class Home:
 
 
 @dataclass(frozen=True, slots=True)
+class Joining:
+    """People (ordinals) who join a cohort, and what the load says of that."""
+
+    members: BitMap
+    info: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Amendment:
     """What a change does beside bringing a segment: other edits, and people (ordinals) who join its cohort.
 
+    ``joining`` are further cohorts with those who join them.
     ``withdrawn`` are people whom no load that is under way may bring back, ``returning`` those who may come again.
     """
 
     edits: Sequence[Edit] = ()
     cohort: str | None = None
     members: BitMap = field(default_factory=BitMap)
+    joining: Mapping[str, Joining] = field(default_factory=dict)
     withdrawn: BitMap = field(default_factory=BitMap)
     returning: BitMap = field(default_factory=BitMap)
 
@@ -115,6 +126,8 @@ def change(
         ]  # fmt: skip
         if amendment.cohort is not None:
             cohorts = _with_members(cohorts, amendment.cohort, amendment.members - withdrawn)
+        for id, joining in amendment.joining.items():
+            cohorts = _with_members(cohorts, id, joining.members - withdrawn, {"info": dict(joining.info)})
         kept = [part for part in parts if not part.empty]
         same = {"_id": home.dataset, "people": home.people, "revision": document["revision"]}
         if home.token is not None:
@@ -178,9 +191,10 @@ def _stand_again(db: Database[Document], parts: list[Part]) -> None:
             missing[kind] -= back
 
 
-def _with_members(cohorts: list[Document], id: str, members: BitMap) -> list[Document]:
+def _with_members(cohorts: list[Document], id: str, members: BitMap, about: Document | None = None) -> list[Document]:
+    about = about or {}
     for part in cohorts:
         if part["id"] == id:
-            joined = decode_rows(part["members"]) | members
-            return [other if other is not part else part | {"members": encode_rows(joined)} for other in cohorts]
-    return [*cohorts, {"id": id, "name": id, "members": encode_rows(members)}]
+            joined = {"members": encode_rows(decode_rows(part["members"]) | members)}
+            return [other if other is not part else part | joined | about for other in cohorts]
+    return [*cohorts, {"id": id, "name": id, "members": encode_rows(members)} | about]

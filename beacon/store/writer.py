@@ -12,7 +12,7 @@ from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
@@ -37,7 +37,7 @@ from beacon.store.batches import Batches
 from beacon.store.blocks import BlockBuilder, identity, pack
 from beacon.store.documents import READY, WRITING, Document, encode_allele, encode_links, encode_rows
 from beacon.store.garbage import remove_segment
-from beacon.store.publish import NOTHING, Amendment, Home, publish
+from beacon.store.publish import NOTHING, Amendment, Home, Joining, publish
 from beacon.store.reference import Namer
 
 BATCH = 2_000
@@ -119,6 +119,7 @@ class SegmentWriter:
         self._ordinals: dict[tuple[str, str], int] = {}
         self._rows: dict[tuple[str, str], int] = {}
         self._derived: dict[str, BitMap] = defaultdict(BitMap)
+        self._joining: dict[str, Joining] = {}
         self._links: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
         self._postings: dict[tuple[str, str], _Posting] = {}
         self._numbers: dict[tuple[str, str], list[tuple[float, int]]] = defaultdict(list)
@@ -194,6 +195,11 @@ class SegmentWriter:
             )
         return self._columns[key]
 
+    def join(self, cohort: str, individual: str, info: Mapping[str, Any]) -> None:
+        """Make a person a member of a cohort, of which ``info`` tells what is known."""
+        joining = self._joining.setdefault(cohort, Joining(BitMap(), info))
+        joining.members.add(self._ordinal("individual", individual))
+
     def case(
         self,
         allele: Allele,
@@ -266,6 +272,7 @@ class SegmentWriter:
             ],
         }
         self._db["segments"].update_one({"_id": self.id, "state": WRITING}, {"$set": {"state": READY}})
+        amendment = replace(amendment, joining=self._joining)
         live, replaced = publish(self._db, self._home, summary, self._load.cohort, amendment)
         self._published = True
         added = {kind: len(rows) for kind, rows in live.items() if kind != COLUMN} | {"genomicVariant": self._alleles}

@@ -77,7 +77,9 @@ def test_real_phenopackets_have_no_error_and_the_lines_of_their_warnings_are_tho
     report = json.loads(skerry("check", "phenopackets", *archives, "--json", "--quiet"))
     assert report["errors"] == 0
     assert report["counts"]["individual"] == 2016
-    assert {rule["rule"] for rule in report["rules"]} == {"term-label", "term-swapped", "vcf-symbolic"}
+    assert {rule["rule"] for rule in report["rules"]} == {
+        "term-label", "term-swapped", "time-after-last", "vcf-symbolic",
+    }  # fmt: skip
     assert all(problem["line"] > 1 for problem in report["problems"])
 
 

@@ -144,19 +144,39 @@ def test_names_of_the_variant_go_where_beacon_keeps_them() -> None:
         "clinvarVariantId": "clinvar:16429",
         "variantAlternativeIds": [{"id": "NC_000015.10:48505036:G:A", "notes": "spdi"}, {"id": "dbSNP:rs1"}],
     }
-    assert found["info"]["vcf"] == {"chrom": "chr15", "pos": 48505037, "id": "rs1", "ref": "G", "alt": "A"}
+    assert found["info"]["vcf"] == {
+        "genomeAssembly": "hg38", "chrom": "chr15", "pos": 48505037, "id": "rs1", "ref": "G", "alt": "A",
+    }  # fmt: skip
     assert found["info"]["genes"] == [{"id": "HGNC:3603", "symbol": "FBN1"}]
 
 
-def test_a_gene_without_a_variant_makes_no_variant() -> None:
-    body = packet(interpretations=[interpretation()])
+def about_a_gene(status: str, id: str = "case-1") -> dict[str, Any]:
+    body = packet(id, interpretations=[interpretation()])
     body["interpretations"][0]["diagnosis"]["genomicInterpretations"] = [
-        {"subjectOrBiosampleId": "Patient 1", "interpretationStatus": "CANDIDATE", "gene": GENE}
+        {"subjectOrBiosampleId": "Patient 1", "interpretationStatus": status, "gene": GENE}
     ]
-    assert list(cases(body)) == []
+    return body
+
+
+def test_a_gene_without_a_variant_is_a_variant_of_that_gene_of_which_no_more_is_known() -> None:
+    body = about_a_gene("CANDIDATE")
+    (case,) = cases(body)
+    assert not case.allele.placed
+    assert case.body["molecularAttributes"] == {"geneIds": ["FBN1"]}
+    assert case.detail["clinicalInterpretations"] == [{"conditionId": MARFAN["id"], "effect": MARFAN}]
+    assert case.detail["info"]["interpretationStatus"] == "CANDIDATE"
     assert genes(body) == [
         {"id": "HGNC:3603", "symbol": "FBN1", "interpretationStatus": "CANDIDATE", "disease": MARFAN}
     ]
+    (other,) = cases(about_a_gene("CANDIDATE", "case-2"))
+    assert other.allele.id != case.allele.id
+
+
+@pytest.mark.parametrize("status", ["REJECTED", "UNKNOWN_STATUS"])
+def test_a_gene_that_was_rejected_is_told_and_makes_no_variant(status: str) -> None:
+    body = about_a_gene(status)
+    assert list(cases(body)) == []
+    assert [gene["interpretationStatus"] for gene in genes(body)] == [status]
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from loaders.report import Problem, Severity
 from loaders.sources import documents
 from tests.unit.loaders.packets import (
     HETEROZYGOUS,
+    MARFAN,
     RECORD,
     SEIZURE,
     TONIC_CLONIC,
@@ -55,8 +56,7 @@ def test_a_byte_order_mark_is_no_fault() -> None:
         (b"[{}]", "packet-list"),
         (b'"text"', "schema-type"),
         (b"null", "schema-type"),
-        (b'{"id": "f", "proband": {}}', "packet-kind"),
-        (b'{"id": "c", "members": []}', "packet-kind"),
+        (b'{"id": "c", "members": []}', "schema-required"),
         (b'{"id": "1", "variants": []}', "packet-version"),
     ],
 )
@@ -147,6 +147,47 @@ def test_features_that_do_not_fit_together_are_found(
 ) -> None:
     found = rules(packet(phenotypicFeatures=features))
     assert found == [(rule, severity, f"/phenotypicFeatures{pointer}") for rule, severity, pointer in expected]
+
+
+AGE = {"iso8601duration": "P40Y"}
+
+
+@pytest.mark.parametrize(
+    ("members", "rule", "severity", "pointer"),
+    [
+        ({"subject": {"id": "p", "timeAtLastEncounter": {"age": {"iso8601duration": "P1500Y"}}}},
+         "age-impossible", "error", "/subject/timeAtLastEncounter/age/iso8601duration"),
+        ({"phenotypicFeatures": [{"type": SEIZURE, "onset": {"ageRange": {"start": AGE, "end": ONSET["age"]}}}]},
+         "time-reversed", "error", "/phenotypicFeatures/0/onset/ageRange"),
+        ({"diseases": [{"term": MARFAN, "onset": {"interval": {"start": "2020-01-02T00:00:00Z",
+                                                              "end": "2020-01-01T00:00:00Z"}}}]},
+         "time-reversed", "error", "/diseases/0/onset/interval"),
+        ({"diseases": [{"term": MARFAN, "onset": {"age": AGE}, "resolution": ONSET}]},
+         "time-order", "warning", "/diseases/0/resolution"),
+        ({"subject": {"id": "p", "timeAtLastEncounter": ONSET}, "diseases": [{"term": MARFAN, "onset": {"age": AGE}}]},
+         "time-after-last", "warning", "/diseases/0/onset"),
+        ({"phenotypicFeatures": [{"type": SEIZURE, "onset": {"gestationalAge": {"weeks": 20, "days": 9}}}]},
+         "age-gestation", "warning", "/phenotypicFeatures/0/onset/gestationalAge/days"),
+        ({"subject": {"id": "p", "dateOfBirth": "2990-01-01T00:00:00Z"}}, "date-future", "warning",
+         "/subject/dateOfBirth"),
+        ({"subject": {"id": "p", "dateOfBirth": "2010-01-01T00:00:00Z",
+                      "timeAtLastEncounter": {"timestamp": "2001-01-01T00:00:00+02:00"}}},
+         "date-before-birth", "warning", "/subject/timeAtLastEncounter/timestamp"),
+        ({"measurements": [{"assay": SEIZURE, "value": {"quantity": {"unit": SEIZURE, "value": 1, "referenceRange": {
+            "unit": SEIZURE, "low": 3, "high": 2}}}}]},
+         "range-reversed", "warning", "/measurements/0/value/quantity/referenceRange"),
+    ],
+)  # fmt: skip
+def test_ages_dates_and_ranges_that_cannot_be_are_found(
+    members: dict[str, Any], rule: str, severity: str, pointer: str
+) -> None:
+    assert rules(packet(**members)) == [(rule, severity, pointer)]
+
+
+def test_an_excluded_disease_may_be_asked_about_at_any_time() -> None:
+    last = {"id": "p", "timeAtLastEncounter": ONSET}
+    excluded = {"term": MARFAN, "onset": {"age": AGE}, "excluded": True}
+    assert rules(packet(subject=last, diseases=[excluded])) == []
 
 
 def test_a_prefix_that_meta_data_do_not_name_is_a_warning() -> None:
