@@ -4,7 +4,7 @@ ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test fuzz bench check format clean
+.PHONY: demo test fuzz fuzz-vcf bench check format clean
 
 demo: .venv/.run
 	@$(BIN)/skerry demo $(ARGS)
@@ -16,6 +16,11 @@ test: .venv/.dev
 CASES ?= 5000
 fuzz: .venv/.dev
 	SKERRY_FUZZ='$(CASES)' $(BIN)/python -m pytest -s -k schemathesis tests/unit/http/test_openapi.py $(ARGS)
+
+# make fuzz-vcf MINUTES=15 hands broken VCFs to their reader for so long.
+MINUTES ?= 1
+fuzz-vcf: .venv/.dev
+	@$(BIN)/python -m tests.unit.loaders.fuzz_vcf --minutes '$(MINUTES)' $(ARGS)
 
 # make bench SIZE=million QUESTIONS=gene,ill-gene DATA=/var/tmp/bench ARGS='--requests 500'; see docs/benchmarks.md.
 SIZE ?= small

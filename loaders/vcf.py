@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import heapq
 import re
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,14 +25,30 @@ from loaders.mapping import SEXES, UNKNOWN
 from loaders.pipeline import stopping, tell
 from loaders.report import Advance, Problem, Progress, Report, Severity
 from loaders.vcf_header import Header, HeaderError, decide_assembly, lengths_contradict, parse_header
-from loaders.vcf_lines import Damaged, numbered_lines
+from loaders.vcf_lines import Damaged, numbered_lines, region_lines
+from loaders.vcf_normal import REACH, Sequences
+from loaders.vcf_normal import opened as open_sequences
 from loaders.vcf_records import Record, RecordReader, Site, Unusable
+from loaders.vcf_samples import SampleRules, match
 
 FORMAT = "vcf"
 STEP = 200
 """Records between two signs of progress."""
 
 _Key = tuple[int, int, str, str, int]
+STANDARD_INPUT = Path("-")
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a VCF is read: its ``assembly`` where it does not tell, a ``fasta`` of it, ``regions`` of an indexed file
+    (as in ``region_lines``), and whose its samples are.
+    """
+
+    assembly: str | None = None
+    fasta: Path | None = None
+    regions: tuple[str, ...] = ()
+    samples: SampleRules = field(default_factory=SampleRules)
 
 
 def load_vcf(
@@ -38,6 +57,7 @@ def load_vcf(
     dataset: str,
     *,
     assembly: str | None = None,
+    manner: Manner | None = None,
     cohort: str | None = None,
     progress: Progress | None = None,
     who: str = "",
@@ -54,19 +74,22 @@ def load_vcf(
     progress = progress or Progress(quiet=True)
     report = report or Report()
     report.dataset = dataset
-    sha256 = _digest(path)
-    if admin.loaded(dataset, sha256, FORMAT):
-        report.outcome = f"Dataset {dataset} holds this file already; nothing was changed."
-        return report
-    with stopping(report), _refusing(report):
-        reader, lines = begin(path, assembly, report)
+    manner = manner or Manner(assembly)
+    with stopping(report), _refusing(report), handed_over(path) as path, _sequences(manner) as sequences:
+        sha256 = _identity(_digest(path), manner, sequences)
+        if admin.loaded(dataset, sha256, FORMAT):
+            report.outcome = f"Dataset {dataset} holds this file already; nothing was changed."
+            return report
+        reader, lines = begin(path, manner, sequences, report)
         header = reader.header
         now = datetime.now(UTC)
         load = LoadInfo(path.name, sha256, FORMAT, f"skerry {__version__}", now, who, reader.assembly, cohort)
+        people = _whose(admin, dataset, header, manner.samples, path.name, report)
         with admin.begin(dataset, load, _no_ancestors) as writer:
-            add_samples(writer, header, load, admin.owners(dataset, header.samples))
+            add_samples(writer, header, load, people)
             with progress.task(f"Loading {path.name} into {dataset}") as advance:
-                for site in in_order(records(reader, lines, report, advance), len(header.samples), path.name, report):
+                found = records(reader, lines, report, advance)
+                for site in in_order(found, len(header.samples), path.name, report, reach_of(sequences)):
                     writer.allele(site.allele, site.body, site.calls)
             if report.errors and report.counts.get("set-aside record") == report.counts["record"]:
                 report.outcome = f"No record of the file can be used; dataset {dataset} was not changed."
@@ -76,37 +99,88 @@ def load_vcf(
 
 
 def check_vcf(
-    path: Path, *, assembly: str | None = None, progress: Progress | None = None, report: Report | None = None
+    path: Path,
+    *,
+    assembly: str | None = None,
+    manner: Manner | None = None,
+    progress: Progress | None = None,
+    report: Report | None = None,
 ) -> Report:
     """Read a VCF or BCF as ``load_vcf`` does, but into no dataset, and report. Raises ``LoadError`` as it does."""
     progress = progress or Progress(quiet=True)
     report = report or Report()
-    _digest(path)
-    with stopping(report), _refusing(report):
-        reader, lines = begin(path, assembly, report)
+    manner = manner or Manner(assembly)
+    with stopping(report), _refusing(report), handed_over(path) as path, _sequences(manner) as sequences:
+        _digest(path)
+        reader, lines = begin(path, manner, sequences, report)
         report.count("sample", len(reader.header.samples))
         with progress.task(f"Checking {path.name}") as advance:
             found = records(reader, lines, report, advance)
-            for _ in in_order(found, len(reader.header.samples), path.name, report):
+            for _ in in_order(found, len(reader.header.samples), path.name, report, reach_of(sequences)):
                 report.count("genomicVariant")
         report.outcome = f"Checked {path.name}; nothing was changed."
     return report
 
 
-def begin(path: Path, assembly: str | None, report: Report) -> tuple[RecordReader, Iterator[tuple[int, bytes]]]:
+def begin(
+    path: Path, manner: Manner, sequences: Sequences | None, report: Report
+) -> tuple[RecordReader, Iterator[tuple[int, bytes]]]:
     """Read a file's header; return what reads its records, and the lines that they are in.
 
     Raises ``Damaged`` where the header cannot be understood, ``LoadError`` where the assembly is not certain.
     """
-    lines = numbered_lines(path)
+    lines = region_lines(path, manner.regions) if manner.regions else numbered_lines(path)
     try:
         header = parse_header(lines)
     except HeaderError as error:
         problem = Problem(path.name, error.line, None, "vcf-header", Severity.ERROR, error.message, None, error.hint)
         raise Damaged(problem) from error
-    chosen = decide_assembly(header, assembly)
+    chosen = decide_assembly(header, manner.assembly)
     _compare_lengths(header, chosen, path.name, report)
-    return RecordReader.build(header, chosen, path.name), lines
+    return RecordReader.build(header, chosen, path.name, sequences), lines
+
+
+@contextmanager
+def handed_over(path: Path) -> Iterator[Path]:
+    """Yield the file itself; what comes from standard input is put into a file first, which is removed at the end.
+
+    A file can be hashed before it is loaded, looked into for its kind, and read again; a stream cannot.
+    """
+    if path != STANDARD_INPUT:
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="skerry-stdin-") as folder:
+        held = Path(folder) / "standard-input"
+        with held.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
+        yield held
+
+
+def _sequences(manner: Manner) -> AbstractContextManager[Sequences | None]:
+    return nullcontext() if manner.fasta is None else open_sequences(manner.fasta)
+
+
+def reach_of(sequences: Sequences | None) -> int:
+    """Return how far left of its record an allele may come to lie."""
+    return REACH if sequences is not None else 0
+
+
+def _identity(digest: str, manner: Manner, sequences: Sequences | None) -> str:
+    """Return what tells this load from others: the file's hash, and, where it is read in a special way, that too."""
+    special = (sequences.digest if sequences is not None else "", *manner.regions, *manner.samples.settings)
+    return hashlib.sha256("\x1f".join((digest, *special)).encode()).hexdigest() if any(special) else digest
+
+
+def _whose(admin: Admin, dataset: str, header: Header, rules: SampleRules, file: str, report: Report) -> list[str]:
+    """Return the individual of each sample, and report what does not go together. Raises ``Damaged``."""
+    owners = admin.owners(dataset, header.samples)
+    wanted = {owners.get(sample) or rules.individual(sample) or sample for sample in header.samples}
+    people, problems = match(header.samples, rules, owners, admin.individuals(dataset, wanted), file)
+    for problem in problems:
+        if problem.severity is Severity.ERROR:
+            raise Damaged(problem)
+        report.add(problem)
+    return people
 
 
 @contextmanager
@@ -148,12 +222,16 @@ def records(
             yield record
     finally:
         advance(since)
+    for contig in reader.without_sequence():
+        message = f"The FASTA has no sequence of {contig}: indels there are trimmed only, and REFs not compared."
+        report.add(Problem(reader.file, None, "CHROM", "vcf-no-sequence", Severity.WARNING, message, contig))
 
 
-def in_order(found: Iterable[Record], samples: int, file: str, report: Report) -> Iterator[Site]:
+def in_order(found: Iterable[Record], samples: int, file: str, report: Report, reach: int = 0) -> Iterator[Site]:
     """Yield the alleles of records in order of their start, each once, chromosome by chromosome.
 
-    Trimming can move an allele's start to the right, so alleles wait until no later record can come before them;
+    Trimming can move an allele's start to the right, and left-aligning by up to ``reach`` bases to the left, so alleles
+    wait until no later record can come before them;
     there they meet their repetitions, with which they are united. Raises ``Damaged`` where records are out of order.
     """
     waiting: dict[_Key, Site] = {}
@@ -175,7 +253,7 @@ def in_order(found: Iterable[Record], samples: int, file: str, report: Report) -
         elif record.pos < last:
             raise _misplaced(file, record, "POS", f"POS {record.pos} comes after {last} of the same contig.")
         last = record.pos
-        yield from ready(record.pos - 1)
+        yield from ready(record.pos - 1 - reach)
         for site in record.sites:
             key = _key(site.allele)
             if key in waiting:
@@ -207,13 +285,12 @@ def _united(held: Site, again: Site, samples: int, file: str, report: Report) ->
     return replace(held, calls=unite_calls(held.calls, again.calls, samples))
 
 
-def add_samples(writer: SegmentWriter, header: Header, load: LoadInfo, owners: dict[str, str]) -> None:
+def add_samples(writer: SegmentWriter, header: Header, load: LoadInfo, people: Sequence[str]) -> None:
     """Add the file's samples: each a biosample, a run and an analysis of the person whose sample that is.
 
-    That person is the owner of a sample of this name, where the dataset has one, else the individual of this name,
-    who is made, marked as derived, where there is none. Columns are numbered like the header's samples.
+    ``people`` are their individuals, who are made, marked as derived, where there are none. Columns are numbered like
+    the header's samples.
     """
-    people = [owners.get(sample) or sample for sample in header.samples]
     writer.reserve("individual", people)
     writer.reserve("biosample", header.samples)
     day = header.date or load.time.date().isoformat()

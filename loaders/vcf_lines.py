@@ -7,19 +7,25 @@ as the text lines that it stands for, so that everything after this module knows
 from __future__ import annotations
 
 import gzip
+import re
 import zlib
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 
 import pysam
 
+from beacon.errors import LoadError
+from beacon.model import genome
 from loaders.report import Problem, Severity
 
 CHUNK = 1 << 20
 MAX_LINE = 1 << 28
 """No record is longer: a million samples with 250 bytes each would still fit."""
+MOST = 2**31 - 1
+INDEXES = (".csi", ".tbi")
+_REGION = re.compile(r"(.+?)(?::([\d,]+)(?:-([\d,]+))?)?")
 BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 """The empty block that ends every BGZF file (SAM specification, 4.1.2)."""
 
@@ -46,6 +52,101 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
         raise damaged(path, number + 1, f"The file is cut short or damaged after line {number} ({error}).") from error
     except _Broken as error:
         raise damaged(path, number + 1, str(error)) from error
+
+
+def region_lines(path: Path, regions: Sequence[str]) -> Iterator[tuple[int, bytes]]:
+    """Yield the header's lines and those of the records that begin in one of some regions, found through the index.
+
+    A region is ``chr1``, ``chr1:1000`` or ``chr1:1,000-2,000``, from 1 and inclusive; a record belongs to the region
+    that its POS is in, so that two neighbouring regions have no record in common. Lines count those that are read.
+    Raises ``Damaged``, and ``LoadError`` where there is no index or no such contig.
+    """
+    wanted = [_region(text) for text in regions]
+    number = 0
+    for number, line in numbered_lines(path):
+        if not line.startswith(b"##"):
+            yield number, line
+            break
+        yield number, line
+    try:
+        for line in _indexed(path, wanted):
+            number += 1
+            yield number, line
+    except (OSError, ValueError) as error:
+        raise damaged(path, number + 1, f"The file is damaged, or its index is of another file ({error}).") from error
+
+
+def _region(text: str) -> tuple[str, int, int]:
+    """Return (contig, first, last), both from 1. Raises ``LoadError``."""
+    match = _REGION.fullmatch(text.strip())
+    if not match:
+        raise LoadError(f"{text!r} is no region; write one as chr1, chr1:1000 or chr1:1000-2000", where="--region")
+    first, last = (int(part.replace(",", "")) if part else None for part in match.groups()[1:])
+    found = (match[1], first or 1, last or MOST)
+    if not 0 < found[1] <= found[2]:
+        raise LoadError(f"the region {text!r} ends before it begins", where="--region")
+    return found
+
+
+def _indexed(path: Path, wanted: Sequence[tuple[str, int, int]]) -> Iterator[bytes]:
+    with quiet():
+        if _is_bcf(path):
+            with pysam.VariantFile(str(path)) as file:
+                contigs = [str(contig) for contig in file.header.contigs]
+                if not any(Path(f"{path}{ending}").exists() for ending in INDEXES):
+                    raise _no_index(path)
+                for contig, first, last in _merged(wanted, contigs):
+                    for record in file.fetch(contig, first - 1, last):
+                        if first <= record.pos <= last:
+                            yield str(record).rstrip("\n").encode()
+            return
+        try:
+            # Latin-1 gives every byte back as it was, whatever it stands for.
+            table = pysam.TabixFile(str(path), encoding="latin-1")
+        except OSError as error:
+            raise _no_index(path) from error
+        with table:
+            for contig, first, last in _merged(wanted, table.contigs):
+                for row in table.fetch(contig, first - 1, last):
+                    pos = row.split("\t", 2)[1]
+                    if not pos.isdigit() or first <= int(pos) <= last:
+                        yield row.encode("latin-1")
+
+
+def _merged(wanted: Sequence[tuple[str, int, int]], contigs: Sequence[str]) -> Iterator[tuple[str, int, int]]:
+    """Yield regions in the order of the file, those that touch joined. Raises ``LoadError`` for an unknown contig."""
+    places: dict[str, list[tuple[int, int]]] = {}
+    names = {genome.chromosome(contig): contig for contig in contigs}
+    for contig, first, last in wanted:
+        known = contig if contig in contigs else names.get(genome.chromosome(contig))
+        if known is None:
+            raise LoadError(f"the file has no records of {contig!r}", where="--region")
+        places.setdefault(known, []).append((first, last))
+    for contig in contigs:
+        begin, end = 0, -1
+        for first, last in sorted(places.get(contig, ())):
+            if first > end + 1:
+                if end > 0:
+                    yield contig, begin, end
+                begin, end = first, last
+            end = max(end, last)
+        if end > 0:
+            yield contig, begin, end
+
+
+def _no_index(path: Path) -> LoadError:
+    return LoadError(
+        f"{path} has no index, which --region needs; make one with: tabix -p vcf {path} (a BCF: bcftools index)",
+        where="--region",
+    )
+
+
+def _is_bcf(path: Path) -> bool:
+    with gzip.open(path) as file:
+        try:
+            return file.read(3) == b"BCF"
+        except (OSError, EOFError, zlib.error):
+            return False
 
 
 def damaged(path: Path, line: int | None, message: str, rule: str = "file-damaged") -> Damaged:
@@ -114,7 +215,7 @@ def _gzip_chunks(path: Path) -> Iterator[bytes]:
 
 
 def _bgzf_chunks(path: Path, size: int, *, whole: bool) -> Generator[bytes, None, None]:
-    with _quiet():
+    with quiet():
         file = pysam.BGZFile(str(path), "rb", None)
         try:
             while chunk := file.read(CHUNK):
@@ -130,7 +231,7 @@ def _bgzf_chunks(path: Path, size: int, *, whole: bool) -> Generator[bytes, None
 
 
 def _bcf_lines(path: Path) -> Iterator[bytes]:
-    with _quiet():
+    with quiet():
         try:
             with pysam.VariantFile(str(path)) as file:
                 yield from str(file.header).rstrip("\n").encode().split(b"\n")
@@ -148,7 +249,7 @@ def _close(file: pysam.BGZFile) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep htslib from writing its own messages beside ours."""
     before = pysam.set_verbosity(0)
     try:

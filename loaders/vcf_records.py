@@ -15,8 +15,11 @@ from loaders.annotations import Annotator, Info, Json, alternative_ids
 from loaders.genotypes import GenotypeError, Genotypes, WrongColumns, count_columns, decode
 from loaders.report import Problem, Severity
 from loaders.vcf_header import Header
+from loaders.vcf_normal import LEFT, TRIMMED, Sequences, can_move
 
 MAX_POSITION = 2**31 - 1
+SHOWN = 40
+"""Bases that a message repeats."""
 _REF = re.compile(r"[ACGTUNRYSWKMBDHVacgtunryswkmbdhv]+")
 _BASES = r"[ACGTUNRYSWKMBDHVacgtunryswkmbdhv]"
 _PLACE = r"(?:<[^<>\s,]+>|[^<>\[\]\s,:]+)(?::\d+)?"
@@ -65,12 +68,19 @@ class RecordReader:
     assembly: str
     file: str
     annotator: Annotator
+    sequences: Sequences | None
     _chromosomes: dict[str, str]
 
     @classmethod
-    def build(cls, header: Header, assembly: str, file: str) -> RecordReader:
-        """Prepare to read records under a header."""
-        return cls(header, assembly, file, Annotator.build(header, file), {})
+    def build(cls, header: Header, assembly: str, file: str, sequences: Sequences | None = None) -> RecordReader:
+        """Prepare to read records under a header; with ``sequences`` REF is compared and indels are left-aligned."""
+        return cls(header, assembly, file, Annotator.build(header, file), sequences, {})
+
+    def without_sequence(self) -> list[str]:
+        """Return the contigs that were read and of which sequences were wanted, but are not there."""
+        if self.sequences is None:
+            return []
+        return [contig for contig, chrom in self._chromosomes.items() if self.sequences.length(chrom) is None]
 
     def read(self, line: int, raw: bytes) -> Record:
         """Read one line. Raises ``Unusable`` with the first thing that is wrong with it."""
@@ -88,6 +98,10 @@ class RecordReader:
         alts = () if alt_text == "." else tuple(alt_text.split(","))
         for alt in alts:
             self._check_alt(line, ref, alt)
+        if self.sequences is not None and (there := self.sequences.contradicts(chrom, pos - 1, ref)) is not None:
+            message = f"REF is {_short(ref)}, but the reference sequence has {_short(there) or 'nothing'} there."
+            hint = "Is this the FASTA that the file was made with? Many such records mean that it is not."
+            raise self._unusable(line, "REF", "ref-mismatch", message, ref, hint)
         genotypes = self._genotypes(line, parts, len(alts))
         if not alts:
             return Record(line, contig, chrom, pos, ())
@@ -116,7 +130,12 @@ class RecordReader:
             end, length = self._extent(line, described, alt, index, len(alts), info.values)
             mate = info.values.get("CHR2")
         allele = variant.from_vcf(self.assembly, chrom, pos, ref, alt, end=end, length=length, mate=mate)
-        body: Json = {"info": {"vcf": described | {"alt": alt, "altIndex": index + 1}}}
+        about: Json = {"alt": alt, "altIndex": index + 1}
+        if can_move(allele):
+            moved = self.sequences.leftmost(allele) if self.sequences is not None else None
+            about["normalization"] = TRIMMED if moved is None else LEFT
+            allele = moved or allele
+        body: Json = {"info": {"vcf": described | about}}
         identifiers: Json = {}
         if self.annotator.annotations:
             molecular, identifiers = self.annotator.molecular(info.values, ref, alts, index)
@@ -238,6 +257,10 @@ class RecordReader:
         self, line: int, column: str | None, rule: str, message: str, value: Any, hint: str | None = None
     ) -> Unusable:
         return Unusable(Problem(self.file, line, column, f"vcf-{rule}", Severity.ERROR, message, value, hint))
+
+
+def _short(bases: str) -> str:
+    return bases if len(bases) <= SHOWN else f"{bases[:SHOWN]}... ({len(bases)} bases)"
 
 
 class _Fields:

@@ -59,7 +59,11 @@ def data_formats(formats: Formats) -> Iterator[argparse.ArgumentParser]:
     packets.set_defaults(command=_phenopackets)
 
     vcf = formats.add_parser("vcf", help="VCF (plain, .gz, .bgz) or BCF")
-    vcf.add_argument("file", type=Path)
+    vcf.add_argument("file", type=Path, help="- is standard input")
+    vcf.add_argument("--fasta", type=Path, help="sequence of the assembly: REF is compared, indels are left-aligned")
+    vcf.add_argument("--region", action="append", default=[], help="only chr1:1000-2000, by the index; may be repeated")
+    vcf.add_argument("--samples", type=Path, metavar="TABLE", help="whose the samples are: sample and individual")
+    vcf.add_argument("--sample-rule", metavar="REGEX", help="whose they are: the first group is the individual's id")
     vcf.add_argument("--assembly", help="GRCh37, GRCh38 or T2T, where the file does not tell")
     vcf.set_defaults(command=_vcf)
 
@@ -110,20 +114,23 @@ def _phenopackets(options: argparse.Namespace) -> int:
 
 def _vcf(options: argparse.Namespace) -> int:
     from loaders.report import Progress
-    from loaders.vcf import check_vcf, load_vcf
+    from loaders.vcf import Manner, check_vcf, load_vcf
+    from loaders.vcf_samples import sample_rules
 
     progress, report = Progress(quiet=options.quiet), _begun(options)
+    rules = sample_rules(options.samples, options.sample_rule)
+    manner = Manner(options.assembly, options.fasta, tuple(options.region), rules)
     if options.dry_run:
         if options.dataset is not None:
             with opened(options) as admin:
                 report.dataset = admin.dataset(options.dataset).id
-        return _told(options, check_vcf(options.file, assembly=options.assembly, progress=progress, report=report))
+        return _told(options, check_vcf(options.file, manner=manner, progress=progress, report=report))
     with opened(options) as admin:
         load_vcf(
             admin,
             options.file,
             options.dataset,
-            assembly=options.assembly,
+            manner=manner,
             cohort=options.cohort,
             progress=progress,
             who=getpass.getuser(),

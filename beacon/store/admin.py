@@ -231,6 +231,18 @@ class Admin:
                     found[record["i"]] = str(orjson.loads(record["b"]).get("individualId", ""))
         return found
 
+    def individuals(self, dataset: str, ids: Iterable[str]) -> set[str]:
+        """Return those of the ids that are individuals of the dataset of whom more is known than a sample's name."""
+        wanted, found = list(dict.fromkeys(ids)), set()
+        for part in self._document(dataset)["segments"]:
+            own = decode_rows(part["live"].get("individual", encode_rows(())))
+            own -= decode_rows(part["derived"].get("individual", encode_rows(())))
+            query = {"s": part["id"], "k": "individual", "i": {"$in": wanted}}
+            for record in self._db["records"].find(query, {"r": 1, "i": 1}) if own and wanted else ():
+                if record["r"] in own:
+                    found.add(record["i"])
+        return found
+
     def references(self, assembly: str) -> list[Reference]:
         """Return the sequences of an assembly that are there, after clearing away what a killed loader left."""
         sweep_bases(self._db)
