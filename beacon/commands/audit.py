@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import requests
 
 from beacon.audit.heads import Heads, public_key, public_pem, signing_key
 from beacon.audit.place import Place
 from beacon.audit.prune import prune
 from beacon.audit.search import about
 from beacon.audit.verify import verify
+from beacon.client.answers import plain
 from beacon.commands.common import site_options, site_settings
 from beacon.errors import ConfigurationError
+from beacon.login import current_token
 from beacon.settings import load_network
 
 
@@ -41,6 +44,12 @@ def add_parsers(audit: argparse.ArgumentParser) -> None:
     for one in actions.choices.values():
         site_options(one)
         one.add_argument("--network-config", type=Path, help="settings of a network (TOML): its audit, not a site's")
+
+    mine = actions.add_parser("mine", help="what a Beacon has written down of yourself, after skerry login")
+    mine.add_argument("url", metavar="URL", help="root of the Beacon's API")
+    mine.add_argument("--since", default="", metavar="DAY", help="the first day to look at (UTC), as in 2026-01-31")
+    mine.add_argument("--json", action="store_true", help="whole lines, one JSON object each")
+    mine.set_defaults(command=_mine)
 
 
 def _place(options: argparse.Namespace) -> Place:
@@ -76,6 +85,39 @@ def _who(options: argparse.Namespace) -> int:
     return 0
 
 
+def _mine(options: argparse.Namespace) -> int:
+    token = current_token(options.url)
+    if token is None:
+        raise ConfigurationError(f"Nobody is logged in for {options.url}; run skerry login {options.url} first.")
+    address = options.url.rstrip("/").removesuffix("/api") + "/audit/mine"
+    try:
+        params = {"since": options.since} if options.since else {}
+        answer = requests.get(address, params, auth=_Bearer(token), timeout=60, allow_redirects=False)
+        said = answer.json()
+        lines = said["response"]["lines"] if answer.status_code == 200 else None
+        problem = "" if lines is not None else str(said["error"]["errorMessage"])
+    except (requests.RequestException, KeyError, TypeError) as error:
+        raise ConfigurationError(f"{address} does not show audit lines: {error}.") from None
+    if lines is None:
+        raise ConfigurationError(f"{address} refused: {plain(problem)}")
+    for line in lines:
+        datasets = line.get("datasets", ())
+        told = ", ".join(f"{one['dataset']}: {_said(one) or one.get('given', 'none')}" for one in datasets)
+        print(orjson.dumps(line).decode() if options.json else f"{_row(line, '')}{plain(told)}")
+    return 0
+
+
+class _Bearer(requests.auth.AuthBase):
+    """Sends a token; given in this way, nothing that the machine knows of the host takes its place."""
+
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
 def _row(line: dict[str, Any], dataset: str) -> str:
     """Return a line for people, separated by tabs: when, who, what they asked for, how deep, what they were told."""
     person = line.get("who")
@@ -84,9 +126,8 @@ def _row(line: dict[str, Any], dataset: str) -> str:
         who += f" through {line['node']}"
     asked = line.get("query", {}).get("entry_type") or line.get("path", "")
     told: dict[str, Any] = next((one for one in line.get("datasets", ()) if one["dataset"] == dataset), {})
-    return "\t".join(
-        (line["time"], who, asked, f"{line.get('asked', '-')} -> {told.get('given', 'none')}", _said(told))
-    )
+    depth = f"{line.get('asked', '-')} -> {told.get('given', 'none')}"
+    return "\t".join(map(plain, (line["time"], who, asked, depth, _said(told))))
 
 
 def _said(told: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ from beacon.client import Answer, Arrival, Asked, Beacon, Found, NoAnswer
 from beacon.client.answers import plain
 from beacon.commands.tables import RowWriter, outcome_row, rows_of, write_csv, write_records
 from beacon.errors import ConfigurationError
+from beacon.login import current_token
 
 _PARAMETERS: Final = {
     "gene": ("geneId", "a gene's symbol"),
@@ -66,6 +67,7 @@ def add_parsers(query: argparse.ArgumentParser) -> None:
 def _where(one: argparse.ArgumentParser) -> None:
     one.add_argument("url", help="root of the Beacon's API, such as https://beacon.example.org/api")
     one.add_argument("--format", choices=["table", "json", "csv"], help="default: table on a terminal, else json")
+    one.add_argument("--stranger", action="store_true", help="ask without the login that skerry login made")
     one.add_argument("--token-file", metavar="FILE", help="file with a bearer token; - reads it from standard input")
     one.add_argument("--seconds", type=float, default=60.0, help="how long to wait for an answer (default 60)")
 
@@ -92,7 +94,7 @@ def _run(options: argparse.Namespace, ask: Callable[[Beacon], Any]) -> int:
     options.format = options.format or ("table" if sys.stdout.isatty() else "json")
 
     async def asking() -> None:
-        async with Beacon(options.url, token=_token(options.token_file), seconds=options.seconds) as beacon:
+        async with Beacon(options.url, token=_token(options), seconds=options.seconds) as beacon:
             await ask(beacon)
 
     try:
@@ -104,10 +106,14 @@ def _run(options: argparse.Namespace, ask: Callable[[Beacon], Any]) -> int:
     return 0
 
 
-def _token(file: str | None) -> str | None:
-    """Read a token: from a file or standard input, never from the command line, which others can see."""
+def _token(options: argparse.Namespace) -> str | None:
+    """Return the token to ask with: of the login for this Beacon, if there is one, or of a file or standard input.
+
+    It is never on the command line, which others can see.
+    """
+    file = options.token_file
     if file is None:
-        return None
+        return None if options.stranger else current_token(options.url)
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text()
     except (OSError, UnicodeDecodeError) as error:

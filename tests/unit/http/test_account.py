@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import resource
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -21,6 +22,7 @@ from beacon.audit.verify import verify
 from beacon.auth import assertion
 from beacon.cli import main
 from beacon.http.endpoints import endpoints
+from beacon.login.wallet import Login, Wallet
 from beacon.model.access import Person
 from beacon.settings import Audit, Listen, Mongo, SiteSettings
 from tests.integration.cohort import Identity
@@ -191,6 +193,26 @@ async def test_people_see_their_own_lines_and_nobody_elses(mongo_uri: str, fille
         word = assertion.sign_assertion(key, identity.node.id, "test.site", person, time.time())
         through_a_node = await client.send("GET", "/audit/mine", headers={"Authorization": f"Bearer {word}"})
         assert (through_a_node.status, through_a_node.body["error"]["skerryCode"]) == (403, "forbidden")
+
+
+async def test_a_person_who_is_logged_in_asks_and_sees_their_lines_by_command(
+    audited: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "home"))
+    url = f"{audited.root}/api"
+    token = audited.issuer.token("tomas", "test")
+    Wallet().keep(url, Login(audited.issuer.url, "cli", "openid", "https://i.example/token", token))
+    assert await asyncio.to_thread(main, ["query", "count", url, "individuals", "--dataset", "hidden"]) == 0
+    assert "10" in capsys.readouterr().out
+    assert (
+        await asyncio.to_thread(main, ["query", "count", url, "individuals", "--dataset", "hidden", "--stranger"]) != 0
+    )
+    capsys.readouterr()
+    assert await asyncio.to_thread(main, ["audit", "mine", url]) == 0
+    (row,) = capsys.readouterr().out.splitlines()
+    assert row.endswith("hidden: 10 counted") and f"tomas of {audited.issuer.url}" in row
+    assert await asyncio.to_thread(main, ["audit", "mine", url, "--since", "yesterday"]) == 2
+    assert "since must be one day" in capsys.readouterr().err
 
 
 async def test_custodians_see_who_asked_about_a_dataset_in_the_command(
