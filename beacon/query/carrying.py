@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import AsyncIterator
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,18 +12,32 @@ from pyroaring import BitMap
 from beacon.model.calls import GROUPS
 from beacon.query.joins import Selection
 from beacon.store.base import COLUMN, Segment, Store
-from beacon.store.blocks import Heads
+from beacon.store.calls import Calls
+from beacon.store.heads import Heads
+
+_AT_ONCE: Final = 64
+"""Blocks whose calls are read together."""
+
+Indices = NDArray[np.intp]
+Rows = NDArray[np.int32]
 
 
-async def blocks(store: Store, segment: Segment, heads: Heads, at_once: int = 16) -> Any:
-    """Yield (calls, positions within ``heads``, rows) block by block."""
+async def blocks(
+    store: Store,
+    segment: Segment,
+    heads: Heads,
+    *,
+    columns: BitMap | None = None,
+    sets: bool = False,
+) -> AsyncIterator[tuple[Calls, Indices, Rows]]:
+    """Yield (calls, positions within ``heads``, rows) by block; for ``columns`` and ``sets`` see ``Store.calls``."""
     order = np.argsort(heads.block, kind="stable")
     numbers, begins = np.unique(heads.block[order], return_index=True)
     parts = np.split(order, begins[1:]) if len(numbers) else []
-    for begin in range(0, len(numbers), at_once):
-        wanted = numbers[begin : begin + at_once]
-        calls = await store.calls(segment, wanted.tolist())
-        for number, positions in zip(wanted.tolist(), parts[begin : begin + at_once], strict=True):
+    for begin in range(0, len(numbers), _AT_ONCE):
+        some = parts[begin : begin + _AT_ONCE]
+        calls = await store.calls(segment, heads.pick(np.concatenate(some)), columns=columns, sets=sets)
+        for number, positions in zip(numbers[begin : begin + _AT_ONCE].tolist(), some, strict=True):
             yield calls[number], positions, heads.row[positions]
 
 
@@ -40,12 +55,22 @@ async def carried_in(
         allowed = BitMap() if segment.whole else segment.live.get(COLUMN, BitMap())
     else:
         allowed = segment.live.get(COLUMN, BitMap()) if columns is None else columns.get(segment.id, BitMap())
-    if allowed:
-        async for calls, positions, rows in blocks(store, segment, heads):
-            mask = as_mask(allowed, calls.columns)
+    if allowed and len(heads):
+        mask = as_mask(allowed, (await store.layout(segment)).columns)
+        async for calls, positions, rows in blocks(store, segment, heads, columns=allowed):
             for number, wanted in enumerate(groups):
                 carried[number, positions] |= calls.carried_by(rows, mask, wanted)
     return carried
+
+
+async def carrying(store: Store, segment: Segment, heads: Heads, groups: tuple[str, ...], allowed: BitMap) -> BitMap:
+    """Return the columns among ``allowed`` that carry any of these alleles in one of these groups."""
+    if not allowed or not len(heads):
+        return BitMap()
+    found = np.zeros((await store.layout(segment)).columns, np.bool_)
+    async for calls, _, rows in blocks(store, segment, heads, columns=allowed):
+        found |= calls.union(rows, groups)
+    return BitMap(np.flatnonzero(found).astype(np.uint32)) & allowed
 
 
 async def alive(store: Store, segment: Segment, heads: Heads) -> NDArray[np.bool_]:

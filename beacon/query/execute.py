@@ -29,7 +29,7 @@ from beacon.query.plan import Plan, plan
 from beacon.query.settle import settled
 from beacon.query.variant_records import write
 from beacon.query.visible import Withheld, allowed, visible, zygosity_withheld
-from beacon.store.base import COLUMN, AllelePredicate, Cohort, Dataset, Segment, Store
+from beacon.store.base import COLUMN, Cohort, Dataset, Segment, Store
 
 MAX_PAGE = 1_000
 """Records on a page where ``limit`` is 0, and the most that ``limit`` may ask for."""
@@ -166,8 +166,12 @@ class _Evaluation:
     async def _variants(self) -> DatasetResult:
         columns = await self.selected(COLUMN)
         quick = self.depth is not Granularity.RECORD and not self.people_matter
-        if columns is None and quick and self._unrestricted():
-            return self._made(self.dataset.segments[0].variants, None, None)
+        if (
+            columns is None
+            and quick
+            and (count := await variants.count(self.store, self.dataset, self.plan)) is not None
+        ):
+            return self._made(count, None, None)
         found = await variants.find(self.store, self.dataset, self.plan, columns)
         records = people = None
         if self.people_matter and any(segment.live.get(COLUMN) for segment in self.dataset.segments):
@@ -177,11 +181,6 @@ class _Evaluation:
             as_vrs = representation("genomicVariant", self.query.requested_schemas) is VRS
             records = await write(self.store, self.dataset, found, *self.bounds(), columns, as_vrs=as_vrs)
         return self._made(len(found), records, people)
-
-    def _unrestricted(self) -> bool:
-        """Whether the question is for all variants of a dataset that is one whole segment."""
-        whole = len(self.dataset.segments) == 1 and self.dataset.segments[0].whole
-        return whole and self.plan.alleles == AllelePredicate() and self.plan.groups == (GROUPS,)
 
     async def _collections(self) -> DatasetResult:
         members = await self.selected("individual")
@@ -216,9 +215,14 @@ class _Evaluation:
         parts = [await rows.of(condition, target) for condition in self.plan.conditions]
         parts += await self._anchored(target)
         if self.plan.alleles is not None and target != COLUMN:
-            for carrying in await variants.carriers(self.store, self.dataset, self.plan):
+            # Whoever else is asked for narrows whose genotypes are looked at.
+            within = await self._columns(target, reduce(joins.both, parts)) if parts else None
+            for carrying in await variants.carriers(self.store, self.dataset, self.plan, within):
                 parts.append(await joins.convert(self.store, self.dataset, COLUMN, carrying, target))
         return reduce(joins.both, parts) if parts else None
+
+    async def _columns(self, kind: str, rows: Selection) -> Selection:
+        return await joins.convert(self.store, self.dataset, kind, rows, COLUMN)
 
     async def _anchored(self, target: str) -> list[Selection]:
         anchor = self.plan.anchor

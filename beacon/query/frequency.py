@@ -13,7 +13,7 @@ from pyroaring import BitMap
 
 from beacon.query.carrying import alive, blocks
 from beacon.store.base import COLUMN, Dataset, Range, Store
-from beacon.store.blocks import Heads
+from beacon.store.heads import Heads
 
 
 async def as_frequent(store: Store, dataset: Dataset, heads: Sequence[Heads], ranges: Sequence[Range]) -> list[Heads]:
@@ -21,6 +21,10 @@ async def as_frequent(store: Store, dataset: Dataset, heads: Sequence[Heads], ra
 
     Where nothing was counted (no genotypes, or nobody called) there is no frequency.
     """
+    holding = [part for part in heads if len(part)]
+    if len(holding) == 1 and all(segment.whole for segment in dataset.segments):
+        # Nobody is gone and no other segment has any of them, so that the numbers counted at loading stand.
+        return [_between(part, ranges) if len(part) else part for part in heads]
     heads = [
         part.pick(await alive(store, segment, part)) for segment, part in zip(dataset.segments, heads, strict=True)
     ]
@@ -31,6 +35,13 @@ async def as_frequent(store: Store, dataset: Dataset, heads: Sequence[Heads], ra
         chosen = wanted.holds(frequencies)
         keys, frequencies = keys[chosen], frequencies[chosen]
     return [part.pick(np.isin(part.key, keys)) for part in heads]
+
+
+def _between(heads: Heads, ranges: Sequence[Range]) -> Heads:
+    known = heads.number > 0
+    frequencies = np.full(len(heads), np.nan)
+    np.divide(heads.count, heads.number, out=frequencies, where=known)
+    return heads.pick(np.logical_and.reduce([wanted.holds(frequencies) for wanted in ranges]))
 
 
 def _frequency(count: int, number: int) -> float:
@@ -46,7 +57,7 @@ async def _counted(store: Store, dataset: Dataset, heads: Sequence[Heads]) -> di
         if not columns:
             continue
         persons = (await store.links(segment, COLUMN)).persons
-        async for calls, positions, rows in blocks(store, segment, part):
+        async for calls, positions, rows in blocks(store, segment, part, sets=True):
             for key, row in zip(part.key[positions].tolist(), rows.tolist(), strict=True):
                 if not calls.counted(row):
                     continue

@@ -74,16 +74,14 @@ async def convert(store: Store, dataset: Dataset, kind: str, selection: Selectio
             found[segment.id] = wanted & live
         elif live and wanted:
             links = await store.links(segment, target)
-            mask = np.isin(getattr(links, by), np.array(wanted, np.uint32))
-            found[segment.id] = BitMap(links.rows[mask]) & live
+            found[segment.id] = links.having(wanted, by) & live
         else:
             found[segment.id] = BitMap()
     return found
 
 
 async def _linked(store: Store, segment: Segment, kind: str, rows: BitMap, by: str) -> BitMap:
-    links = await store.links(segment, kind)
-    return BitMap(getattr(links, by)[np.isin(links.rows, np.array(rows, np.uint32))])
+    return BitMap((await store.links(segment, kind)).of(rows, by))
 
 
 async def _by_column(store: Store, dataset: Dataset, kind: str, selection: Selection, target: str) -> Selection:

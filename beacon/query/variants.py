@@ -12,26 +12,25 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from beacon.model.calls import GROUP_OF_ZYGOSITY, GROUPS
-from beacon.query.carrying import alive, blocks, carried_in
+from beacon.query.carrying import alive, carried_in, carrying
 from beacon.query.frequency import as_frequent
 from beacon.query.joins import Selection
 from beacon.query.plan import Plan
-from beacon.store.base import COLUMN, AllelePredicate, Dataset, Store
-from beacon.store.blocks import Heads
+from beacon.store.base import COLUMN, AllelePredicate, Dataset, Segment, Store
+from beacon.store.heads import Heads
 
 
-async def carriers(store: Store, dataset: Dataset, plan: Plan) -> list[Selection]:
-    """Return the live columns that carry a matching allele, once per zygosity asked for."""
+async def carriers(store: Store, dataset: Dataset, plan: Plan, within: Selection | None = None) -> list[Selection]:
+    """Return the live columns, of those ``within``, that carry a matching allele, once per zygosity asked for."""
     assert plan.alleles is not None
     if plan.alleles == AllelePredicate() and plan.groups != (GROUPS,):
         return [await _any_of_group(store, dataset, group) for group in plan.groups]
-    found: list[Selection] = [{segment.id: BitMap() for segment in dataset.segments} for _ in plan.groups]
-    for segment, heads in zip(dataset.segments, await _matching(store, dataset, plan.alleles), strict=True):
+    found: list[Selection] = [{} for _ in plan.groups]
+    for segment, heads in zip(dataset.segments, await _matching(store, dataset, plan.alleles, calls=True), strict=True):
         live = segment.live.get(COLUMN, BitMap())
-        async for calls, _, rows in blocks(store, segment, heads if live else Heads.build(())):
-            for selection, groups in zip(found, plan.groups, strict=True):
-                columns = np.flatnonzero(calls.union(rows, groups)).astype(np.uint32)
-                selection[segment.id] |= BitMap(columns) & live
+        allowed = live if within is None else within.get(segment.id, BitMap()) & live
+        for selection, groups in zip(found, plan.groups, strict=True):
+            selection[segment.id] = await carrying(store, segment, heads, groups, allowed)
     return found
 
 
@@ -40,50 +39,83 @@ async def _any_of_group(store: Store, dataset: Dataset, groups: tuple[str, ...])
     return {segment.id: await store.posting(segment, COLUMN, keys) for segment in dataset.segments}
 
 
-async def _matching(store: Store, dataset: Dataset, predicate: AllelePredicate) -> list[Heads]:
-    """Return the matching alleles of each segment."""
-    heads = await _written(store, dataset, replace(predicate, frequency=()))
+async def _matching(store: Store, dataset: Dataset, predicate: AllelePredicate, *, calls: bool = False) -> list[Heads]:
+    """Return the matching alleles of each segment; ``calls`` says that their calls will be asked for next."""
+    heads = await _written(store, dataset, predicate, calls)
     if not predicate.frequency:
         return heads
     return await as_frequent(store, dataset, heads, predicate.frequency)
 
 
-async def _written(store: Store, dataset: Dataset, predicate: AllelePredicate) -> list[Heads]:
+async def _written(store: Store, dataset: Dataset, predicate: AllelePredicate, calls: bool) -> list[Heads]:
     """Return the alleles of each segment that are written as asked.
 
     What a variant's records say of it (its genes, its effects) holds for the variant: one that matches in any
     segment matches in all that have it, so that answers do not depend on how files were split into loads.
     """
-    apart = (replace(predicate, aminoacid_change=None), replace(predicate, gene=None))
-    asked = [one for one in apart if one.gene is not None or one.aminoacid_change is not None]
-    if len(dataset.segments) == 1 or not asked:
-        return [await store.heads(segment, predicate) for segment in dataset.segments]
-    keys: list[NDArray[np.uint64]] = []
-    spans: dict[str, tuple[int, int]] = {}
-    for alone in asked:
-        spans = {}
-        listed = []
-        for segment in dataset.segments:
-            heads = await store.heads(segment, alone)
-            heads = heads.pick(await alive(store, segment, heads))
-            listed.append(heads.key)
-            for code, chrom in enumerate(heads.names):
-                here = heads.pick(heads.chrom == code)
-                if len(here):
-                    low, high = spans.get(chrom, (int(here.start.min()), 0))
-                    spans[chrom] = min(low, int(here.start.min())), max(high, int(here.end.max()))
-        keys.append(np.unique(_joined(listed, np.uint64)))
-    wanted = reduce(np.intersect1d, keys)
-    everywhere = []
+    bare = replace(predicate, gene=None, aminoacid_change=None, keys=(), lacking=(), frequency=())
+    told = [replace(bare, keys=(keys,)) for keys in predicate.keys]
+    if predicate.gene is not None:
+        told.append(replace(bare, gene=predicate.gene))
+    if predicate.aminoacid_change is not None:
+        told.append(replace(bare, aminoacid_change=predicate.aminoacid_change))
+    if len(dataset.segments) == 1 or not (told or predicate.lacking):
+        return [await store.heads(segment, predicate, calls=calls) for segment in dataset.segments]
+    unwanted = [await _everywhere(store, dataset, replace(bare, keys=(keys,))) for keys in predicate.lacking]
+    absent = np.unique(_joined([part.key for heads in unwanted for part in heads], np.uint64))
+    if told:
+        found = [await _everywhere(store, dataset, one) for one in told]
+        wanted = reduce(np.intersect1d, [_joined([part.key for part in heads], np.uint64) for heads in found])
+        wanted = np.setdiff1d(wanted, absent)
+        return [await _named(store, segment, found[-1], wanted) for segment in dataset.segments]
+    heads = [await store.heads(segment, bare) for segment in dataset.segments]
+    return [part.pick(~np.isin(part.key, absent)) for part in heads]
+
+
+async def _everywhere(store: Store, dataset: Dataset, predicate: AllelePredicate) -> list[Heads]:
+    """Return what matches in each segment and is still somebody's."""
+    found = []
     for segment in dataset.segments:
-        # What has no place cannot overlap; there are few of those.
-        near = [
-            await store.heads(segment, AllelePredicate(chrom=chrom, overlap=span if chrom else None))
-            for chrom, span in spans.items()
-        ]
-        heads = Heads.joined(near) if near else Heads.build(())
-        everywhere.append(heads.pick(np.isin(heads.key, wanted)))
-    return everywhere
+        heads = await store.heads(segment, predicate)
+        found.append(heads.pick(await alive(store, segment, heads)))
+    return found
+
+
+async def _named(store: Store, segment: Segment, near: Sequence[Heads], wanted: NDArray[np.uint64]) -> Heads:
+    """Return the alleles of a segment with these identities, which lie where those of ``near`` do."""
+    spans: dict[str, tuple[int, int]] = {}
+    for heads in near:
+        for code, chrom in enumerate(heads.names):
+            here = heads.pick(heads.chrom == code)
+            if len(here):
+                low, high = spans.get(chrom, (int(here.start.min()), 0))
+                spans[chrom] = min(low, int(here.start.min())), max(high, int(here.end.max()))
+    # What has no place cannot overlap; there are few of those.
+    parts = [
+        await store.heads(segment, AllelePredicate(chrom=chrom, overlap=span if chrom else None))
+        for chrom, span in spans.items()
+    ]
+    found = Heads.joined(parts) if parts else Heads.empty()
+    return found.pick(np.isin(found.key, wanted))
+
+
+async def count(store: Store, dataset: Dataset, plan: Plan) -> int | None:
+    """Return how many variants match where that takes no look at each of them, None where it does.
+
+    That is so where one segment alone has all that could match, and nobody is gone from it.
+    """
+    assert plan.alleles is not None
+    asked = plan.alleles
+    if plan.groups != (GROUPS,):
+        return None
+    holding = []
+    for segment in dataset.segments:
+        layout = await store.layout(segment)
+        if layout.within(asked.assembly, asked.chrom, placeless=asked.placeless):
+            holding.append(segment)
+    if not holding:
+        return 0
+    return await store.count(holding[0], asked) if len(holding) == 1 and holding[0].whole else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +135,12 @@ class Found:
     def __len__(self) -> int:
         return len(self.first)
 
-    def page(self, begin: int, stop: int) -> list[list[tuple[int, int, int]]]:
-        """Return, for each variant of a page, its (segment number, block, row) places."""
-        listed = []
-        for first, last in zip(self.first[begin:stop].tolist(), self.stop[begin:stop].tolist(), strict=True):
-            places = []
-            for number, index in zip(self.segment[first:last].tolist(), self.index[first:last].tolist(), strict=True):
-                heads = self.heads[number]
-                places.append((number, int(heads.block[index]), int(heads.row[index])))
-            listed.append(places)
-        return listed
+    def page(self, begin: int, stop: int) -> list[list[tuple[int, int]]]:
+        """Return, for each variant of a page, its places: number of the segment, index in its heads."""
+        return [
+            list(zip(self.segment[first:last].tolist(), self.index[first:last].tolist(), strict=True))
+            for first, last in zip(self.first[begin:stop].tolist(), self.stop[begin:stop].tolist(), strict=True)
+        ]
 
     def within(self, number: int) -> Heads:
         """Return the alleles of one segment that belong to these variants."""
@@ -161,7 +189,5 @@ async def bearers(
     bearing: Selection = {}
     for number, segment in enumerate(dataset.segments):
         allowed = segment.live.get(COLUMN, BitMap()) if columns is None else columns.get(segment.id, BitMap())
-        bearing[segment.id] = BitMap()
-        async for calls, _, rows in blocks(store, segment, found.within(number) if allowed else Heads.build(())):
-            bearing[segment.id] |= BitMap(np.flatnonzero(calls.union(rows, wanted)).astype(np.uint32)) & allowed
+        bearing[segment.id] = await carrying(store, segment, found.within(number), wanted, allowed)
     return bearing

@@ -20,9 +20,8 @@ from beacon.errors import ConfigurationError, LoadError, StoreUnavailable
 from beacon.model.access import DatasetPolicy, Level
 from beacon.model.genome import Gene, Reference
 from beacon.model.indexing import Ancestors
-from beacon.store import journal
+from beacon.store import freshness, journal
 from beacon.store.base import COLUMN
-from beacon.store.blocks import Calls, unpack
 from beacon.store.documents import (
     INDEXES,
     MODEL_VERSION,
@@ -35,10 +34,12 @@ from beacon.store.documents import (
 )
 from beacon.store.garbage import hide_dataset, roll_back, sweep
 from beacon.store.genes import store_genes
+from beacon.store.heads import carriers
 from beacon.store.locks import Lease
 from beacon.store.publish import find_home
 from beacon.store.reference import decode_reference, index_alleles, store_sequence
 from beacon.store.reference import sweep as sweep_bases
+from beacon.store.segments import calls_of, heads_in, read_layout
 from beacon.store.writer import LoadInfo, SegmentWriter, give_ordinals
 
 
@@ -123,6 +124,7 @@ class Admin:
             raise LoadError(f"there is a dataset {id!r} already", where=id)
         if policy is not None:
             self.set_policy(id, policy)
+        freshness.wait()
 
     def datasets(self) -> list[DatasetSummary]:
         """Return all datasets, by id."""
@@ -173,6 +175,7 @@ class Admin:
         }
         if not self._db["datasets"].update_one({"_id": id}, change).matched_count:
             raise LoadError(f"there is no dataset {id!r}", where=id)
+        freshness.wait()
 
     def describe(self, id: str, name: str | None, description: str | None) -> None:
         """Give a dataset a name and a description where it has none of its own."""
@@ -182,6 +185,7 @@ class Admin:
             change["description"] = description
         if change:
             self._db["datasets"].update_one({"_id": id}, {"$set": change, "$inc": {"revision": 1}})
+            freshness.wait()
 
     def set_cohort(self, dataset: str, id: str, name: str, members: Iterable[str]) -> list[str]:
         """Make individuals the members of a cohort, whoever was before; return those that nobody knows."""
@@ -197,6 +201,7 @@ class Admin:
             others = [part for part in held["cohorts"] if part["id"] != id]
             change = {"$set": {"cohorts": [*others, cohort], "updated": datetime.now(UTC)}, "$inc": {"revision": 1}}
             if self._db["datasets"].update_one({"_id": dataset, "revision": held["revision"]}, change).matched_count:
+                freshness.wait()
                 return [one for one in wanted if one not in known]
 
     def begin(self, dataset: str, load: LoadInfo, ancestors: Ancestors, lease: Lease | None = None) -> SegmentWriter:
@@ -259,11 +264,15 @@ class Admin:
 
     def name_alleles(self, reference: Reference, tell: Callable[[int], None]) -> tuple[int, int]:
         """Name all alleles on a sequence after it; return how many got a name, and how many with bases none."""
-        return index_alleles(self._db, reference, tell)
+        counts = index_alleles(self._db, reference, tell)
+        freshness.wait()
+        return counts
 
     def store_genes(self, assembly: str, genes: Iterable[Gene]) -> int:
         """Replace an assembly's table of genes; return how many names it has."""
-        return store_genes(self._db, assembly, genes)
+        names = store_genes(self._db, assembly, genes)
+        freshness.wait()
+        return names
 
     def store_ontology(
         self,
@@ -337,17 +346,17 @@ def _distinct_variants(db: Database[Document], segments: list[Document]) -> int:
         return int(segments[0]["variants"])
     keys = [np.empty(0, np.uint64)]
     for part in segments:
-        wanted = {"head": 1} if part["whole"] else {"head": 1, "calls": 1}
+        layout = read_layout(db, part["id"])
         live = decode_rows(part["live"][COLUMN]) if COLUMN in part["live"] else ()
-        for block in db["blocks"].find({"s": part["id"]}, wanted):
-            head = unpack(block["head"])
+        mask = np.zeros(layout.columns, np.bool_)
+        mask[np.array(live, np.uint32)] = True
+        for number, head in heads_in(db, part["id"], layout):
             if part["whole"]:
                 keys.append(head["key"])
                 continue
-            calls = Calls(block["calls"])
-            mask = np.zeros(calls.columns, np.bool_)
-            mask[np.array(live, np.uint32)] = True
-            keys.append(head["key"][~head["carried"] | calls.carried_by(np.arange(len(head["key"])), mask)])
+            calls = calls_of(db, part["id"], layout, number)
+            never = carriers(head) <= 0
+            keys.append(head["key"][never | calls.carried_by(np.arange(len(never)), mask)])
     return len(np.unique(np.concatenate(keys)))
 
 

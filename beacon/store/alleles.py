@@ -1,185 +1,304 @@
-"""Finding alleles: by position from block heads, by anything else from the alleles' indexes."""
+"""Finding alleles in one segment: postings and the layout lead to few blocks, their heads decide.
+
+Conditions that heads cannot decide (wildcards among bases) are looked up in the texts of what is left.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import replace
-from itertools import takewhile
-from typing import Any
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import numpy as np
-from pymongo.asynchronous.database import AsyncDatabase
+from numpy.typing import NDArray
+from pyroaring import BitMap
 
-from beacon.model.bases import ambiguous, may_agree, pattern
 from beacon.model.variant import minimal
 from beacon.store.base import AllelePredicate
-from beacon.store.blocks import Heads, identity, unpack
-from beacon.store.documents import Document, bases_key
+from beacon.store.blocks import ends_id, part_id, text_part, texts_of
+from beacon.store.heads import Heads, heads_of, identity, same_allele
+from beacon.store.layout import ENDS, Layout, Run
+from beacon.store.packing import Arrays
+from beacon.store.spellings import spellings
 
-_PLACED = {"$gt": ""}
-"""Chromosomes of alleles that have a place; one without is never found by place or bases."""
+Parts = Callable[[Iterable[str]], Awaitable[Mapping[str, Arrays]]]
+"""Fetches parts of blocks by id; those that are not there are empty."""
+Postings = Callable[[Sequence[str]], Awaitable[Mapping[str, BitMap]]]
+"""Fetches the ordinals of a segment's alleles found under each of some keys."""
+Named = Callable[[str], Awaitable[BitMap]]
+"""Fetches the ordinals of the alleles that have a VRS id."""
 
+_AT_ONCE: Final = 512
+"""Blocks that are looked into together; their heads take about 8 MB."""
+_RARE_ENOUGH: Final = 1 / 64
+"""Alleles up to this frequency are all kept among the rare ones (``beacon.store.calls.RARE``)."""
 
-async def find_alleles(db: AsyncDatabase[Document], segment: str, predicate: AllelePredicate) -> Heads:
-    """Return the matching alleles of one segment, ordered by (chromosome, start, end, identity)."""
-    if predicate.gene is None:
-        predicate = replace(predicate, gene_names=frozenset(), gene_places=())
-    found = await _find(db, segment, replace(predicate, gene_places=()))
-    if predicate.gene_places:
-        found = Heads.joined([found, *[part async for part in _in_places(db, segment, predicate)]])
-        place = found.block.astype(np.int64) << 32 | found.row
-        found = found.pick(np.unique(place, return_index=True)[1])
-    return found.pick(np.lexsort((found.key, found.end, found.start, found.chrom)))
-
-
-async def _in_places(db: AsyncDatabase[Document], segment: str, predicate: AllelePredicate) -> AsyncIterator[Heads]:
-    """Yield what overlaps each place of the gene and meets all other conditions."""
-    for place in predicate.gene_places:
-        if predicate.assembly not in (None, place.assembly) or predicate.chrom not in (None, place.chrom):
-            continue
-        within = replace(
-            predicate, gene=None, gene_names=frozenset(), gene_places=(),
-            assembly=place.assembly, chrom=place.chrom, overlap=(place.start, place.end),
-        )  # fmt: skip
-        found = await _find(db, segment, within)
-        if predicate.overlap is not None:
-            found = found.pick((found.start < predicate.overlap[1]) & (found.end > predicate.overlap[0]))
-        yield found
+Mask = NDArray[np.bool_]
 
 
-async def _find(db: AsyncDatabase[Document], segment: str, predicate: AllelePredicate) -> Heads:
-    if predicate.positional:
-        return await _from_heads(db, segment, predicate)
-    where = _conditions(segment, predicate)
-    if predicate.overlap is not None and not predicate.pointed:
-        # An index over starts alone would be read from the chromosome's beginning; the blocks know both ends.
-        blocks = db["blocks"].find(_near(segment, predicate), {"n": 1, "_id": 0})
-        where["n"] = {"$in": [block["n"] async for block in blocks]}
-    wanted = {"c": 1, "b": 1, "e": 1, "i": 1, "n": 1, "row": 1, "nc": 1, "_id": 0}
-    rows = []
-    async for part in db["alleles"].find(where, wanted):
-        carried = bool(part.get("nc"))
-        rows.append((part["c"], part["b"], part["e"], identity(part["i"]), part["n"], part["row"], carried))
-    return Heads.build(rows)
+def allele_keys(types: Iterable[str], genes: Iterable[str], changes: Iterable[str], mate: str) -> list[str]:
+    """Return the index keys under which an allele is found, apart from those of its fields."""
+    keys = [f"type:{one}" for one in types] + [f"gene:{one}" for one in genes]
+    return [*keys, *(f"protein:{one}" for one in changes), *([f"mate:{mate}"] if mate else [])]
 
 
-def _near(segment: str, predicate: AllelePredicate) -> Document:
-    """Return the conditions of position, which hold for alleles and for the blocks that have some like it."""
-    where: Document = {"s": segment}
-    if predicate.assembly is not None:
-        where["a"] = predicate.assembly
-    if not predicate.placeless:
-        where["c"] = _PLACED if predicate.chrom is None else predicate.chrom
-    if predicate.overlap is not None:
-        where |= {"b": {"$lt": predicate.overlap[1]}, "e": {"$gt": predicate.overlap[0]}}
-    return where
+@dataclass(frozen=True, slots=True)
+class AlleleFinder:
+    """Finds alleles of one segment."""
+
+    segment: str
+    layout: Layout
+    parts: Parts
+    postings: Postings
+    named: Named
+
+    async def count(self, asked: AllelePredicate) -> int | None:
+        """Return how many alleles match where that takes no look at each of them; None where it does.
+
+        All of the segment's alleles are counted, whoever carries them.
+        """
+        if not self.layout.distinct:
+            return None
+        runs = self.layout.within(asked.assembly, asked.chrom, placeless=asked.placeless)
+        if asked.positional:
+            return await self._overlaps(runs, asked.overlap)
+        alone = AllelePredicate(
+            assembly=asked.assembly, gene=asked.gene, gene_names=asked.gene_names, types=asked.types, keys=asked.keys
+        )
+        if asked == alone and not asked.gene_places and len(runs) == len(self.layout.runs):
+            found = await self._indexed(asked, everywhere=True)
+            return None if found is None else len(found)
+        return None
+
+    async def _overlaps(self, runs: Sequence[Run], overlap: tuple[int, int] | None) -> int | None:
+        if overlap is None:
+            return sum(self.layout.before(run, run.stop) for run in runs)
+        start, end = overlap
+        if start >= end:
+            return None
+        edges = [(run, *self.layout.edges(run, start, end)) for run in runs]
+        wanted = [part_id(self.segment, block, "head") for _, block, _ in edges if block is not None]
+        wanted += [ends_id(self.segment, part) for _, _, part in edges if part is not None]
+        held = await self.parts(wanted)
+        total = 0
+        for run, block, part in edges:
+            if block is None:
+                continue
+            starts = held[part_id(self.segment, block, "head")]["start"]
+            total += self.layout.before(run, block) + int(np.searchsorted(starts, end))
+            if part is not None:
+                ends = held[ends_id(self.segment, part)]["end"]
+                total -= (part - run.ends_begin) * ENDS + int(np.searchsorted(ends, start, "right"))
+        return total
+
+    async def find(self, asked: AllelePredicate, *, calls: bool = False) -> Heads:
+        """Return the matching alleles, by (chromosome, start, end, identity).
+
+        ``calls`` says that their calls will be asked for next, so that they are fetched along where they are few.
+        """
+        if asked.gene is None:
+            asked = replace(asked, gene_names=frozenset(), gene_places=())
+        chosen = await self._indexed(asked, everywhere=not self._leads(asked))
+        found = [part async for part in self._in_blocks(asked, chosen, calls)]
+        heads = Heads.joined(found) if found else Heads.empty()
+        return heads.pick(np.lexsort((heads.key, heads.end, heads.start, heads.chrom)))
+
+    @staticmethod
+    def _leads(asked: AllelePredicate) -> bool:
+        """Whether position alone leads to few blocks, so that what heads can tell need not be looked up."""
+        leading = (asked.ids, asked.sequence, asked.leftmost, asked.start_bases, asked.overlap, asked.bracket)
+        return any(part is not None for part in leading)
+
+    async def _indexed(self, asked: AllelePredicate, *, everywhere: bool) -> BitMap | None:
+        """Return the ordinals that every posting asked for holds, None where none is asked for."""
+        every: list[Sequence[str]] = [*asked.keys]
+        if asked.gene is not None and not asked.gene_places:
+            every.append([f"gene:{name}" for name in sorted({asked.gene, *asked.gene_names})])
+        if asked.aminoacid_change is not None:
+            every.append([f"protein:{asked.aminoacid_change}"])
+        if asked.mate is not None:
+            every.append([f"mate:{asked.mate}"])
+        if asked.types is not None and everywhere:
+            every.append([f"type:{one}" for one in sorted(asked.types)])
+        if not every:
+            return None
+        held = await self.postings([key for keys in every for key in keys])
+        unions = [BitMap.union(*(held.get(key, BitMap()) for key in keys)) for keys in every]
+        return BitMap.intersection(*unions)
+
+    async def _in_blocks(self, asked: AllelePredicate, chosen: BitMap | None, calls: bool) -> Any:
+        named = None if asked.vrs is None else await self.named(asked.vrs)
+        where = _Where(self.layout, asked, named)
+        by_gene = None
+        if asked.gene_places and asked.gene is not None:
+            annotated = await self.postings([f"gene:{name}" for name in sorted({asked.gene, *asked.gene_names})])
+            by_gene = BitMap.union(BitMap(), *annotated.values())
+        lacking = BitMap()
+        if asked.lacking:
+            held = await self.postings([key for keys in asked.lacking for key in keys])
+            lacking = BitMap.union(BitMap(), *held.values())
+        blocks = where.blocks(chosen, by_gene)
+        along = calls and _bounded(asked, _RARE_ENOUGH)
+        names = ("head", "rare") if along else ("head",)
+        for begin in range(0, len(blocks), _AT_ONCE):
+            some = blocks[begin : begin + _AT_ONCE].tolist()
+            held_parts = await self.parts(part_id(self.segment, block, name) for block in some for name in names)
+            heads = [held_parts[part_id(self.segment, block, "head")] for block in some]
+            mask = where.mask(some, heads, chosen, by_gene, lacking)
+            found = heads_of(
+                (self.layout.run_of(block).chrom, block, head) for block, head in zip(some, heads, strict=True)
+            )
+            found = found.pick(mask)
+            yield await self._spelled(asked, found)
+
+    async def _spelled(self, asked: AllelePredicate, found: Heads) -> Heads:
+        """Leave out alleles whose bases are not those asked for, where only their texts can tell."""
+        wanted = spellings(asked)
+        if not wanted or not len(found):
+            return found
+        places = list(zip(found.block.tolist(), found.row.tolist(), found.start.tolist(), strict=True))
+        held = await self.parts({part_id(self.segment, block, text_part(row)) for block, row, _ in places})
+        keep = np.zeros(len(found), np.bool_)
+        for at, (block, row, start) in enumerate(places):
+            ref, alt, _, _, _ = texts_of(held[part_id(self.segment, block, text_part(row))], row)
+            keep[at] = all(any(one.fits(start, ref, alt) for one in options) for options in wanted)
+        return found.pick(keep)
 
 
-async def _from_heads(db: AsyncDatabase[Document], segment: str, predicate: AllelePredicate) -> Heads:
-    where = _near(segment, predicate)
-    parts: list[tuple[str, int, dict[str, Any]]] = [
-        (block["c"], block["n"], unpack(block["head"]))
-        async for block in db["blocks"].find(where, {"c": 1, "n": 1, "head": 1})
-    ]
-    if not parts:
-        return Heads.build(())
-    names = tuple(sorted({chrom for chrom, _, _ in parts}))
-    sizes = [len(head["start"]) for _, _, head in parts]
-
-    def joined(name: str) -> Any:
-        return np.concatenate([head[name] for _, _, head in parts])
-
-    heads = Heads(
-        names,
-        np.repeat(np.array([names.index(chrom) for chrom, _, _ in parts], np.int32), sizes),
-        joined("start"),
-        joined("end"),
-        joined("key"),
-        np.repeat(np.array([number for _, number, _ in parts], np.int32), sizes),
-        np.concatenate([np.arange(size, dtype=np.int32) for size in sizes]),
-        joined("carried"),
-    )
-    if predicate.overlap is None:
-        return heads
-    return heads.pick((heads.start < predicate.overlap[1]) & (heads.end > predicate.overlap[0]))
+def _bounded(asked: AllelePredicate, most: float) -> bool:
+    return any(one.high is not None and one.high.value <= most and not one.negated for one in asked.frequency)
 
 
-def _conditions(segment: str, predicate: AllelePredicate) -> Document:
-    where = _near(segment, predicate)
-    alternatives: list[list[Document]] = []
-    if predicate.ids is not None:
-        where["i"] = {"$in": list(predicate.ids)}
-    if predicate.bracket is not None:
-        first, last, end_first, end_last = predicate.bracket
-        where |= {"b": {"$gte": first, "$lte": last}, "e": {"$gte": end_first, "$lte": end_last}}
-    if predicate.start_bases is not None:
-        alternatives.append(_spellings(*predicate.start_bases))
-    if predicate.reference_bases is not None or predicate.alternate_bases is not None:
-        alternatives.append(_spellings(None, predicate.reference_bases, predicate.alternate_bases))
-    if predicate.types is not None:
-        where["ty"] = {"$in": sorted(predicate.types)}
-    if predicate.min_length is not None or predicate.max_length is not None:
-        bounds = {"$gte": predicate.min_length, "$lte": predicate.max_length}
-        where["len"] = {name: value for name, value in bounds.items() if value is not None}
-    if predicate.gene is not None:
-        where["g"] = {"$in": sorted({predicate.gene, *predicate.gene_names})}
-    if predicate.aminoacid_change is not None:
-        where["p"] = predicate.aminoacid_change
-    if predicate.mate is not None:
-        where["m"] = predicate.mate
-    if alternatives:
-        where["$and"] = [{"$or": options} for options in alternatives]
-    spelled = _spelled(predicate)
-    # Each with all the rest, since MongoDB looks into an index of some documents only for a whole question.
-    return where | spelled[0] if len(spelled) == 1 else {"$or": [where | one for one in spelled]}
+_PLACE: Final = re.compile(r"(\d+)-.*")
 
 
-def _spelled(predicate: AllelePredicate) -> list[Document]:
-    """Return conditions of which an allele meets one if it is the one asked for; an empty one where none is."""
-    spelled = [] if predicate.sequence is None else [_exactly(*minimal(*predicate.sequence))]
-    if predicate.leftmost is not None:
-        spelled.append(_exactly(*predicate.leftmost))
-    if predicate.vrs is not None:
-        spelled.append({"v": predicate.vrs})
-    return [one for at, one in enumerate(spelled) if one not in spelled[:at]] or [{}]
+class _Where:
+    """Which of a segment's blocks a question is about, and which of their alleles, as far as heads can tell.
 
-
-def _exactly(start: int, ref: str, alt: str) -> Document:
-    return {"mb": start, "mr": bases_key(ref), "mt": bases_key(alt)}
-
-
-def _spellings(start: int | None, ref: str | None, alt: str | None) -> list[Document]:
-    """Return conditions of which an allele meets one if it can be written with these bases (at ``start``).
-
-    Where both sides are given, bases that both may share are tried without, from either end, since alleles are
-    compared in minimal form.
+    ``named`` are the alleles of the VRS id asked for.
     """
 
-    def at(field: str, shift: int = 0) -> Document:
-        return {} if start is None else {field: start + shift}
+    def __init__(self, layout: Layout, asked: AllelePredicate, named: BitMap | None) -> None:
+        self.layout = layout
+        self.asked = asked
+        self.named = named
+        self.runs = layout.within(asked.assembly, asked.chrom, placeless=asked.placeless)
 
-    if ref is None or alt is None:
-        return [
-            at("b") | _bases("r", ref) | _bases("t", alt),
-            at("mb") | _bases("mr", ref) | _bases("mt", alt),
-        ]
-    if not ambiguous(ref + alt):
-        shift, ref, alt = minimal(0, ref, alt)
-        return [at("mb", shift) | _bases("mr", ref) | _bases("mt", alt)]
-    pairs = list(zip(ref, alt, strict=False))
-    heads = sum(1 for _ in takewhile(lambda pair: may_agree(*pair), pairs))
-    tails = sum(1 for _ in takewhile(lambda pair: may_agree(*pair), zip(reversed(ref), reversed(alt), strict=False)))
-    return [
-        at("mb", head) | _bases("mr", ref[head : len(ref) - tail]) | _bases("mt", alt[head : len(alt) - tail])
-        for head in range(heads + 1)
-        for tail in range(min(tails, len(pairs) - head) + 1)
-    ]
+    def blocks(self, chosen: BitMap | None, by_gene: BitMap | None) -> NDArray[np.int64]:
+        """Return the blocks to look into, in position order."""
+        found = [np.empty(0, np.int64), *(self._of_run(run) for run in self.runs)]
+        blocks = np.concatenate(found)
+        if chosen is not None:
+            blocks = np.intersect1d(blocks, self.layout.blocks_of(np.array(chosen, np.int64)))
+        if by_gene is not None:
+            near = [self.layout.blocks_of(np.array(by_gene, np.int64))]
+            for place in self.asked.gene_places:
+                runs = self.layout.within(place.assembly, place.chrom, placeless=False)
+                near += [self.layout.overlapping(run, place.start, place.end) for run in runs]
+            blocks = np.intersect1d(blocks, np.concatenate(near))
+        return np.unique(blocks)
+
+    def _of_run(self, run: Run) -> NDArray[np.int64]:
+        """Return the blocks of a run where an allele could be; each condition is of its own position."""
+        asked, layout = self.asked, self.layout
+        found = np.arange(run.begin, run.stop)
+        if asked.overlap is not None:
+            found = np.intersect1d(found, layout.overlapping(run, *asked.overlap), assume_unique=True)
+        if asked.bracket is not None:
+            found = np.intersect1d(found, layout.starting(run, *asked.bracket[:2]), assume_unique=True)
+        if (starts := self._starts(run)) is not None:
+            near = [layout.starting(run, first, last) for first, last in starts]
+            if self.named is not None:
+                near.append(layout.blocks_of(np.array(self.named, np.int64)))
+            found = np.intersect1d(found, np.concatenate([np.empty(0, np.int64), *near]))
+        return found
+
+    def _starts(self, run: Run) -> list[tuple[int, int]] | None:
+        """Return where an allele of this run would start, as ranges of which it meets one; None for anywhere."""
+        asked = self.asked
+        if asked.ids is not None:
+            if not run.chrom:
+                return None
+            prefix = f"{run.assembly}-{run.chrom}-"
+            rests = [_PLACE.fullmatch(id, len(prefix)) for id in asked.ids if id.startswith(prefix)]
+            return [(int(rest[1]) - 1, int(rest[1]) - 1) for rest in rests if rest]
+        if exact := self._exact():
+            # A stored allele keeps one base on each side, which may stand before its minimal form.
+            return [(start - 1, start) for start, _, _ in exact]
+        if self.named is not None:
+            return []
+        if asked.start_bases is not None:
+            start = asked.start_bases[0]
+            longest = max(len(bases or "") for bases in asked.start_bases[1:])
+            return [(start - 1, start + longest)]
+        return None
+
+    def _exact(self) -> list[tuple[int, str, str]]:
+        """Return the alleles asked for by their bases, in minimal form."""
+        return [minimal(*spelled) for spelled in (self.asked.sequence, self.asked.leftmost) if spelled is not None]
+
+    def mask(
+        self,
+        blocks: Sequence[int],
+        heads: Sequence[Arrays],
+        chosen: BitMap | None,
+        by_gene: BitMap | None,
+        lacking: BitMap,
+    ) -> Mask:
+        """Say which alleles of these blocks match, as far as heads can tell."""
+        asked = self.asked
+
+        def of(name: str) -> Any:
+            return heads[0][name] if len(heads) == 1 else np.concatenate([head[name] for head in heads])
+
+        start, end = of("start"), of("end")
+        keep = np.ones(len(start), np.bool_)
+        if asked.overlap is not None:
+            keep &= (start < asked.overlap[1]) & (end > asked.overlap[0])
+        if asked.bracket is not None:
+            first, last, end_first, end_last = asked.bracket
+            keep &= (start >= first) & (start <= last) & (end >= end_first) & (end <= end_last)
+        if asked.ids is not None:
+            keep &= np.isin(of("key"), np.array([identity(id) for id in asked.ids], np.uint64))
+        for low, name in ((asked.min_length, ">="), (asked.max_length, "<=")):
+            if low is not None:
+                length = of("length")
+                keep &= (length >= 0) & ((length >= low) if name == ">=" else (length <= low))
+        if asked.types is not None:
+            kinds = [code for code, kind in enumerate(self.layout.kinds) if not asked.types.isdisjoint(kind)]
+            keep &= np.isin(of("kind"), np.array(kinds, np.int32))
+        if chosen is not None or by_gene is not None or lacking or self.named is not None:
+            sizes = [len(head["start"]) for head in heads]
+            within = np.concatenate([np.arange(size) for size in sizes])
+            ordinals = np.repeat(self.layout.first[list(blocks)], sizes) + within
+        if chosen is not None:
+            keep &= _among(ordinals, chosen)
+        if lacking:
+            keep &= ~_among(ordinals, lacking)
+        if by_gene is not None:
+            keep &= _among(ordinals, by_gene) | self._in_places(blocks, heads, start, end)
+        exact = self._exact()
+        if exact or self.named is not None:
+            same = np.isin(of("same"), np.array([same_allele(*one) for one in exact], np.uint64))
+            keep &= same if self.named is None else same | _among(ordinals, self.named)
+        return keep
+
+    def _in_places(self, blocks: Sequence[int], heads: Sequence[Arrays], start: Any, end: Any) -> Mask:
+        runs = [self.layout.run_of(block) for block in blocks]
+        found = np.zeros(len(start), np.bool_)
+        for place in self.asked.gene_places:
+            there = np.repeat(
+                np.array([(run.assembly, run.chrom) == (place.assembly, place.chrom) for run in runs], np.bool_),
+                [len(head["start"]) for head in heads],
+            )
+            found |= there & (start < place.end) & (end > place.start)
+        return found
 
 
-def _bases(field: str, given: str | None) -> Document:
-    """Return the condition that a field holds these bases; an ambiguity code matches each base it stands for."""
-    if given is None:
-        return {}
-    if ambiguous(given):
-        return {field: pattern(given)}
-    return {field: bases_key(given) if field in ("mr", "mt") else given}
+def _among(ordinals: NDArray[np.int64], chosen: BitMap) -> Mask:
+    """Say which of some ascending ordinals are among the chosen ones."""
+    held = np.array(chosen, np.int64)
+    at = np.searchsorted(held, ordinals)
+    found: Mask = np.append(held, -1)[at] == ordinals
+    return found

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -20,7 +21,9 @@ from pyroaring import BitMap
 from beacon.model.access import DatasetPolicy, Level
 from beacon.model.genome import Gene, Place, Reference
 from beacon.model.variant import Allele
-from beacon.store.blocks import Calls, Heads
+from beacon.store.calls import Calls
+from beacon.store.heads import Heads
+from beacon.store.layout import Layout
 
 COLUMN = "column"
 WIDE_KINDS = ("individual", "biosample")
@@ -33,13 +36,45 @@ NO_SAMPLE = 0xFFFFFFFF
 Uints = NDArray[np.uint32]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Links:
     """To whom the rows of one kind in one segment belong: three arrays of the same length, by ascending row."""
 
     rows: Uints
     persons: Uints
     samples: Uints
+
+    def of(self, rows: BitMap, by: str) -> Uints:
+        """Return the ``persons`` or ``samples`` that these rows belong to."""
+        wanted = np.array(rows, np.uint32)
+        whose: Uints = getattr(self, by)
+        if self._dense:
+            return whose[wanted]
+        return whose[np.isin(self.rows, wanted, assume_unique=True)]
+
+    def having(self, whom: BitMap, by: str) -> BitMap:
+        """Return the rows that belong to any of these ``persons`` or ``samples``."""
+        wanted, whose = np.array(whom, np.uint32), getattr(self, by)
+        if by == "persons" and self._by_person and len(wanted) * 20 < len(whose):
+            first = np.searchsorted(whose, wanted)
+            many = np.searchsorted(whose, wanted, "right") - first
+            at = np.repeat(first, many) + np.arange(int(many.sum())) - np.repeat(np.cumsum(many) - many, many)
+            return BitMap(self.rows[at])
+        return BitMap(self.rows[np.isin(whose, wanted)])
+
+    @cached_property
+    def alone(self) -> bool:
+        """Whether no two rows belong to one person or to one sample."""
+        sizes = len(np.unique(self.persons)), len(np.unique(self.samples))
+        return sizes == (len(self.rows), len(self.rows))
+
+    @cached_property
+    def _dense(self) -> bool:
+        return not len(self.rows) or int(self.rows[-1]) == len(self.rows) - 1
+
+    @cached_property
+    def _by_person(self) -> bool:
+        return bool((self.persons[1:] >= self.persons[:-1]).all())
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +158,8 @@ class AllelePredicate:
     does as well; alone, the allele of that id. ``gene``: annotated with the gene under this name or one of
     ``gene_names``, or overlapping one of ``gene_places``.
 
+    ``keys``: found under any index key of each group (``beacon.model.indexing``). ``lacking``: under none of any group.
+
     ``frequency``: allele count over allele number lies in each of these ranges. That is a property of the variant in
     its whole dataset, counted over live columns only (``beacon.query.frequency``); ``Store.heads`` leaves it open.
     """
@@ -146,6 +183,8 @@ class AllelePredicate:
     leftmost: tuple[int, str, str] | None = None
     gene_names: frozenset[str] = frozenset()
     gene_places: tuple[Place, ...] = ()
+    keys: tuple[tuple[str, ...], ...] = ()
+    lacking: tuple[tuple[str, ...], ...] = ()
     frequency: tuple[Range, ...] = ()
 
     @property
@@ -153,12 +192,6 @@ class AllelePredicate:
         """Whether alleles without a place may match: neither place nor bases are asked for."""
         asked = (self.chrom, self.overlap, self.bracket, self.sequence, self.start_bases)
         return all(part is None for part in (*asked, self.reference_bases, self.alternate_bases))
-
-    @property
-    def pointed(self) -> bool:
-        """Whether something other than position leads to few alleles at once."""
-        asked = (self.ids, self.sequence, self.start_bases, self.gene, self.aminoacid_change, self.mate, self.vrs)
-        return any(part is not None for part in asked)
 
     @property
     def positional(self) -> bool:
@@ -170,7 +203,8 @@ class AllelePredicate:
 class StoredAllele:
     """One allele as one segment holds it. ``body`` is encoded JSON; counts are for the whole segment.
 
-    ``allele_count`` and ``allele_number`` are None where genotypes are absent or mean nothing. ``vrs`` is the VRS id
+    ``allele_count`` and ``allele_number`` are None where genotypes are absent or mean nothing; ``genotypes`` are the
+    numbers of columns by group of carriers, and of ``missing`` ones, None without genotypes. ``vrs`` is the VRS id
     where the reference sequence is known, ``moves`` how many bases an insertion or deletion then could stand
     further left and right.
     """
@@ -184,6 +218,7 @@ class StoredAllele:
     allele_count: int | None
     allele_number: int | None
     body: bytes
+    genotypes: Mapping[str, int] | None = None
     vrs: str | None = None
     moves: tuple[int, int] | None = None
 
@@ -241,12 +276,36 @@ class Store(Protocol):
         """Return the ids of these individuals or biosamples of a dataset (its ``people``), by ordinal."""
         ...
 
-    async def heads(self, segment: Segment, predicate: AllelePredicate) -> Heads:
-        """Return positions and places of the alleles that match, in position order."""
+    async def heads(self, segment: Segment, predicate: AllelePredicate, *, calls: bool = False) -> Heads:
+        """Return positions and places of the alleles that match, in position order.
+
+        ``calls`` says that their calls will be asked for next.
+        """
         ...
 
-    async def calls(self, segment: Segment, blocks: Sequence[int]) -> dict[int, Calls]:
-        """Return the genotypes of these blocks."""
+    async def count(self, segment: Segment, predicate: AllelePredicate) -> int | None:
+        """Return how many alleles match, whoever carries them, where that is told without looking at each."""
+        ...
+
+    async def layout(self, segment: Segment) -> Layout:
+        """Return where a segment's alleles lie."""
+        ...
+
+    async def calls(
+        self, segment: Segment, heads: Heads, *, columns: BitMap | None = None, sets: bool = False
+    ) -> dict[int, Calls]:
+        """Return the calls of the blocks of these alleles, by block, as far as they are about these alleles.
+
+        With ``columns``, as far as they are about these columns too. ``sets``: with what is needed to count again.
+        """
+        ...
+
+    async def totals(self, segment: Segment) -> NDArray[np.uint32]:
+        """Return how many of the segment's alleles each column carries."""
+        ...
+
+    async def fragments(self, segment: Segment, columns: NDArray[np.uint32]) -> list[bytes]:
+        """Return whose these columns are: beginnings of case-level entries (``beacon.store.fragments``)."""
         ...
 
     async def alleles(self, segment: Segment, places: Sequence[tuple[int, int]]) -> list[StoredAllele]:
@@ -257,7 +316,7 @@ class Store(Protocol):
         """Return what was recorded of single carriers, by (variant id, column)."""
         ...
 
-    async def references(self) -> list[Reference]:
+    async def references(self) -> Sequence[Reference]:
         """Return all reference sequences that are there."""
         ...
 

@@ -10,8 +10,8 @@ arrays     links of rows to people and samples, per segment and kind
 records    encoded Beacon records and phenopackets, per (segment, kind, row), and their load, file and line
 postings   (segment, kind, key) -> bitmap of rows
 numbers    (segment, kind, field) -> sorted values and their rows
-alleles    one document per allele and segment: position, type, gene, counts, place in a block, body
-blocks     heads and calls of consecutive alleles
+blocks     parts of the blocks of consecutive alleles (beacon.store.blocks), under the ids that name them
+names      (segment, ordinal) -> VRS id of an allele, and how far it can be moved, where its sequence is known
 cases      what was recorded of single carriers, per (segment, variant id, column)
 terms      terms of stored ontologies;  ontologies  their versions
 references, bases  reference sequences (beacon.store.reference);  genes  tables of genes (beacon.store.genes)
@@ -19,7 +19,6 @@ references, bases  reference sequences (beacon.store.reference);  genes  tables 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -37,14 +36,13 @@ from beacon.model.access import (
     StricterRecords,
     Withheld,
 )
-from beacon.model.variant import Allele
 from beacon.store.base import Cohort, Dataset, Links, Segment
-from beacon.store.blocks import pack, unpack
+from beacon.store.packing import pack, unpack
 
-MODEL_VERSION = 2
+MODEL_VERSION = 3
 Document = dict[str, Any]
 
-SEGMENT_COLLECTIONS = ("arrays", "records", "postings", "numbers", "alleles", "blocks", "cases")
+SEGMENT_COLLECTIONS = ("arrays", "records", "postings", "numbers", "blocks", "names", "cases")
 """Collections whose documents belong to one segment, named in their field ``s``."""
 
 WRITING, READY, PEOPLE = "writing", "ready", "people"
@@ -56,39 +54,24 @@ INDEXES: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "records": (("s", "k", "r"), ("s", "k", "i")),
     "postings": (("s", "k", "key"),),
     "numbers": (("s", "k", "f", "low"),),
-    "alleles": (
-        ("s", "i"),
-        ("s", "n", "row"),
-        ("s", "a", "c", "b", "e", "r", "t"),
-        ("s", "a", "c", "mb", "mr", "mt"),
-        ("s", "g"),
-        ("s", "ty", "a", "c", "b"),
-        ("s", "p"),
-        ("s", "v"),
-        ("s", "m", "a", "c"),
-    ),
-    "blocks": (("s", "n"), ("s", "a", "c", "b", "e")),
+    "blocks": (("s",),),
+    "names": (("s", "v"), ("s", "x")),
     "cases": (("s", "v", "c"),),
 }
-SOME = {("alleles", ("s", "v")): "v", ("alleles", ("s", "m", "a", "c")): "m"}
-"""Indexes of those documents only that have a field, with that field: most alleles are no breakends."""
 UNIQUE = {
     ("people", ("d", "k", "i")),
     ("records", ("s", "k", "r")),
     ("postings", ("s", "k", "key")),
-    ("blocks", ("s", "n")),
+    ("names", ("s", "x")),
 }
 
 
 def index_models(collection: str) -> list[IndexModel]:
     """Return the indexes of one collection."""
-    models = []
-    for fields in INDEXES[collection]:
-        options: dict[str, Any] = {"unique": (collection, fields) in UNIQUE}
-        if held := SOME.get((collection, fields)):
-            options["partialFilterExpression"] = {held: {"$exists": True}}
-        models.append(IndexModel([(name, ASCENDING) for name in fields], **options))
-    return models
+    return [
+        IndexModel([(name, ASCENDING) for name in fields], unique=(collection, fields) in UNIQUE)
+        for fields in INDEXES[collection]
+    ]
 
 
 def encode_rows(rows: Iterable[int]) -> bytes:
@@ -211,28 +194,3 @@ def _stricter(policy: DatasetPolicy, cohorts: tuple[Cohort, ...], named: Documen
             if cohort.id in rule.cohorts:
                 found[rule.level] = found.get(rule.level, BitMap()) | cohort.members
     return found
-
-
-def encode_allele(allele: Allele) -> Document:
-    """Encode the searchable part of an allele."""
-    start, ref, alt = allele.minimal if allele.placed else (0, "", "")
-    return {
-        "i": allele.id, "a": allele.assembly, "c": allele.chrom, "b": allele.start, "e": allele.end,
-        "r": allele.ref, "t": allele.alt, "mb": start, "mr": bases_key(ref), "mt": bases_key(alt),
-        "ty": list(allele.types), "len": allele.length, "label": allele.label,
-    } | ({"m": allele.mate} if allele.mate else {})  # fmt: skip
-
-
-def bases_key(bases: str) -> str:
-    """Return bases as an index key: themselves, or, where very long, their length and digest."""
-    if len(bases) <= 200:
-        return bases
-    return f"{len(bases)}:{hashlib.sha256(bases.encode()).hexdigest()}"
-
-
-def decode_allele(document: Document) -> Allele:
-    """Decode what ``encode_allele`` wrote."""
-    return Allele(
-        document["a"], document["c"], document["b"], document["e"], document["r"], document["t"],
-        tuple(document["ty"]), document["len"], document["label"], document.get("m", ""),
-    )  # fmt: skip

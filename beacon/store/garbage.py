@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from pymongo.database import Database
 
+from beacon.store import freshness
 from beacon.store.documents import PEOPLE, READY, SEGMENT_COLLECTIONS, WRITING, Document
 
 
@@ -24,6 +25,7 @@ def hide_dataset(db: Database[Document], id: str) -> bool:
     people = document["people"]
     db["segments"].replace_one({"_id": people}, {"d": id, "state": PEOPLE, "gone": now}, upsert=True)
     gone = db["datasets"].delete_one({"_id": id, "people": people}).deleted_count
+    freshness.wait()
     # Loads under way find that they cannot publish any more.
     db["segments"].update_many({"d": id, "state": WRITING}, {"$set": {"state": READY}})
     db["segments"].update_many({"d": id, "gone": None}, {"$set": {"gone": now}})

@@ -6,10 +6,13 @@ change (a segment's links) is kept in memory, up to a bound; what an answer says
 
 from __future__ import annotations
 
+import asyncio
 import re
+import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -23,21 +26,21 @@ from pyroaring import BitMap
 from beacon.errors import StoreUnavailable
 from beacon.model.genome import Gene, Reference
 from beacon.model.indexing import RECORDED
+from beacon.store import freshness
 from beacon.store.admin import check_version, not_an_address
-from beacon.store.alleles import find_alleles
+from beacon.store.alleles import AlleleFinder
 from beacon.store.base import AllelePredicate, Bound, Dataset, Links, Segment, StoredAllele, Term
-from beacon.store.blocks import Calls, Heads, unpack
-from beacon.store.documents import (
-    Document,
-    decode_allele,
-    decode_dataset,
-    decode_links,
-    decode_rows,
-    no_links,
-)
+from beacon.store.blocks import HEAD, layout_id, part_id, text_part
+from beacon.store.calls import Calls, is_common, tiles, tiles_of
+from beacon.store.documents import Document, decode_dataset, decode_links, decode_rows, no_links
+from beacon.store.fragments import FRAGMENTS, Fragments, fragments_kind
 from beacon.store.gate import Gate
 from beacon.store.genes import decode_gene, gene_ids
-from beacon.store.reference import chunk_ids, cut, decode_reference, reference_id
+from beacon.store.heads import Heads
+from beacon.store.layout import NOTHING, Layout
+from beacon.store.packing import Arrays, unpack
+from beacon.store.reference import chunk_ids, cut, decode_reference
+from beacon.store.segments import named, stored_allele
 
 T = TypeVar("T")
 
@@ -48,22 +51,38 @@ class _Kept:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._size = 0
-        self._values: OrderedDict[tuple[str, str], tuple[Any, int]] = OrderedDict()
+        self._values: OrderedDict[object, tuple[Any, int]] = OrderedDict()
 
-    async def get(self, key: tuple[str, str], make: Callable[[], Awaitable[tuple[T, int]]]) -> T:
-        if key in self._values:
-            self._values.move_to_end(key)
-            held: T = self._values[key][0]
-            return held
-        value, size = await make()
-        if key in self._values:  # somebody else fetched it meanwhile
-            return value
-        self._values[key] = (value, size)
-        self._size += size
-        while self._size > self._limit and len(self._values) > 1:
-            _, (_, dropped) = self._values.popitem(last=False)
-            self._size -= dropped
+    def get(self, key: object) -> Any:
+        """Return a value, None where it is not kept."""
+        held = self._values.get(key)
+        if held is None:
+            return None
+        self._values.move_to_end(key)
+        return held[0]
+
+    def put(self, key: object, value: T, size: int) -> T:
+        """Keep a value of so many bytes; those that were not used for the longest time give way."""
+        if key not in self._values:
+            self._values[key] = (value, size)
+            self._size += size
+            while self._size > self._limit and len(self._values) > 1:
+                _, (_, dropped) = self._values.popitem(last=False)
+                self._size -= dropped
         return value
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What every question begins with: all datasets, all reference sequences, whether there are tables of genes.
+
+    It may be used ``until`` then (monotonic seconds).
+    """
+
+    datasets: Mapping[str, Dataset]
+    references: tuple[Reference, ...]
+    genes: bool
+    until: float
 
 
 class MongoStore:
@@ -77,6 +96,8 @@ class MongoStore:
         self._gate = gate
         self._kept = _Kept(kept_bytes)
         self._decoded: dict[str, tuple[tuple[datetime, int], Dataset]] = {}
+        self._known = _Known({}, (), False, until=0.0)
+        self._learning = asyncio.Lock()
 
     @classmethod
     async def open(cls, uri: str, database: str, *, pool_size: int = 12, max_waiting: int | None = None) -> MongoStore:
@@ -122,19 +143,37 @@ class MongoStore:
                 raise StoreUnavailable("the site's database does not answer") from error
 
     async def datasets(self) -> Mapping[str, Dataset]:
-        """Return all datasets with their visible segments, by id; unchanged ones are not fetched again."""
-        async with self._asking():
-            # A dataset may be deleted and made anew under its old id, so the revision alone does not tell.
-            states = {
-                row["_id"]: (row["created"], row["revision"])
-                async for row in self._db["datasets"].find({}, {"created": 1, "revision": 1}).sort("_id", 1)
-            }
-            stale = [id for id, state in states.items() if id not in self._decoded or self._decoded[id][0] != state]
-            if stale:
-                async for document in self._db["datasets"].find({"_id": {"$in": stale}}):
-                    state = (document["created"], document["revision"])
-                    self._decoded[document["_id"]] = (state, decode_dataset(document))
-        return {id: self._decoded[id][1] for id in states if id in self._decoded}
+        """Return all datasets with their visible segments, by id; read less than ``freshness.SECONDS`` ago."""
+        return (await self._now()).datasets
+
+    async def _now(self) -> _Known:
+        """Return what every question begins with, read anew where the last reading is too old."""
+        if time.monotonic() < self._known.until:
+            return self._known
+        async with self._learning:
+            began = time.monotonic()
+            if began >= self._known.until:
+                async with self._asking():
+                    datasets = await self._read_datasets()
+                    references = [decode_reference(part) async for part in self._db["references"].find()]
+                    genes = await self._db["genes"].find_one({}, {"_id": 1}) is not None
+                self._known = _Known(datasets, tuple(references), genes, until=began + freshness.SECONDS)
+            return self._known
+
+    async def _read_datasets(self) -> Mapping[str, Dataset]:
+        """Return all datasets; unchanged ones are not fetched again."""
+        # A dataset may be deleted and made anew under its old id, so the revision alone does not tell.
+        states = {
+            row["_id"]: (row["created"], row["revision"])
+            async for row in self._db["datasets"].find({}, {"created": 1, "revision": 1}).sort("_id", 1)
+        }
+        stale = [id for id, state in states.items() if id not in self._decoded or self._decoded[id][0] != state]
+        if stale:
+            async for document in self._db["datasets"].find({"_id": {"$in": stale}}):
+                state = (document["created"], document["revision"])
+                self._decoded[document["_id"]] = (state, decode_dataset(document))
+        self._decoded = {id: self._decoded[id] for id in states if id in self._decoded}
+        return {id: dataset for id, (_, dataset) in self._decoded.items()}
 
     async def posting(self, segment: Segment, kind: str, keys: Sequence[str]) -> BitMap:
         """Return the live rows found under any of these index keys."""
@@ -183,23 +222,41 @@ class MongoStore:
         """Return to whom this kind's rows belong."""
         if kind not in segment.live:
             return no_links()
-        arrays = await self._array(segment, kind)
-        return decode_links(arrays) if arrays else no_links()
+        return await self._array(segment, kind, lambda data: decode_links(data) if data else no_links())
 
     async def column_rows(self, segment: Segment, kind: str) -> NDArray[np.int64]:
         """Return, by column, the row of its run or analysis; -1 where it has none."""
-        data = await self._array(segment, "column_rows")
-        rows: NDArray[np.int64] = unpack(data)[kind] if data else np.empty(0, np.int64)
+        arrays = await self._array(segment, "column_rows", _unpacked)
+        rows: NDArray[np.int64] = arrays.get(kind, np.empty(0, np.int64))
         return rows
 
-    async def _array(self, segment: Segment, kind: str) -> bytes:
-        async def fetch() -> tuple[bytes, int]:
-            async with self._asking():
-                found = await self._db["arrays"].find_one({"s": segment.id, "k": kind}, {"data": 1})
-            data = bytes(found["data"]) if found else b""
-            return data, len(data)
+    async def totals(self, segment: Segment) -> NDArray[np.uint32]:
+        """Return how many of the segment's alleles each column carries."""
+        found: NDArray[np.uint32] = (await self._array(segment, "totals", _unpacked))["totals"]
+        return found
 
-        return await self._kept.get((segment.id, kind), fetch)
+    async def fragments(self, segment: Segment, columns: NDArray[np.uint32]) -> list[bytes]:
+        """Return whose these columns are: beginnings of case-level entries (``beacon.store.fragments``)."""
+        kinds = {number: fragments_kind(number) for number in np.unique(columns // FRAGMENTS).tolist()}
+        held = {number: self._kept.get((segment.id, kind)) for number, kind in kinds.items()}
+        if missing := [kind for number, kind in kinds.items() if held[number] is None]:
+            async with self._asking():
+                where = {"s": segment.id, "k": {"$in": missing}}
+                async for part in self._db["arrays"].find(where, {"k": 1, "data": 1, "_id": 0}):
+                    number = int(part["k"].removeprefix(fragments_kind("")))
+                    data = bytes(part["data"])
+                    held[number] = self._kept.put((segment.id, part["k"]), Fragments.decode(data), len(data))
+        return [held[column // FRAGMENTS].of(column % FRAGMENTS) for column in columns.tolist()]
+
+    async def _array(self, segment: Segment, kind: str, decode: Callable[[bytes], T]) -> T:
+        key = (segment.id, kind)
+        if (held := self._kept.get(key)) is not None:
+            kept: T = held
+            return kept
+        async with self._asking():
+            found = await self._db["arrays"].find_one({"s": segment.id, "k": kind}, {"data": 1})
+        data = bytes(found["data"]) if found else b""
+        return self._kept.put(key, decode(data), len(data) + 100)
 
     async def row_of(self, segment: Segment, kind: str, id: str) -> int | None:
         """Return the live row of the record with this id."""
@@ -231,27 +288,107 @@ class MongoStore:
                 part["r"]: part[wanted] async for part in self._db["records"].find(where, {"r": 1, wanted: 1, "_id": 0})
             }
 
-    async def heads(self, segment: Segment, predicate: AllelePredicate) -> Heads:
+    async def heads(self, segment: Segment, predicate: AllelePredicate, *, calls: bool = False) -> Heads:
         """Return positions and places of the alleles that match, in position order."""
-        async with self._asking():
-            return await find_alleles(self._db, segment.id, predicate)
+        return await (await self._finder(segment)).find(predicate, calls=calls)
 
-    async def calls(self, segment: Segment, blocks: Sequence[int]) -> dict[int, Calls]:
-        """Return the genotypes of these blocks."""
-        where = {"s": segment.id, "n": {"$in": list(blocks)}}
+    async def count(self, segment: Segment, predicate: AllelePredicate) -> int | None:
+        """Return how many alleles match, whoever carries them, where that is told without looking at each."""
+        return await (await self._finder(segment)).count(predicate)
+
+    async def layout(self, segment: Segment) -> Layout:
+        """Return where a segment's alleles lie."""
+        id = layout_id(segment.id)
+        if (held := self._kept.get(id)) is not None:
+            kept: Layout = held
+            return kept
         async with self._asking():
-            return {
-                part["n"]: Calls(part["calls"]) async for part in self._db["blocks"].find(where, {"n": 1, "calls": 1})
-            }
+            found = await self._db["blocks"].find_one({"_id": id})
+        if found is None and segment.variants:
+            raise _gone()
+        layout = NOTHING if found is None else Layout.decode(bytes(found["d"]))
+        return self._kept.put(id, layout, layout.nbytes)
+
+    async def _finder(self, segment: Segment) -> AlleleFinder:
+        async def postings(keys: Sequence[str]) -> dict[str, BitMap]:
+            where = {"s": segment.id, "k": {"$in": ["allele", "genomicVariant"]}, "key": {"$in": list(keys)}}
+            async with self._asking():
+                found = self._db["postings"].find(where, {"key": 1, "rows": 1, "_id": 0})
+                return {part["key"]: decode_rows(part["rows"]) async for part in found}
+
+        async def of_name(vrs: str) -> BitMap:
+            async with self._asking():
+                found = self._db["names"].find({"s": segment.id, "v": vrs}, {"x": 1, "_id": 0})
+                return BitMap([part["x"] async for part in found])
+
+        return AlleleFinder(segment.id, await self.layout(segment), self._parts, postings, of_name)
+
+    async def _parts(self, ids: Iterable[str]) -> dict[str, Arrays]:
+        """Return parts of blocks; those that are not there are empty."""
+        held = {id: self._kept.get(id) for id in ids}
+        if missing := [id for id, part in held.items() if part is None]:
+            found: dict[str, bytes] = {}
+            async with self._asking():
+                if len(missing) == 1:
+                    one = await self._db["blocks"].find_one({"_id": missing[0]}, {"d": 1})
+                    found = {missing[0]: bytes(one["d"])} if one else {}
+                else:
+                    async for part in self._db["blocks"].find({"_id": {"$in": missing}}, {"d": 1}):
+                        found[part["_id"]] = bytes(part["d"])
+            for id in missing:
+                if id not in found and id.endswith(HEAD):
+                    raise _gone()
+                data = found.get(id, b"")
+                held[id] = self._kept.put(id, _unpacked(data), len(data) + 200)
+        return held
+
+    async def calls(
+        self, segment: Segment, heads: Heads, *, columns: BitMap | None = None, sets: bool = False
+    ) -> dict[int, Calls]:
+        """Return the calls of the blocks of these alleles, by block, as far as they are about these alleles."""
+        width = (await self.layout(segment)).columns
+        common = is_common(heads.carriers, width)
+        always = ["head", "sets"] if sets else ["head"]
+        names: dict[int, list[str]] = {block: [*always] for block in np.unique(heads.block).tolist()}
+        for block in np.unique(heads.block[~common & heads.carried]).tolist():
+            names[block].append("rare")
+        wanted = [f"tile{tile}" for tile in (tiles(width) if columns is None else tiles_of(columns))]
+        for block in np.unique(heads.block[common]).tolist():
+            names[block] += wanted
+        held = await self._parts(part_id(segment.id, block, name) for block, some in names.items() for name in some)
+        return {
+            block: Calls(
+                held[part_id(segment.id, block, "head")],
+                {name: held[part_id(segment.id, block, name)] for name in some[1:]},
+                width,
+            )
+            for block, some in names.items()
+        }
 
     async def alleles(self, segment: Segment, places: Sequence[tuple[int, int]]) -> list[StoredAllele]:
         """Return the alleles at these (block, row) places, in that order."""
         if not places:
             return []
-        where = {"s": segment.id, "$or": [{"n": block, "row": row} for block, row in places]}
+        layout = await self.layout(segment)
+        ids = {part_id(segment.id, block, "head") for block, _ in places}
+        ids |= {part_id(segment.id, block, text_part(row)) for block, row in places}
+        held = await self._parts(ids)
+        stored = [
+            stored_allele(
+                segment.id, layout, block, row,
+                held[part_id(segment.id, block, "head")], held[part_id(segment.id, block, text_part(row))],
+            )
+            for block, row in places
+        ]  # fmt: skip
+        if not (await self._now()).references:
+            return stored  # no allele has a name
+        names = await self._names_of(segment, [int(layout.first[block]) + row for block, row in places])
+        return [named(one, names.get(int(layout.first[one.block]) + one.row)) for one in stored]
+
+    async def _names_of(self, segment: Segment, ordinals: Sequence[int]) -> dict[int, Document]:
         async with self._asking():
-            found = {(part["n"], part["row"]): part async for part in self._db["alleles"].find(where)}
-        return [_stored(segment.id, found[place]) for place in places]
+            found = self._db["names"].find({"s": segment.id, "x": {"$in": list(ordinals)}})
+            return {part["x"]: part async for part in found}
 
     async def cases(self, segment: Segment, ids: Sequence[str]) -> dict[tuple[str, int], list[dict[str, Any]]]:
         """Return what was recorded of single carriers, by (variant id, column)."""
@@ -261,16 +398,14 @@ class MongoStore:
                 found.setdefault((part["v"], part["c"]), []).append(orjson.loads(part["b"]))
         return found
 
-    async def references(self) -> list[Reference]:
+    async def references(self) -> Sequence[Reference]:
         """Return all reference sequences that are there."""
-        async with self._asking():
-            return [decode_reference(part) async for part in self._db["references"].find()]
+        return (await self._now()).references
 
     async def reference(self, assembly: str, chrom: str) -> Reference | None:
         """Return the reference sequence of a chromosome, None where it is not there."""
-        async with self._asking():
-            held = await self._db["references"].find_one({"_id": reference_id(assembly, chrom)})
-        return decode_reference(held) if held else None
+        held = (await self._now()).references
+        return next((one for one in held if (one.assembly, one.chrom) == (assembly, chrom)), None)
 
     async def bases(self, reference: Reference, start: int, end: int) -> str | None:
         """Return bases [start, end) of a sequence, upper case; None where another has just taken its place."""
@@ -280,6 +415,8 @@ class MongoStore:
 
     async def gene(self, name: str) -> Gene | None:
         """Return what the tables of genes say of this symbol or id, None where they say nothing."""
+        if not (await self._now()).genes:
+            return None
         async with self._asking():
             return decode_gene([part async for part in self._db["genes"].find({"_id": {"$in": gene_ids(name)}})])
 
@@ -314,17 +451,9 @@ class MongoStore:
             return [part["resource"] async for part in self._db["ontologies"].find().sort("_id", 1)]
 
 
-def _stored(segment: str, document: Document) -> StoredAllele:
-    return StoredAllele(
-        segment=segment,
-        allele=decode_allele(document),
-        id=document["i"],
-        block=document["n"],
-        row=document["row"],
-        carriers=document.get("nc"),
-        allele_count=document.get("ac"),
-        allele_number=document.get("an"),
-        body=bytes(document["body"]),
-        vrs=document.get("v"),
-        moves=tuple(document["sh"]) if "sh" in document else None,
-    )
+def _gone() -> StoreUnavailable:
+    return StoreUnavailable("the data asked for have just been replaced; ask again")
+
+
+def _unpacked(data: bytes) -> Arrays:
+    return unpack(data) if data else {}

@@ -12,8 +12,8 @@ from pymongo.database import Database
 from pyroaring import BitMap
 
 from beacon.store.base import COLUMN, WIDE_KINDS
-from beacon.store.blocks import unpack
 from beacon.store.documents import Document, decode_links, decode_rows, encode_rows
+from beacon.store.packing import unpack
 
 Live = dict[str, BitMap]
 """Live rows by kind."""

@@ -17,6 +17,7 @@ from pymongo.database import Database
 from pyroaring import BitMap
 
 from beacon.errors import LoadError
+from beacon.store import freshness
 from beacon.store.base import COLUMN, WIDE_KINDS
 from beacon.store.documents import READY, Document, decode_links, decode_rows, encode_rows
 from beacon.store.parts import Live, Part, take_people
@@ -141,6 +142,7 @@ def change(
             "revision": document["revision"] + 1,
         }
         if db["datasets"].update_one(same, {"$set": updated}).matched_count:
+            freshness.wait()
             dropped = [part.id for part in parts if part.empty]
             db["segments"].update_many({"_id": {"$in": dropped}}, {"$set": {"gone": now}})
             return older, parts

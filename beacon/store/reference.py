@@ -2,7 +2,7 @@
 
 references   one document per assembly and chromosome: length, digest, the key of its chunks
 bases        chunks of ``CHUNK`` bases, upper case; ``_id`` is the key and the chunk's number
-alleles      ``v`` is an allele's VRS id, ``sh`` how far an insertion or deletion can be moved left and right
+names        ``v`` is an allele's VRS id, ``sh`` how far an insertion or deletion can be moved left and right
 
 A sequence is written under a new key first and becomes visible when its document points there. Every allele gets
 its names: those that are loaded later when they are loaded, those that are there when the sequence comes. Where both
@@ -16,9 +16,8 @@ import hashlib
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-from pymongo import UpdateOne
+from pymongo import DeleteOne, ReplaceOne
 from pymongo.database import Database
 
 from beacon.errors import LoadError
@@ -27,13 +26,13 @@ from beacon.model.edit import Contradiction, Edit, Normal, normal
 from beacon.model.genome import Reference
 from beacon.model.variant import Allele, is_sequence
 from beacon.model.vrs import allele_id, digest_of
-from beacon.store.documents import Document, decode_allele
+from beacon.store.documents import Document
+from beacon.store.segments import alleles_of, read_layout
 
 CHUNK = 1 << 16
 LONGEST = 100_000
 """Alleles that replace more bases than this are not moved about, and get no names."""
 _BATCH = 2_000
-_FIELDS = ("a", "c", "b", "e", "r", "t", "ty", "len", "label", "v", "sh", "i")
 
 Tell = Callable[[int], None]
 
@@ -209,25 +208,20 @@ def index_segment(
     """Name the alleles of one segment on one sequence; return how many got a name and how many with bases none."""
     namer = Namer(db)
     namer.use(reference)
-    writes: list[UpdateOne] = []
+    writes: list[ReplaceOne[Document] | DeleteOne] = []
     named = unnamed = 0
-    where = {"s": segment, "a": reference.assembly, "c": reference.chrom}
-    for document in db["alleles"].find(where, dict.fromkeys(_FIELDS, 1)).sort("b", 1):
-        allele = decode_allele(document)
-        names = namer.names(allele)
+    layout = read_layout(db, segment)
+    for stored in alleles_of(db, segment, layout, layout.within(reference.assembly, reference.chrom, placeless=False)):
+        names = namer.names(stored.allele)
         named += bool(names)
-        unnamed += not names and is_sequence(allele.alt)
+        unnamed += not names and is_sequence(stored.allele.alt)
         if tell is not None:
             tell(1)
-        if names == {name: document[name] for name in ("v", "sh") if name in document}:
-            continue
-        change: dict[str, Any] = {"$set": names} if names else {}
-        if lost := {name: "" for name in ("v", "sh") if name in document and name not in names}:
-            change["$unset"] = lost
-        writes.append(UpdateOne({"_id": document["_id"]}, change))
+        where = {"s": segment, "x": int(layout.first[stored.block]) + stored.row}
+        writes.append(ReplaceOne(where, where | names, upsert=True) if names else DeleteOne(where))
         if len(writes) >= _BATCH:
-            db["alleles"].bulk_write(writes, ordered=False)
+            db["names"].bulk_write(writes, ordered=False)
             writes = []
     if writes:
-        db["alleles"].bulk_write(writes, ordered=False)
+        db["names"].bulk_write(writes, ordered=False)
     return named, unnamed

@@ -32,17 +32,23 @@ from beacon.model.indexing import RECORDED, Ancestors, index_entries, keys_above
 from beacon.model.records import unite
 from beacon.model.variant import Allele
 from beacon.store import journal
+from beacon.store.alleles import allele_keys
 from beacon.store.base import COLUMN, NO_SAMPLE, Links
 from beacon.store.batches import Batches
-from beacon.store.blocks import BlockBuilder, identity, pack
-from beacon.store.documents import READY, WRITING, Document, encode_allele, encode_links, encode_rows
+from beacon.store.blocks import BlockBuilder, ends_id, layout_id, part_id
+from beacon.store.documents import READY, WRITING, Document, encode_links, encode_rows
+from beacon.store.fragments import encode_fragments, fragment
 from beacon.store.garbage import remove_segment
+from beacon.store.heads import UNKNOWN
+from beacon.store.layout import LayoutBuilder
+from beacon.store.packing import Arrays, pack
 from beacon.store.publish import NOTHING, Amendment, Home, Joining, publish
 from beacon.store.reference import Namer
 
 BATCH = 2_000
 NUMBERS_PER_DOCUMENT = 50_000
 DUPLICATE_KEY = 11000
+_LOOSE = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +102,21 @@ class _Case:
 
 @dataclass(slots=True)
 class _Posting:
-    rows: array[int] = field(default_factory=lambda: array("I"))
+    """Rows under one key; the last ones as they came, all before as a bitmap, which takes little."""
+
+    held: BitMap = field(default_factory=BitMap)
+    last: array[int] = field(default_factory=lambda: array("I"))
     label: str = ""
+
+    def add(self, row: int) -> None:
+        self.last.append(row)
+        if len(self.last) >= _LOOSE:
+            self.settle()
+
+    def settle(self) -> BitMap:
+        self.held.update(self.last)
+        del self.last[:]
+        return self.held
 
 
 def _no_ancestors(term: str) -> tuple[str, ...]:
@@ -125,11 +144,15 @@ class SegmentWriter:
         self._numbers: dict[tuple[str, str], list[tuple[float, int]]] = defaultdict(list)
         self._columns: dict[tuple[str, str | None, str | None], int] = {}
         self._column_rows: list[tuple[int, int]] = []
+        self._fragments: list[bytes] = []
         self._zygous: dict[str, NDArray[np.bool_]] = {}
         self._cases: dict[str, _Case] = {}
         self._block: BlockBuilder | None = None
-        self._block_place = ("", "")
+        self._block_place = ("", "", -1)
         self._blocks = 0
+        self._layout = LayoutBuilder()
+        self._kinds: dict[tuple[str, ...], int] = {}
+        self._totals = np.zeros(0, np.uint32)
         self._alleles = 0
         self._assemblies: set[str] = set()
         self._published = False
@@ -190,9 +213,10 @@ class SegmentWriter:
             column = self._columns[key] = len(self._columns)
             person, sample = self._ordinal("individual", individual), self._ordinal("biosample", biosample)
             self._links[COLUMN].append((column, person, sample))
-            self._column_rows.append(
-                (self._rows.get(("run", run or ""), -1), self._rows.get(("analysis", analysis or ""), -1))
-            )
+            rows = self._rows.get(("run", run or ""), -1), self._rows.get(("analysis", analysis or ""), -1)
+            self._column_rows.append(rows)
+            named = run if rows[0] >= 0 else None, analysis if rows[1] >= 0 else None
+            self._fragments.append(fragment(biosample, individual, *named))
         return self._columns[key]
 
     def join(self, cohort: str, individual: str, info: Mapping[str, Any]) -> None:
@@ -220,21 +244,18 @@ class SegmentWriter:
 
     def allele(self, allele: Allele, body: Mapping[str, Any], calls: Calls | None) -> None:
         """Add one allele with all its calls, in position order within its chromosome."""
-        place = (allele.assembly, allele.chrom)
-        if self._block is None or self._block.full or place != self._block_place:
+        assembly, chrom, last = self._block_place
+        together = (allele.assembly, allele.chrom) == (assembly, chrom) and allele.start >= last
+        if self._block is None or self._block.full or not together:
             self._write_block()
-            self._block, self._block_place = BlockBuilder(len(self._columns)), place
-        document = encode_allele(allele)
-        row = self._block.add(allele.start, allele.end, identity(document["i"]), calls)
-        molecular = body.get("molecularAttributes", {})
-        encoded = orjson.dumps(body)
-        document |= {
-            "s": self.id, "n": self._blocks, "row": row, "body": encoded,
-            "g": molecular.get("geneIds", []), "p": _protein_changes(body),
-        } | self._namer.names(allele)  # fmt: skip
-        if calls is not None:
-            document |= self._count(calls)
-        self._batches.add("alleles", document, len(encoded))
+            self._block = BlockBuilder(len(self._columns), self._kinds)
+        self._block_place = (allele.assembly, allele.chrom, allele.start)
+        id = allele.id
+        counts = (UNKNOWN, UNKNOWN) if calls is None else self._count(calls)
+        self._block.add(allele, id, orjson.dumps(body), calls, counts)
+        self._post_allele(allele, body)
+        if names := self._namer.names(allele):
+            self._batches.add("names", {"s": self.id, "x": self._alleles} | names)
         self._alleles += 1
         self._uncarried += calls is None or not any(len(getattr(calls, group)) for group in GROUPS)
         if allele.placed:
@@ -248,6 +269,7 @@ class SegmentWriter:
         """Write what is left and make the segment visible, with one update of the dataset's document."""
         self._write_cases()
         self._write_block()
+        self._write_layout()
         self._write_postings()
         self._write_numbers()
         self._write_links()
@@ -299,7 +321,7 @@ class SegmentWriter:
         posting = self._postings.get((kind, key))
         if posting is None:
             posting = self._postings[kind, key] = _Posting()
-        posting.rows.append(row)
+        posting.add(row)
         posting.label = posting.label or label
 
     def _ordinal(self, kind: str, id: str) -> int:
@@ -315,9 +337,22 @@ class SegmentWriter:
         found = give_ordinals(self._db, self._home, kind, wanted)
         self._ordinals.update({(kind, id): ordinal for id, ordinal in found.items()})
 
-    def _count(self, calls: Calls) -> Document:
-        """Return carriers, allele count and number; remember who has any het, hom or hemizygous call."""
+    def _post_allele(self, allele: Allele, body: Mapping[str, Any]) -> None:
+        """Post an allele under its types, genes, protein changes and mate, and under whatever its body is found by."""
+        genes = body.get("molecularAttributes", {}).get("geneIds", ())
+        for key in allele_keys(allele.types, genes, _protein_changes(body), allele.mate):
+            self._post("allele", key, "", self._alleles)
+        entries = index_entries(ENTRY_TYPES["genomicVariant"], body, _no_ancestors)
+        for key, label in entries.keys.items():
+            self._post("genomicVariant", key, label, self._alleles)
+        for name, number in entries.numbers:
+            self._numbers["genomicVariant", name].append((number, self._alleles))
+
+    def _count(self, calls: Calls) -> tuple[int, int]:
+        """Return AC and AN; remember how many alleles each column carries, and who has which zygosity at all."""
         carriers = 0
+        if len(self._totals) < len(self._columns):
+            self._totals = np.zeros(len(self._columns), np.uint32)
         for group in GROUPS:
             columns = getattr(calls, group)
             if len(columns):
@@ -325,8 +360,9 @@ class SegmentWriter:
                 if group not in self._zygous:
                     self._zygous[group] = np.zeros(len(self._columns), np.bool_)
                 self._zygous[group][columns] = True
+                self._totals[columns] += 1
         if not calls.counted:
-            return {"nc": carriers}
+            return UNKNOWN, UNKNOWN
         count = carriers + len(calls.hom)
         haploid = np.setdiff1d(calls.haploid, calls.missing) if len(calls.haploid) else ()
         number = 2 * (len(self._columns) - len(calls.missing)) - len(haploid)
@@ -334,7 +370,7 @@ class SegmentWriter:
             usual = 2 if column in calls.hom else int(any(column in getattr(calls, group) for group in GROUPS))
             count += copies - usual
             number += called - (0 if column in calls.missing else 1 if column in calls.haploid else 2)
-        return {"nc": carriers, "ac": count, "an": number}
+        return count, number
 
     def _write_cases(self) -> None:
         """Write the alleles that came carrier by carrier, in position order."""
@@ -353,24 +389,28 @@ class SegmentWriter:
     def _write_block(self) -> None:
         if self._block is None or not len(self._block):
             return
-        head, calls, start, end = self._block.encode()
-        assembly, chrom = self._block_place
-        self._batches.add(
-            "blocks",
-            {
-                "s": self.id,
-                "n": self._blocks,
-                "a": assembly,
-                "c": chrom,
-                "b": start,
-                "e": end,
-                "head": head,
-                "calls": calls,
-            },
-            len(head) + len(calls),
-        )
+        parts = self._block.encode()
+        for name, arrays in parts.items():
+            self._write_part(part_id(self.id, self._blocks, name), arrays)
+        assembly, chrom, _ = self._block_place
+        for number, ends in self._layout.add(assembly, chrom, parts["head"]):
+            self._write_part(ends_id(self.id, number), ends)
         self._blocks += 1
         self._block = None
+
+    def _write_part(self, id: str, arrays: Arrays) -> None:
+        data = pack(arrays)
+        self._batches.add("blocks", {"_id": id, "s": self.id, "d": data}, len(data))
+
+    def _write_layout(self) -> None:
+        if not self._blocks:
+            return
+        for number, ends in self._layout.finish():
+            self._write_part(ends_id(self.id, number), ends)
+        data = self._layout.layout(self._kinds, len(self._columns)).encode()
+        self._batches.add("blocks", {"_id": layout_id(self.id), "s": self.id, "d": data}, len(data))
+        if len(self._totals):
+            self._batches.add("arrays", {"s": self.id, "k": "totals", "data": pack({"totals": self._totals})})
 
     def _write_postings(self) -> None:
         for zygosity, group in GROUP_OF_ZYGOSITY.items():
@@ -378,11 +418,11 @@ class SegmentWriter:
             for column in np.flatnonzero(self._zygous.get(group, ())).tolist():
                 self._post(COLUMN, f"{RECORDED}{zygosity}", label, column)
                 self._post(COLUMN, f"{ZYGOSITY}{RECORDED}{zygosity}", label, column)
-        found = {place: (BitMap(posting.rows), posting.label) for place, posting in self._postings.items()}
+        found = {place: (BitMap(posting.settle()), posting.label) for place, posting in self._postings.items()}
         for (kind, key), posting in self._postings.items():
             for higher in keys_above(key, self._ancestors):
                 rows, _ = found.setdefault((kind, higher), (BitMap(), ""))
-                rows |= BitMap(posting.rows)
+                rows |= posting.held
         for (kind, key), (rows, label) in found.items():
             data = encode_rows(rows)
             document = {"s": self.id, "k": kind, "key": key, "label": label, "rows": data}
@@ -407,6 +447,9 @@ class SegmentWriter:
             runs, analyses = (np.array(part, np.int64) for part in zip(*self._column_rows, strict=True))
             data = pack({"run": runs, "analysis": analyses})
             self._batches.add("arrays", {"s": self.id, "k": "column_rows", "data": data})
+        for kind, arrays in encode_fragments(self._fragments):
+            data = pack(arrays)
+            self._batches.add("arrays", {"s": self.id, "k": kind, "data": data}, len(data))
 
 
 def _protein_changes(body: Mapping[str, Any]) -> list[str]:

@@ -21,7 +21,7 @@ from beacon.model.genome import CHROMOSOMES
 from beacon.model.query import Anchor, Pagination, Query, VariantQuery
 from beacon.model.representations import VRS
 from beacon.model.variant import Allele, from_vcf
-from beacon.query import variant_records
+from beacon.query import case_level
 from loaders.reference import load_reference
 from schemas import validator
 from tests.world import Load, Sequenced, Site, World, open_world, write
@@ -251,7 +251,7 @@ def test_carriers_beyond_the_cap_are_counted_and_where_they_are_is_said(
     people = tuple(Sequenced(f"p{number}", f"s{number}", None, None, False) for number in range(8))
     calls = ("1/1", "0/1", "0/0", "0/1", "./.", "1/1", "0/1", "0/1")
     dataset = world.load(Load(sequenced=people, sites=(Site(allele, calls, (), ()),)))
-    monkeypatch.setattr(variant_records, "MAX_CASES", 4)
+    monkeypatch.setattr(case_level, "MAX_CASES", 4)
     query = Query("genomicVariant", granularity=Granularity.RECORD)
     (record,) = world.ask(dataset, query).records or ()
     found = orjson.loads(record)

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from beacon.auth.policy import policy_for
 from beacon.model.access import Granularity, Level
-from beacon.query.variant_records import MAX_CASES
+from beacon.query.case_level import MAX_CASES
 from beacon.store.admin import Admin
 from loaders.report import Progress
 from loaders.vcf import load_vcf

@@ -19,12 +19,12 @@ from beacon.auth.policy import policy_for
 from beacon.model import indexing
 from beacon.model.access import Granularity, Level
 from beacon.settings import Mongo
-from beacon.store import blocks, documents, writer
+from beacon.store import blocks, calls, documents, heads, layout, writer
 from beacon.store.admin import Admin
 from beacon.store.embedded import mongodb
 from beacon.store.writer import LoadInfo, SegmentWriter
 from loaders.terms import ancestors
-from tests.perf import alleles, people
+from tests.perf import alleles, floor, people
 from tests.perf.alleles import ASSEMBLY, RARE, Batch, Places, batches
 from tests.perf.people import People
 from tests.perf.sizes import Size
@@ -88,11 +88,27 @@ def fill(size: Size, uri: str, database: str, say: Say) -> Truth:
             clock = time.perf_counter()
             segment.publish()
             say(f"published in {time.perf_counter() - clock:.1f} s")
+    _write_floor(places, uri, database)
     if not counts:
         nothing = np.empty(0, np.int64)
         return Truth(size, everybody, places, nothing, nothing, nothing.astype(np.uint32), np.zeros(1, np.int64))
     count, number, rare, many = (np.concatenate(parts) for parts in zip(*counts, strict=True))
     return Truth(size, everybody, places, count, number, rare, np.concatenate([[0], np.cumsum(many)]))
+
+
+def _write_floor(places: Places, uri: str, database: str) -> None:
+    """Write variants as the floors find them: one plain document each."""
+    with MongoClient[dict[str, Any]](uri) as client:
+        for begin in range(0, min(len(places), floor.MOST), _STEP):
+            some = [places.allele(at) for at in range(begin, min(begin + _STEP, len(places), floor.MOST))]
+            client[database]["floor"].insert_many(
+                {
+                    "_id": one.id, "assembly": one.assembly, "chrom": one.chrom, "start": one.start, "end": one.end,
+                    "ref": one.ref, "alt": one.alt, "types": list(one.types), "effects": [_EFFECT],
+                    "vcf": {"pos": one.start + 1, "filter": "PASS", "qual": 100, "alt": one.alt, "altIndex": 1},
+                }
+                for one in some
+            )  # fmt: skip
 
 
 def _write_people(segment: SegmentWriter, everybody: People, *, sampled: bool) -> None:
@@ -148,6 +164,6 @@ def _write_batch(segment: SegmentWriter, places: Places, batch: Batch) -> Facts:
 
 def _version() -> str:
     """Return what a database was made by: the text of everything that decides its contents."""
-    modules = (alleles, people, indexing, blocks, documents, writer)
+    modules = (alleles, people, indexing, blocks, calls, documents, heads, layout, writer, floor)
     texts = [Path(str(module.__file__)).read_bytes() for module in modules] + [Path(__file__).read_bytes()]
     return hashlib.sha256(b"\0".join(texts)).hexdigest()

@@ -2,6 +2,9 @@
 
 A   ``/a/ID`` finds one document by an index and answers in a few bytes
 B   ``/b/KIND/SIZE/ID,ID...`` finds the same documents as a page of records, and sends as many bytes
+
+Variants lie in the collection ``floor`` as any Beacon would keep them, one document each with its identifiers,
+position, bases and annotation: those of the first ``MOST`` alleles, which is where floors are asked.
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from typing import Any
 from aiohttp import web
 from pymongo import AsyncMongoClient
 
+MOST = 200_000
 _FILLER = b"x" * 4_000_000
 _CLIENT = web.AppKey("client", AsyncMongoClient)
 
@@ -22,11 +26,11 @@ async def make_app(uri: str, database: str, pool_size: int) -> web.Application:
     dataset = await db["datasets"].find_one({})
     assert dataset is not None, "a floor needs the site's data"
     segment = dataset["segments"][0]["id"]
-    alleles, records = db["alleles"], db["records"]
+    alleles, records = db["floor"], db["records"]
 
     async def one(request: web.Request) -> web.Response:
         if request.match_info["kind"] == "variant":
-            found = await alleles.find_one({"s": segment, "i": request.match_info["id"]})
+            found = await alleles.find_one({"_id": request.match_info["id"]})
         else:
             found = await records.find_one({"s": segment, "k": "individual", "i": request.match_info["id"]})
         body = b'{"exists":true}' if found else b'{"exists":false}'
@@ -36,7 +40,7 @@ async def make_app(uri: str, database: str, pool_size: int) -> web.Application:
         body = await request.read()
         kind, size, ids = body.decode().split(" ")
         if kind == "variant":
-            where: dict[str, Any] = {"s": segment, "i": {"$in": ids.split(",")}}
+            where: dict[str, Any] = {"_id": {"$in": ids.split(",")}}
             found = [document async for document in alleles.find(where)]
         else:
             where = {"s": segment, "k": "individual", "i": {"$in": ids.split(",")}}

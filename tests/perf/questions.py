@@ -16,6 +16,7 @@ import orjson
 from beacon.model import genome
 from beacon.model.entry_types import ZYGOSITIES
 from tests.perf.alleles import ASSEMBLY, RARE
+from tests.perf.floor import MOST
 from tests.perf.people import disease_id
 from tests.perf.truth import Indices, Truth
 
@@ -247,8 +248,14 @@ def _variant_page(asking: Asking) -> Asked:
     found = truth.in_order(truth.overlapping(*where))
     skip = asking.whole(max(len(found) // 10, 1))
     body = _post("record", limit=10, skip=skip, **_placed(*where))
-    ids = tuple(truth.places.allele(at).id for at in found[10 * skip : 10 * skip + 10].tolist())
+    ids = _neighbours(asking, len(found[10 * skip : 10 * skip + 10]))
     return Asked("/g_variants", body, (*where, skip), _describes(truth, found, skip, len(found)), ("variant", ids))
+
+
+def _neighbours(asking: Asking, many: int) -> tuple[str, ...]:
+    """Draw variants side by side among those that floors know, as many as a page has."""
+    at = asking.whole(max(min(len(asking.truth.places), MOST) - many, 1))
+    return tuple(asking.truth.places.allele(number).id for number in range(at, at + many))
 
 
 def _describes(truth: Truth, found: Indices, skip: int, total: int | None, person: int | None = None) -> Check:
@@ -322,7 +329,7 @@ def _own_variants(asking: Asking) -> Asked:
     found = truth.first_carried(person)
     skip = asking.whole(min(5, max(len(found) // 10, 1)))
     body = _post("record", limit=10, skip=skip)
-    ids = tuple(truth.places.allele(at).id for at in found[10 * skip : 10 * skip + 10].tolist())
+    ids = _neighbours(asking, len(found[10 * skip : 10 * skip + 10]))
     path = f"/individuals/{truth.people.id(person)}/g_variants"
     return Asked(path, body, (person, skip), _describes(truth, found, skip, None, person), ("variant", ids))
 

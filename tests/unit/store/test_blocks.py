@@ -15,7 +15,11 @@ from pyroaring import BitMap
 
 from beacon.model.calls import GROUPS
 from beacon.model.calls import Calls as AlleleCalls
-from beacon.store.blocks import BlockBuilder, Calls, Heads, identity, pack, unpack
+from beacon.model.variant import from_vcf
+from beacon.store.blocks import BlockBuilder
+from beacon.store.calls import TILE, Calls
+from beacon.store.heads import UNKNOWN, HeadBuilder, Heads, heads_of, identity
+from beacon.store.packing import Arrays, pack, unpack
 
 
 @dataclass(frozen=True)
@@ -70,19 +74,29 @@ def blocks(draw: st.DrawFn) -> tuple[int, list[Genotypes | None]]:
     return width, alleles
 
 
+def block(width: int, alleles: list[AlleleCalls | None]) -> tuple[Calls, dict[str, Arrays]]:
+    """Alleles side by side, through the parts that are stored; calls without a count are those of a case."""
+    builder = BlockBuilder(width, {})
+    for row, calls in enumerate(alleles):
+        counts = (0, 2 * width) if calls is not None and calls.counted else (UNKNOWN, UNKNOWN)
+        one = from_vcf("GRCh38", "1", row + 1, "A", "G")
+        assert builder.add(one, one.id, b"{}", calls, counts) == row
+    parts = {name: unpack(pack(arrays)) for name, arrays in builder.encode().items()}
+    return Calls(
+        parts["head"], {n: p for n, p in parts.items() if n.startswith(("rare", "tile", "sets"))}, width
+    ), parts
+
+
 def encoded(width: int, alleles: list[Genotypes | None]) -> Calls:
-    builder = BlockBuilder(width)
-    for row, allele in enumerate(alleles):
-        assert builder.add(row, row + 1, row, allele.written() if allele else None) == row
-    return Calls(builder.encode()[1])
+    return block(width, [allele.written() if allele else None for allele in alleles])[0]
 
 
 @settings(max_examples=60, deadline=None)
 @given(blocks(), st.data())
 def test_a_block_tells_of_any_columns_what_went_into_it(
-    block: tuple[int, list[Genotypes | None]], data: st.DataObject
+    made: tuple[int, list[Genotypes | None]], data: st.DataObject
 ) -> None:
-    width, alleles = block
+    width, alleles = made
     calls = encoded(width, alleles)
     rows = sorted(data.draw(st.sets(st.sampled_from(range(len(alleles))))))
     groups = tuple(data.draw(st.sets(st.sampled_from(GROUPS), min_size=1)))
@@ -113,25 +127,22 @@ def test_a_block_tells_of_any_columns_what_went_into_it(
             )
 
 
-def test_many_carriers_are_kept_as_bits_and_few_as_numbers() -> None:
+def test_common_alleles_lie_apart_from_rare_ones_as_bits_where_that_is_smaller() -> None:
     few = Genotypes({column: CALLS[5] if column == 3 else CALLS[0] for column in range(1000)})
+    some = Genotypes({column: CALLS[5] if column % 25 == 0 else CALLS[0] for column in range(1000)})
     many = Genotypes({column: CALLS[5] if column % 2 else CALLS[0] for column in range(1000)})
-    builder = BlockBuilder(1000)
-    for allele in (few, many):
-        builder.add(0, 1, 0, allele.written())
-    stored = unpack(builder.encode()[1])
-    assert stored["het.columns"].tolist() == [3]
-    assert stored["het.dense_rows"].tolist() == [1]
+    _, parts = block(1000, [few.written(), some.written(), many.written()])
+    assert parts["rare"]["het.columns"].tolist() == [3]
+    assert parts["tile0"]["het.columns"].tolist() == list(range(0, 1000, 25))
+    assert parts["tile0"]["het.dense_rows"].tolist() == [2]
 
 
 @pytest.mark.parametrize("width", [65_535, 65_536, 65_537, 200_000])
 def test_columns_beyond_65536_are_told_apart_from_those_below(width: int) -> None:
     last = width - 1
     low = last - 65_536 if width > 65_536 else 0
-    builder = BlockBuilder(width)
-    builder.add(0, 1, 0, AlleleCalls(het=np.array([last], np.uint32), missing=np.array([low], np.uint32)))
-    builder.add(0, 1, 1, AlleleCalls(hom=np.arange(1, width, 2, dtype=np.uint32)))
-    calls = Calls(builder.encode()[1])
+    single = AlleleCalls(het=np.array([last], np.uint32), missing=np.array([low], np.uint32))
+    calls, _ = block(width, [single, AlleleCalls(hom=np.arange(1, width, 2, dtype=np.uint32))])
     assert calls.group("het", 0).tolist() == [last]
     assert set(calls.shared("missing", 0)) == {low}
     assert calls.tally(1, BitMap(range(width))) == (width // 2, 2 * (width // 2), 2 * width)
@@ -140,17 +151,40 @@ def test_columns_beyond_65536_are_told_apart_from_those_below(width: int) -> Non
     assert calls.carried_by(np.array([0], np.int32), mask, ("het",)).tolist() == [low == last]
 
 
+def test_some_tiles_tell_what_all_of_them_tell_of_their_columns() -> None:
+    width = 3 * TILE + 5
+    odd = np.arange(1, width, 2, dtype=np.uint32)
+    some = np.arange(0, width, 30, dtype=np.uint32)
+    whole, parts = block(width, [AlleleCalls(het=odd, hom=some[some % 2 == 0]), AlleleCalls(het=some)])
+    for tile in range(4):
+        alone = Calls(parts["head"], {"tile": parts[f"tile{tile}"]}, width)
+        window = range(tile * TILE, min((tile + 1) * TILE, width))
+        for row in (0, 1):
+            for group in ("het", "hom"):
+                expected = [column for column in whole.group(group, row).tolist() if column in window]
+                assert alone.group(group, row).tolist() == expected
+    mask = np.zeros(width, np.bool_)
+    mask[width - 1] = True
+    rows = np.array([0, 1], np.int32)
+    assert whole.carried_by(rows, mask).tolist() == [
+        bool((width - 1) % 2) or (width - 1) % 30 == 0,
+        (width - 1) % 30 == 0,
+    ]
+    assert whole.union(rows).sum() == len(np.union1d(odd, some))
+
+
 def test_a_block_is_full_before_it_could_be_too_large_for_one_document() -> None:
     width = 40_000
     half, rest = np.arange(0, width, 2, dtype=np.uint32), np.arange(1, width, 2, dtype=np.uint32)
     shifting = [np.array(sorted(random.Random(n).sample(range(width), 8_000)), np.uint32) for n in range(8)]
-    builder = BlockBuilder(width)
+    builder = BlockBuilder(width, {})
     added = 0
     while not builder.full:
         missing = np.union1d(shifting[added % 8], np.array([added], np.uint32)).astype(np.uint32)
-        builder.add(added, added + 1, added, AlleleCalls(het=half, hom=rest, missing=missing))
+        one = from_vcf("GRCh38", "1", added + 1, "A", "G")
+        builder.add(one, one.id, b"{}", AlleleCalls(het=half, hom=rest, missing=missing), (width, 2 * width))
         added += 1
-    assert len(builder.encode()[1]) < 8_000_000
+    assert max(len(pack(part)) for part in builder.encode().values()) < 14_000_000
     assert added > 10
 
 
@@ -166,14 +200,20 @@ def test_packed_arrays_come_back_as_they_were(shape: tuple[int, ...]) -> None:
 
 
 def test_heads_joined_from_parts_keep_every_chromosome_name() -> None:
-    one = Heads.build([("2", 5, 6, 1, 0, 0, True), ("X", 1, 2, 2, 0, 1, False)])
-    other = Heads.build([("1", 7, 9, 3, 4, 2, True)])
-    joined = Heads.joined([one, other, Heads.build(())])
+    def heads(chrom: str, number: int, *starts: int) -> Heads:
+        builder = HeadBuilder({})
+        for start in starts:
+            one = from_vcf("GRCh38", chrom, start + 1, "A", "G")
+            builder.add(one, one.id, AlleleCalls(het=np.arange(start % 2, dtype=np.uint32)), (start, 10))
+        return heads_of([(chrom, number, builder.encode())])
+
+    joined = Heads.joined([heads("2", 0, 5), heads("X", 0, 6), heads("1", 4, 7)])
     assert [joined.names[code] for code in joined.chrom] == ["2", "X", "1"]
-    assert joined.start.tolist() == [5, 1, 7]
+    assert joined.start.tolist() == [5, 6, 7]
     assert joined.block.tolist() == [0, 0, 4]
     assert joined.carried.tolist() == [True, False, True]
-    assert len(Heads.joined([Heads.build(())])) == 0
+    assert joined.count.tolist() == [5, 6, 7]
+    assert len(Heads.joined([Heads.empty()])) == 0
 
 
 def test_an_identity_is_the_same_everywhere_and_fits_64_bits() -> None:

@@ -16,6 +16,7 @@ from beacon.model.genome import Reference
 from beacon.model.variant import from_vcf
 from beacon.store import reference
 from beacon.store.reference import chunk_ids, cut, decode_reference, index_alleles, store_sequence, sweep
+from tests.stored import alleles
 from tests.world import Load, Site, World, info, open_world, write
 
 SEQUENCE = "CCGAAAACC" + "ACGT" * 50
@@ -46,10 +47,11 @@ def load_sequence(world: World, bases: str, *, index: bool = True) -> Reference:
 
 
 def names(db: Database[dict[str, Any]]) -> dict[str, tuple[Any, Any]]:
-    return {part["i"]: (part.get("v"), part.get("sh")) for part in db["alleles"].find()}
+    """What every allele in the database is called, by its id."""
+    return {one.id: (one.vrs, one.moves) for one in alleles(db)}
 
 
-EXPECTED = {INSERTION.id: (NAME, [0, 4]), WRONG.id: (None, None), LARGE.id: (None, None)}
+EXPECTED = {INSERTION.id: (NAME, (0, 4)), WRONG.id: (None, None), LARGE.id: (None, None)}
 
 
 def test_alleles_are_named_whether_the_sequence_comes_before_or_after(
@@ -63,7 +65,8 @@ def test_alleles_are_named_whether_the_sequence_comes_before_or_after(
     assert world.admin.name_alleles(found, lambda number: None) == (1, 1)
     assert names(db) == EXPECTED
     assert [part.indexed for part in world.admin.references("GRCh38")] == [True]
-    db["alleles"].delete_many({})
+    db["datasets"].delete_many({})
+    db["segments"].delete_many({})
     world.load(ALLELES)
     assert names(db) == EXPECTED
 
@@ -85,7 +88,7 @@ def test_alleles_are_named_anew_after_another_sequence(world: World, db: Databas
     other = "CCGACAACC" + "ACGT" * 50
     load_sequence(world, other)
     moved = vrs.allele_id(vrs.sha512t24u(other.encode()), 3, 4, "AA")
-    assert names(db)[INSERTION.id] == (moved, [0, 1])
+    assert names(db)[INSERTION.id] == (moved, (0, 1))
     load_sequence(world, "TTTTTTTTT")
     assert names(db)[INSERTION.id][1] is not None
     load_sequence(world, "TT")

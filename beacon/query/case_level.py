@@ -1,0 +1,240 @@
+"""Who carries the variants of a page: case-level entries and counts, from one segment or from several."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+from pyroaring import BitMap
+
+from beacon.model.calls import GROUP_OF_ZYGOSITY, GROUPS
+from beacon.model.entry_types import ZYGOSITIES
+from beacon.query.carrying import as_mask
+from beacon.query.joins import Selection
+from beacon.store.base import COLUMN, Links, Segment, Store, StoredAllele
+from beacon.store.calls import TILE, Calls, is_common
+from beacon.store.heads import Heads
+
+MAX_CASES: Final = 1_000
+"""At most this many case-level entries are written per variant; how many there are is always stated."""
+
+Place = tuple[int, int]
+"""Block and row of an allele in its segment."""
+Listed = tuple[NDArray[np.uint32], NDArray[np.uint8]]
+"""Columns, ascending, and the number of each one's group."""
+
+_COUNTS: Final = {"het": "heterozygous", "hom": "homozygous", "hemi": "hemizygous", "other": "zygosityNotStated"}
+_ZYGOSITY: Final = {
+    group: b',"zygosity":' + orjson.dumps({"id": id, "label": ZYGOSITIES[id]}) + b"}"
+    for id, group in GROUP_OF_ZYGOSITY.items()
+}
+_ENDS: Final = tuple(_ZYGOSITY.get(group, b"}") for group in GROUPS)
+"""What a column's fragment lacks to be an entry, by number of group."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentPage:
+    """What is needed to write the alleles of one page that lie in one segment.
+
+    ``simple``: nobody is gone from the segment, every column is another person, and no other segment has any of
+    these alleles; what was counted at loading stands then, and only the columns to be listed are read. ``listed``
+    holds those by place, ``totals`` how many entries there could be.
+    """
+
+    segment: Segment
+    alleles: dict[Place, StoredAllele]
+    calls: dict[int, Calls]
+    links: Links
+    simple: bool
+    listed: dict[Place, Listed]
+    totals: dict[Place, int]
+    fragments: dict[int, bytes]
+    details: dict[str, dict[int, list[dict[str, Any]]]]
+
+    @classmethod
+    async def fetch(
+        cls, store: Store, segment: Segment, heads: Heads, columns: Selection | None, *, only: bool
+    ) -> SegmentPage:
+        """Read what these alleles' records need; ``only`` says that no other segment has any of them."""
+        places = list(zip(heads.block.tolist(), heads.row.tolist(), strict=True))
+        stored = {(one.block, one.row): one for one in await store.alleles(segment, places)}
+        links = await store.links(segment, COLUMN)
+        live = segment.live.get(COLUMN, BitMap())
+        allowed = live if columns is None else columns.get(segment.id, BitMap())
+        simple = only and segment.whole and links.alone
+        if not simple:
+            calls = await store.calls(segment, heads, sets=True)
+            listed = _listed(calls, places, allowed)
+        elif columns is None:
+            calls, listed = await _first(store, segment, heads, places, allowed)
+        else:
+            calls = await store.calls(segment, heads, columns=allowed)
+            listed = _listed(calls, places, allowed)
+        totals = {place: len(listed[place][0]) for place in places}
+        if simple:
+            if columns is None:
+                totals = {place: stored[place].carriers or 0 for place in places}
+            listed = {place: (found[:MAX_CASES], groups[:MAX_CASES]) for place, (found, groups) in listed.items()}
+        at = np.unique(np.concatenate([np.empty(0, np.uint32), *(part[:MAX_CASES] for part, _ in listed.values())]))
+        fragments = dict(zip(at.tolist(), await store.fragments(segment, at), strict=True))
+        details: dict[str, dict[int, list[dict[str, Any]]]] = {}
+        if not all(calls[block].counted(row) for block, row in places):  # only reported carriers come with details
+            for (id, column), told in (await store.cases(segment, [one.id for one in stored.values()])).items():
+                details.setdefault(id, {})[column] = told
+        for place, one in stored.items():
+            totals[place] += sum(len(told) - 1 for column, told in details.get(one.id, {}).items() if column in allowed)
+        return cls(segment, stored, calls, links, simple, listed, totals, fragments, details)
+
+    @property
+    def live(self) -> BitMap:
+        """The segment's live columns."""
+        return self.segment.live.get(COLUMN, BitMap())
+
+    def chromosomes(self) -> set[tuple[str, str]]:
+        """Return assembly and chromosome of all alleles that have a place."""
+        return {(one.allele.assembly, one.allele.chrom) for one in self.alleles.values() if one.allele.placed}
+
+    def holds(self, stored: StoredAllele) -> bool:
+        """Whether somebody live carries the allele here, or nobody ever did."""
+        if self.segment.whole:
+            return True
+        carriers = BitMap(self.calls[stored.block].carriers(stored.row).tolist())
+        return not carriers or bool(carriers & self.live)
+
+    def people(self, columns: BitMap) -> BitMap:
+        """Return the ordinals of the people these columns are samples of."""
+        return BitMap(self.links.persons[np.array(columns, np.uint32)])
+
+    def columns_of_others(self, people: BitMap) -> BitMap:
+        """Return the live columns of everybody but these people."""
+        columns = np.array(self.live, np.uint32)
+        return BitMap(columns[~np.isin(self.links.persons[columns], np.array(people, np.uint32))])
+
+
+def _listed(calls: dict[int, Calls], places: list[Place], allowed: BitMap) -> dict[Place, Listed]:
+    return {(block, row): _carriers(calls[block], row, allowed) for block, row in places}
+
+
+def _carriers(calls: Calls, row: int, allowed: BitMap) -> Listed:
+    """Return the allowed columns that carry an allele."""
+    parts = [np.asarray(calls.group(group, row), np.uint32) for group in GROUPS]
+    columns = np.concatenate(parts)
+    groups = np.repeat(np.arange(len(GROUPS), dtype=np.uint8), [len(part) for part in parts])
+    if len(allowed) < calls.columns:
+        mine = as_mask(allowed, calls.columns)[columns]
+        columns, groups = columns[mine], groups[mine]
+    order = np.argsort(columns, kind="stable")
+    return columns[order], groups[order]
+
+
+async def _first(
+    store: Store, segment: Segment, heads: Heads, places: list[Place], allowed: BitMap
+) -> tuple[dict[int, Calls], dict[Place, Listed]]:
+    """Return the first carriers of each allele, as many as are written: common ones need few tiles for that."""
+    width = (await store.layout(segment)).columns
+    common = is_common(heads.carriers, width).tolist()
+    upto = TILE
+    while True:
+        calls = await store.calls(segment, heads, columns=BitMap(range(min(upto, width))))
+        listed = _listed(calls, places, allowed)
+        enough = all(len(listed[place][0]) >= MAX_CASES for place, many in zip(places, common, strict=True) if many)
+        if enough or upto >= width:
+            return calls, listed
+        upto *= 2
+
+
+class Cases:
+    """The case-level entries of one variant: each sample of each person once, ``entries`` as many as are written."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.entries: list[bytes] = []
+        self._seen = np.empty(0, np.uint64)
+
+    def add(self, page: SegmentPage, stored: StoredAllele) -> None:
+        """Add what one segment knows of the variant's carriers."""
+        place = stored.block, stored.row
+        columns, groups = page.listed[place]
+        if page.simple:
+            self.total += page.totals[place]
+        else:
+            fresh = self._fresh(page, columns, groups)
+            columns, groups = columns[fresh], groups[fresh]
+            self.total += len(columns)
+        details = page.details.get(stored.id, {})
+        if not page.simple:
+            self.total += sum(len(details[column]) - 1 for column in columns.tolist() if column in details)
+        for column, group in zip(columns.tolist(), groups.tolist(), strict=True):
+            if len(self.entries) >= MAX_CASES:
+                break
+            entry = page.fragments[column] + _ENDS[group]
+            if column in details:
+                self.entries += [orjson.dumps(orjson.loads(entry) | told) for told in details[column]]
+            else:
+                self.entries.append(entry)
+
+    def _fresh(self, page: SegmentPage, columns: NDArray[np.uint32], groups: NDArray[np.uint8]) -> NDArray[np.intp]:
+        """Return the places of samples not yet listed; of two columns of one, the one that tells more."""
+        who = page.links.persons[columns].astype(np.uint64) << np.uint64(32) | page.links.samples[columns]
+        order = np.lexsort((columns, groups, who))
+        first = order[np.append(True, np.diff(who[order]) != 0)] if len(order) else order
+        fresh = np.sort(first[~np.isin(who[first], self._seen)])
+        self._seen = np.union1d(self._seen, who[fresh])
+        return fresh
+
+
+class Counts:
+    """Carriers, allele count and number of one variant over its segments, each person in one of them only."""
+
+    def __init__(self) -> None:
+        self.groups = dict.fromkeys(GROUPS, 0)
+        self.count = self.number = self.missing = 0
+        self.genotyped = self.counted = False
+        self._carriers = BitMap()
+        self._counted = BitMap()
+        self._missing = BitMap()
+
+    def add(self, page: SegmentPage, stored: StoredAllele) -> None:
+        """Add what one segment knows."""
+        if stored.genotypes is None:
+            return
+        self.genotyped = True
+        if page.simple:
+            self.groups = {group: stored.genotypes[group] for group in GROUPS}
+            if stored.allele_number is not None:
+                self.counted = True
+                self.count, self.number = stored.allele_count or 0, stored.allele_number
+                self.missing = stored.genotypes["missing"]
+            return
+        calls, row = page.calls[stored.block], stored.row
+        for group in GROUPS:
+            columns = BitMap(calls.group(group, row).tolist()) & page.live
+            people = page.people(columns) - self._carriers
+            self.groups[group] += len(people)
+            self._carriers |= people
+        if calls.counted(row):
+            self.counted = True
+            columns = page.columns_of_others(self._counted)
+            _, count, number = calls.tally(row, columns)
+            self.count += count
+            self.number += number
+            missing = calls.shared("missing", row) & columns
+            self._missing |= page.people(missing)
+            self._counted |= page.people(columns - missing)
+            self.missing = len(self._missing - self._counted)
+
+    def info(self) -> dict[str, Any]:
+        """Return what a record says of it."""
+        if not self.genotyped:
+            return {}
+        genotypes = {
+            name: self.groups[group] for group, name in _COUNTS.items() if self.groups[group] or group != "other"
+        }
+        info: dict[str, Any] = {"carriers": sum(self.groups.values()), "genotypes": genotypes}
+        if self.counted:
+            genotypes["missing"] = self.missing
+            info |= {"alleleCount": self.count, "alleleNumber": self.number}
+        return info

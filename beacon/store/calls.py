@@ -1,0 +1,221 @@
+"""Who carries the alleles of one block, in parts that can be read apart.
+
+rare    the carriers of alleles that few columns carry, one array of column numbers per group with offsets (CSR)
+tileN   those of all other alleles, among columns N * TILE to before (N + 1) * TILE, as CSR or as bit rows
+sets    columns without a call and haploid ones, which hardly change from allele to allele, once per distinct set; and
+        calls with unusual numbers of copies
+
+So a question about rare variants reads no common ones, and one about a single person reads one tile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pyroaring import BitMap
+
+from beacon.model.calls import GROUPS
+from beacon.model.calls import Calls as AlleleCalls
+from beacon.store.packing import Array, Arrays
+
+Mask = NDArray[np.bool_]
+
+_NOBODY = np.empty(0, np.uint32)
+
+TILE = 1 << 14
+"""Columns per tile."""
+RARE = 32
+"""An allele is rare where at most one in so many columns carries it."""
+
+
+def is_common(carriers: Any, columns: int) -> Any:
+    """Whether the carriers of an allele (or of each of several) lie in tiles."""
+    return carriers * RARE > columns
+
+
+def tiles(columns: int) -> range:
+    """Return the numbers of the tiles that so many columns have."""
+    return range((columns + TILE - 1) // TILE)
+
+
+def tiles_of(columns: BitMap) -> list[int]:
+    """Return the numbers of the tiles that hold these columns."""
+    found: list[int] = np.unique(np.array(columns, np.uint32) // TILE).tolist()
+    return found
+
+
+def encode_calls(calls: Sequence[AlleleCalls | None], columns: int) -> dict[str, Arrays]:
+    """Return the parts of one block's calls by name; those that would be empty are left out."""
+    carriers = np.array([sum(len(getattr(one, g)) for g in GROUPS) if one else 0 for one in calls], np.int64)
+    common = is_common(carriers, columns)
+    parts: dict[str, Arrays] = {}
+    groups = [g for g in GROUPS if any(one and len(getattr(one, g)) for one in calls)]
+    rare = [None if is_so else one for one, is_so in zip(calls, common.tolist(), strict=True)]
+    if (carriers[~common] > 0).any():
+        parts["rare"] = _encode_groups(rare, groups, (0, columns), columns, dense=False)
+    if common.any():
+        others = [one if is_so else None for one, is_so in zip(calls, common.tolist(), strict=True)]
+        for tile in tiles(columns):
+            window = (tile * TILE, min(columns, (tile + 1) * TILE))
+            parts[f"tile{tile}"] = _encode_groups(others, groups, window, columns, dense=True)
+    exceptions = [(row, *e) for row, one in enumerate(calls) if one for e in one.exceptions]
+    if exceptions or any(one and (len(one.missing) or len(one.haploid)) for one in calls):
+        parts["sets"] = _encode_sets(calls, "missing") | _encode_sets(calls, "haploid")
+        parts["sets"]["exceptions"] = np.array(exceptions, np.uint32).reshape(-1, 4)
+    return parts
+
+
+def _encode_groups(
+    calls: Sequence[AlleleCalls | None], groups: Iterable[str], window: tuple[int, int], columns: int, *, dense: bool
+) -> Arrays:
+    """Encode the carriers within a window of columns; as bit rows too, where ``dense`` and that is smaller."""
+    begin, stop = window
+    width = np.uint16 if stop - begin <= 1 << 16 else np.uint32
+    most = (stop - begin) // (8 * np.dtype(width).itemsize) if dense else columns
+    arrays: Arrays = {"window": np.array(window, np.int64)}
+    for group in groups:
+        sizes = np.zeros(len(calls) + 1, np.uint32)
+        listed: list[Array] = []
+        dense_rows: list[int] = []
+        bit_rows: list[Array] = []
+        for row, one in enumerate(calls):
+            held: Array = getattr(one, group) if one is not None else _NOBODY
+            if len(held) and window != (0, columns):
+                held = held[np.searchsorted(held, begin) : np.searchsorted(held, stop)] - np.uint32(begin)
+            if len(held) > most:
+                bits = np.zeros(stop - begin, np.bool_)
+                bits[held] = True
+                dense_rows.append(row)
+                bit_rows.append(np.packbits(bits))
+            elif len(held):
+                sizes[row + 1] = len(held)
+                listed.append(held)
+        arrays[f"{group}.at"] = np.cumsum(sizes, dtype=np.uint32)
+        arrays[f"{group}.columns"] = np.concatenate(listed).astype(width) if listed else np.empty(0, width)
+        arrays[f"{group}.dense_rows"] = np.array(dense_rows, np.uint32)
+        arrays[f"{group}.dense"] = np.array(bit_rows, np.uint8).reshape(len(bit_rows), (stop - begin + 7) // 8)
+    return arrays
+
+
+def _encode_sets(calls: Sequence[AlleleCalls | None], name: str) -> Arrays:
+    distinct: dict[bytes, int] = {}
+    refs = []
+    for one in calls:
+        columns = getattr(one, name) if one else ()
+        encoded = BitMap(columns).serialize() if len(columns) else b""
+        refs.append(distinct.setdefault(encoded, len(distinct)))
+    return {
+        f"{name}.refs": np.array(refs, np.uint32),
+        f"{name}.sizes": np.array([len(encoded) for encoded in distinct], np.uint32),
+        f"{name}.sets": np.frombuffer(b"".join(distinct), np.uint8),
+    }
+
+
+class Calls:
+    """The calls of one block, as far as they were read: ``parts`` by name; ``head`` is the block's."""
+
+    def __init__(self, head: Arrays, parts: Mapping[str, Arrays], columns: int) -> None:
+        self.columns = columns
+        self._head = head
+        self._sets = parts.get("sets") or None
+        self._parts = [part for name, part in parts.items() if name != "sets" and part]
+
+    def genotyped(self, row: int) -> bool:
+        """Whether the source had genotypes for this allele at all."""
+        return bool(self._head[GROUPS[0]][row] >= 0)
+
+    def counted(self, row: int) -> bool:
+        """Whether allele count and number mean something for this allele."""
+        return bool(self._head["number"][row] >= 0)
+
+    def group(self, name: str, row: int) -> Array:
+        """Return the columns of one group of carriers, ascending."""
+        found = [self._of(part, name, row) for part in self._parts if f"{name}.at" in part]
+        found = [part for part in found if len(part)]
+        return found[0] if len(found) == 1 else np.concatenate([np.empty(0, np.uint32), *found])
+
+    @staticmethod
+    def _of(part: Arrays, name: str, row: int) -> Array:
+        begin, stop = part["window"].tolist()
+        dense_rows = part[f"{name}.dense_rows"]
+        at = int(np.searchsorted(dense_rows, row))
+        if at < len(dense_rows) and dense_rows[at] == row:
+            found = np.flatnonzero(np.unpackbits(part[f"{name}.dense"][at], count=stop - begin))
+        else:
+            offsets = part[f"{name}.at"]
+            found = part[f"{name}.columns"][offsets[row] : offsets[row + 1]]
+        return found.astype(np.uint32) + np.uint32(begin)
+
+    def carriers(self, row: int, groups: Sequence[str] = GROUPS) -> Array:
+        """Return the columns of all carriers in these groups, ascending."""
+        found = [self.group(name, row) for name in groups]
+        return np.unique(np.concatenate([np.asarray(part, np.uint32) for part in found]))
+
+    def union(self, rows: Array, groups: Sequence[str] = GROUPS) -> Mask:
+        """Return a mask of the columns that carry any of these alleles."""
+        mask = np.zeros(self.columns, np.bool_)
+        chosen = np.zeros(len(self._head["start"]), np.bool_)
+        chosen[rows] = True
+        for part, name in self._each(groups):
+            begin, stop = part["window"].tolist()
+            window = mask[begin:stop]
+            columns = part[f"{name}.columns"]
+            if len(columns):
+                window[columns if chosen.all() else columns[np.repeat(chosen, np.diff(part[f"{name}.at"]))]] = True
+            dense = part[f"{name}.dense"]
+            if len(dense) and len(dense := dense[chosen[part[f"{name}.dense_rows"]]]):
+                window |= np.unpackbits(np.bitwise_or.reduce(dense, axis=0), count=stop - begin).astype(np.bool_)
+        return mask
+
+    def carried_by(self, rows: Array, mask: Mask, groups: Sequence[str] = GROUPS) -> Mask:
+        """Return, for each of these rows, whether any column of ``mask`` carries its allele."""
+        found = np.zeros(len(self._head["start"]), np.bool_)
+        for part, name in self._each(groups):
+            begin, stop = part["window"].tolist()
+            window = mask[begin:stop]
+            columns, at = part[f"{name}.columns"], part[f"{name}.at"]
+            if len(columns):
+                hits = np.flatnonzero(window[columns])
+                found[np.searchsorted(at, hits, "right") - 1] = True
+            dense = part[f"{name}.dense"]
+            if len(dense):
+                found[part[f"{name}.dense_rows"][(dense & np.packbits(window)).any(axis=1)]] = True
+        return found[rows]
+
+    def _each(self, groups: Sequence[str]) -> list[tuple[Arrays, str]]:
+        return [(part, name) for part in self._parts for name in groups if f"{name}.at" in part]
+
+    def shared(self, name: str, row: int) -> BitMap:
+        """Return the ``missing`` or ``haploid`` columns of an allele."""
+        if self._sets is None:
+            return BitMap()
+        ref = int(self._sets[f"{name}.refs"][row])
+        sizes = self._sets[f"{name}.sizes"]
+        if not sizes[ref]:
+            return BitMap()
+        begin = int(sizes[:ref].sum())
+        return BitMap.deserialize(self._sets[f"{name}.sets"][begin : begin + int(sizes[ref])].tobytes())
+
+    def exceptions(self, row: int) -> list[tuple[int, int, int]]:
+        """Return (column, copies, alleles called) of the unusual calls of an allele."""
+        if self._sets is None:
+            return []
+        listed = self._sets["exceptions"]
+        return [(int(c), int(n), int(called)) for _, c, n, called in listed[listed[:, 0] == row]]
+
+    def tally(self, row: int, columns: BitMap) -> tuple[int, int, int]:
+        """Return (carriers, allele count, allele number) of an allele among these columns."""
+        groups = {name: BitMap(np.asarray(self.group(name, row), np.uint32)) & columns for name in GROUPS}
+        carriers = sum(map(len, groups.values()))
+        missing, haploid = self.shared("missing", row) & columns, self.shared("haploid", row) & columns
+        count = carriers + len(groups["hom"])
+        number = 2 * (len(columns) - len(missing)) - len(haploid - missing)
+        for column, copies, called in self.exceptions(row):
+            if column in columns:
+                usual = 2 if column in groups["hom"] else int(any(column in group for group in groups.values()))
+                count += copies - usual
+                number += called - (0 if column in missing else 1 if column in haploid else 2)
+        return carriers, count, number

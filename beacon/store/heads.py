@@ -1,0 +1,147 @@
+"""Heads of blocks: where alleles lie, which they are and how often they were seen, as parallel arrays.
+
+A block's head is what nearly every question about variants reads, and mostly all that it reads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from beacon.model.calls import GROUPS, Calls
+from beacon.model.variant import Allele
+from beacon.store.packing import Array, Arrays
+
+UNKNOWN = -1
+"""In the place of a number that a source does not have."""
+
+
+def identity(variant_id: str) -> int:
+    """Return 64 bits that stand for a variant id, or any other text, wherever many are compared."""
+    return int.from_bytes(hashlib.blake2b(variant_id.encode(), digest_size=8).digest(), "little")
+
+
+def same_allele(start: int, ref: str, alt: str) -> int:
+    """Return 64 bits that stand for an allele in minimal form on its chromosome, in whatever way it was written."""
+    return identity(f"{start}:{ref}:{alt}")
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """Alleles of one segment: parallel arrays.
+
+    ``chrom`` holds codes of ``names``; ``key`` is ``identity(variant id)``; ``block`` and ``row`` say where the allele
+    is. ``carriers`` is how many columns carried it when it was loaded, ``UNKNOWN`` where the source has no
+    genotypes; ``count`` and ``number`` are AC and AN, ``UNKNOWN`` where they mean nothing.
+    """
+
+    names: tuple[str, ...]
+    chrom: NDArray[np.int32]
+    start: NDArray[np.int64]
+    end: NDArray[np.int64]
+    key: NDArray[np.uint64]
+    block: NDArray[np.int32]
+    row: NDArray[np.int32]
+    carriers: NDArray[np.int32]
+    count: NDArray[np.int32]
+    number: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    @property
+    def carried(self) -> NDArray[np.bool_]:
+        """Whether anybody carried the allele when it was loaded."""
+        return self.carriers > 0
+
+    def pick(self, which: Array) -> Heads:
+        """Return the alleles that a mask or an index array chooses."""
+        return Heads(self.names, *(getattr(self, name)[which] for name in self.__slots__[1:]))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Heads]) -> Heads:
+        """Return several as one, in the order given."""
+        if len(parts) == 1:
+            return parts[0]
+        names = tuple(sorted({name for part in parts for name in part.names}))
+        codes = [np.array([names.index(name) for name in part.names], np.int32)[part.chrom] for part in parts]
+        return cls(
+            names,
+            np.concatenate(codes),
+            *(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__slots__[2:]),
+        )
+
+    @classmethod
+    def empty(cls) -> Heads:
+        """Return no alleles."""
+        small, wide = np.empty(0, np.int32), np.empty(0, np.int64)
+        return cls((), small, wide, wide, np.empty(0, np.uint64), small, small, small, small, small)
+
+
+class HeadBuilder:
+    """Collects what a block's head says of its alleles. ``kinds`` numbers the segment's combinations of types."""
+
+    def __init__(self, kinds: dict[tuple[str, ...], int]) -> None:
+        self._kinds = kinds
+        self._rows: list[tuple[int, ...]] = []
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def add(self, allele: Allele, id: str, calls: Calls | None, counts: tuple[int, int]) -> None:
+        """Add an allele; ``counts`` are AC and AN, or ``UNKNOWN``."""
+        same = same_allele(*allele.minimal) if allele.placed else 0
+        length = UNKNOWN if allele.length is None else allele.length
+        groups = (UNKNOWN,) * 5 if calls is None else (*(len(getattr(calls, g)) for g in GROUPS), len(calls.missing))
+        kind = self._kinds.setdefault(allele.types, len(self._kinds))
+        self._rows.append((allele.start, allele.end, identity(id), same, length, kind, *groups, *counts))
+
+    def encode(self) -> Arrays:
+        """Return the head: see ``COLUMNS``."""
+        columns = zip(*self._rows, strict=True)
+        return {name: np.array(values, dtype) for (name, dtype), values in zip(COLUMNS, columns, strict=True)}
+
+
+COLUMNS: tuple[tuple[str, Any], ...] = (
+    ("start", np.int64), ("end", np.int64), ("key", np.uint64), ("same", np.uint64), ("length", np.int32),
+    ("kind", np.int32), *((group, np.int32) for group in GROUPS), ("missing", np.int32), ("count", np.int32),
+    ("number", np.int32),
+)  # fmt: skip
+"""A head's arrays: 0-based half-open coordinates, identities of id and minimal allele, length in bases, number of
+the combination of types, columns in each group of carriers and without a call, AC and AN."""
+
+
+def carriers(head: Arrays) -> NDArray[np.int32]:
+    """Return how many columns carry each allele, ``UNKNOWN`` where the source has no genotypes."""
+    known: NDArray[np.int32] = head[GROUPS[0]] + head[GROUPS[1]] + head[GROUPS[2]] + head[GROUPS[3]]
+    return np.where(head[GROUPS[0]] < 0, np.int32(UNKNOWN), known)
+
+
+def heads_of(blocks: Iterable[tuple[str, int, Arrays]]) -> Heads:
+    """Return all alleles of some blocks, given as (chromosome, number, head)."""
+    parts = list(blocks)
+    if not parts:
+        return Heads.empty()
+    names = tuple(sorted({chrom for chrom, _, _ in parts}))
+    sizes = [len(head["start"]) for _, _, head in parts]
+
+    def joined(name: str) -> Any:
+        return parts[0][2][name] if len(parts) == 1 else np.concatenate([head[name] for _, _, head in parts])
+
+    return Heads(
+        names,
+        np.repeat(np.array([names.index(chrom) for chrom, _, _ in parts], np.int32), sizes),
+        joined("start"),
+        joined("end"),
+        joined("key"),
+        np.repeat(np.array([number for _, number, _ in parts], np.int32), sizes),
+        np.concatenate([np.arange(size, dtype=np.int32) for size in sizes]),
+        np.concatenate([carriers(head) for _, _, head in parts]),
+        joined("count"),
+        joined("number"),
+    )

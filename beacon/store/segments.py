@@ -1,0 +1,97 @@
+"""Reading a segment's alleles block by block, for whatever goes through all of them: naming, counting, export."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from pymongo.database import Database
+
+from beacon.model.calls import GROUPS
+from beacon.model.variant import Allele
+from beacon.store.base import StoredAllele
+from beacon.store.blocks import TEXTS, layout_id, part_id, text_part, texts_of
+from beacon.store.calls import Calls, tiles
+from beacon.store.documents import Document
+from beacon.store.layout import NOTHING, Layout, Run
+from beacon.store.packing import Arrays, unpack
+
+_AT_ONCE: Final = 16
+
+
+def stored_allele(segment: str, layout: Layout, block: int, row: int, head: Arrays, texts: Arrays) -> StoredAllele:
+    """Return one allele from the parts that hold it, without names from a reference sequence."""
+    ref, alt, label, mate, body = texts_of(texts, row)
+    run = layout.run_of(block)
+    length, number = int(head["length"][row]), int(head["number"][row])
+    genotypes = {name: int(head[name][row]) for name in (*GROUPS, "missing")}
+    known = genotypes[GROUPS[0]] >= 0
+    allele = Allele(
+        run.assembly, run.chrom, int(head["start"][row]), int(head["end"][row]), ref, alt,
+        layout.kinds[int(head["kind"][row])], length if length >= 0 else None, label, mate,
+    )  # fmt: skip
+    return StoredAllele(
+        segment=segment,
+        allele=allele,
+        id=allele.id,
+        block=block,
+        row=row,
+        carriers=sum(genotypes[name] for name in GROUPS) if known else None,
+        allele_count=int(head["count"][row]) if number >= 0 else None,
+        allele_number=number if number >= 0 else None,
+        body=body,
+        genotypes=genotypes if known else None,
+    )
+
+
+def named(stored: StoredAllele, names: Mapping[str, Any] | None) -> StoredAllele:
+    """Return an allele with what a document of ``names`` says of it."""
+    if names is None:
+        return stored
+    return replace(stored, vrs=names.get("v"), moves=tuple(names["sh"]) if "sh" in names else None)
+
+
+def read_layout(db: Database[Document], segment: str) -> Layout:
+    """Return where a segment's alleles lie."""
+    found = db["blocks"].find_one({"_id": layout_id(segment)})
+    return NOTHING if found is None else Layout.decode(bytes(found["d"]))
+
+
+def read_parts(db: Database[Document], ids: Iterable[str]) -> dict[str, Arrays]:
+    """Return parts of blocks by id; those that are not there are empty."""
+    wanted = list(ids)
+    found = {part["_id"]: bytes(part["d"]) for part in db["blocks"].find({"_id": {"$in": wanted}}, {"d": 1})}
+    return {id: unpack(found[id]) if id in found else {} for id in wanted}
+
+
+def alleles_of(db: Database[Document], segment: str, layout: Layout, runs: Iterable[Run]) -> Iterator[StoredAllele]:
+    """Yield all alleles of some runs in their order, without names from a reference sequence."""
+    for run in runs:
+        for begin in range(run.begin, run.stop, _AT_ONCE):
+            blocks = range(begin, min(begin + _AT_ONCE, run.stop))
+            sizes = {block: int(layout.first[block + 1] - layout.first[block]) for block in blocks}
+            names = {block: ["head", *map(text_part, range(0, size, TEXTS))] for block, size in sizes.items()}
+            held = read_parts(db, (part_id(segment, block, name) for block in blocks for name in names[block]))
+            for block, size in sizes.items():
+                head = held[part_id(segment, block, "head")]
+                for row in range(size):
+                    texts = held[part_id(segment, block, text_part(row))]
+                    yield stored_allele(segment, layout, block, row, head, texts)
+
+
+def calls_of(db: Database[Document], segment: str, layout: Layout, block: int) -> Calls:
+    """Return all calls of one block."""
+    names = ["rare", "sets", *(f"tile{tile}" for tile in tiles(layout.columns))]
+    held = read_parts(db, (part_id(segment, block, name) for name in ("head", *names)))
+    parts = {name: held[part_id(segment, block, name)] for name in names}
+    return Calls(held[part_id(segment, block, "head")], parts, layout.columns)
+
+
+def heads_in(db: Database[Document], segment: str, layout: Layout) -> Iterator[tuple[int, Arrays]]:
+    """Yield number and head of every block."""
+    for begin in range(0, len(layout.low), _AT_ONCE):
+        blocks = range(begin, min(begin + _AT_ONCE, len(layout.low)))
+        held = read_parts(db, (part_id(segment, block, "head") for block in blocks))
+        for block in blocks:
+            yield block, held[part_id(segment, block, "head")]
