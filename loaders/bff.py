@@ -28,7 +28,7 @@ from loaders.elements import Json
 from loaders.mapping import SEXES
 from loaders.pipeline import stopping, tell
 from loaders.report import Advance, Problem, Progress, Report, Severity
-from loaders.terms import hpo
+from loaders.terms import site_ontologies
 
 FORMAT = "bff"
 BATCH = 500
@@ -63,16 +63,16 @@ def load_bff(
     progress, report = progress or Progress(quiet=True), report or Report()
     report.dataset = dataset
     stated = _assembly(assembly)
-    terms = hpo()
+    terms = site_ontologies(admin)
     with stopping(report), _refusing(report):
         files = _found(paths, report)
-        sha256 = digest(files, (__version__, terms.version, cohort or "", stated or ""))
+        sha256 = digest(files, (__version__, terms.release, cohort or "", stated or ""))
         if admin.loaded(dataset, sha256, FORMAT):
             report.outcome = f"Dataset {dataset} holds exactly this already; nothing was changed."
             return report
         load = LoadInfo(
             ", ".join(Path(path).name for path in paths), sha256, FORMAT, f"skerry {__version__}", datetime.now(UTC),
-            who, stated, cohort, {terms.prefix: terms.version},
+            who, stated, cohort, terms.versions,
         )  # fmt: skip
         with (
             admin.begin(dataset, load, terms.ancestors) as writer,
@@ -83,7 +83,7 @@ def load_bff(
             if not loading.anything:
                 report.outcome = f"There was nothing to load; dataset {dataset} was not changed."
                 return report
-            admin.store_ontology(terms.resource, terms.labels)
+            terms.store(admin)
             tell(report, writer.publish())
         loading.describe(admin, dataset)
     return report

@@ -18,7 +18,7 @@ from loaders.elements import CURIE
 from loaders.report import Problem
 from loaders.rules import RULES
 from loaders.sources import Document
-from loaders.terms import Terms
+from loaders.terms import Terms, Vocabulary
 
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:")
 _NO_TERMS = frozenset({"metaData", "files", "variation", "extensions", "xrefs", "geneContext", "gene"})
@@ -29,7 +29,7 @@ _NOT_TERMS = frozenset(
 """Members whose objects may look like a term (id, perhaps label) and are none."""
 
 
-def check(document: Document, packet: Mapping[str, Any], terms: Terms) -> Iterator[Problem]:
+def check(document: Document, packet: Mapping[str, Any], terms: Vocabulary) -> Iterator[Problem]:
     """Yield what is wrong with a packet that fits the schema."""
     for rule, pointer, message, value, hint in _findings(packet, terms):
         yield document.problem(rule, message, severity=RULES[rule].severity, pointer=pointer, value=value, hint=hint)
@@ -39,7 +39,7 @@ Finding = tuple[str, str, str, Any, str | None]
 """rule, pointer, message, value, hint."""
 
 
-def _findings(packet: Mapping[str, Any], terms: Terms) -> Iterator[Finding]:
+def _findings(packet: Mapping[str, Any], terms: Vocabulary) -> Iterator[Finding]:
     places = list(term_places(packet))
     yield from _terms(places, terms)
     yield from _resources(packet, places)
@@ -64,7 +64,7 @@ def term_places(value: Any, pointer: str = "", name: str = "") -> Iterator[tuple
                 yield from term_places(item, f"{pointer}/{member}", member)
 
 
-def _terms(places: list[tuple[str, Mapping[str, Any]]], terms: Terms) -> Iterator[Finding]:
+def _terms(places: list[tuple[str, Mapping[str, Any]]], terms: Vocabulary) -> Iterator[Finding]:
     for pointer, term in places:
         id, label = term["id"], term.get("label", "")
         if not CURIE.fullmatch(id):
@@ -81,8 +81,8 @@ def _terms(places: list[tuple[str, Mapping[str, Any]]], terms: Terms) -> Iterato
             id, label = label, id
         if not label:
             yield "term-label-missing", f"{pointer}/label", f"{id} has no label.", None, None
-        if id.startswith(f"{terms.prefix}:"):
-            yield from _known_term(pointer, id, label, terms)
+        if (ontology := terms.of(id)) is not None:
+            yield from _known_term(pointer, id, label, ontology)
 
 
 def _known_term(pointer: str, id: str, label: str, terms: Terms) -> Iterator[Finding]:
@@ -126,7 +126,7 @@ def _is_day(text: str) -> bool:
     return True
 
 
-def _features(features: list[dict[str, Any]], terms: Terms) -> Iterator[Finding]:
+def _features(features: list[dict[str, Any]], terms: Vocabulary) -> Iterator[Finding]:
     """What a list of features says against itself; pointers name the later of two features."""
     seen: dict[tuple[str, bool, bytes], int] = {}
     observed: dict[str, int] = {}

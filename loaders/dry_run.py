@@ -12,7 +12,7 @@ from loaders.phenopackets import Reader
 from loaders.pipeline import BATCH, conclude, counted, renamed, stopping
 from loaders.report import Progress, Report, plural
 from loaders.sources import documents
-from loaders.terms import hpo
+from loaders.terms import hpo, site_ontologies
 
 
 def check_phenopackets(
@@ -34,7 +34,7 @@ def check_phenopackets(
         admin.dataset(dataset)
         report.dataset = dataset
     total = sum(1 for _ in documents(paths))
-    reader = Reader(hpo(), report.add)
+    reader = Reader(site_ontologies(admin) if admin is not None else hpo(), report.add)
     names = SampleNames()
     with stopping(report), progress.task("Checking", total, "documents") as advance:
         packets = reader.packets(counted(documents(paths), advance))

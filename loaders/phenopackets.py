@@ -15,7 +15,7 @@ from loaders.places import lines_of
 from loaders.report import Problem, Severity
 from loaders.rules import RULES
 from loaders.sources import Document
-from loaders.terms import Terms
+from loaders.terms import Vocabulary
 from schemas import Validator, validator
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -47,7 +47,7 @@ class Reader:
     Every problem goes to ``tell`` as it is found. A packet with an error is set aside and the rest goes on.
     """
 
-    def __init__(self, terms: Terms, tell: Callable[[Problem], None]) -> None:
+    def __init__(self, terms: Vocabulary, tell: Callable[[Problem], None]) -> None:
         self.counts = Counts()
         self._terms = terms
         self._tell = tell

@@ -19,7 +19,7 @@ from loaders.mapping import Converted, SampleNames, convert, sample_ids
 from loaders.phenopackets import Packet, Reader
 from loaders.report import Advance, Problem, Progress, Report, Severity, TooManyErrors, plural
 from loaders.sources import Document, documents
-from loaders.terms import hpo
+from loaders.terms import site_ontologies
 
 BATCH = 500
 """Packets that are written together; larger batches save round trips, smaller ones memory."""
@@ -44,8 +44,8 @@ def load_phenopackets(
     """
     admin.dataset(dataset)
     progress = progress or Progress(quiet=True)
-    terms = hpo()
-    total, sha256 = fingerprint(paths, (__version__, terms.version, cohort or ""))
+    terms = site_ontologies(admin)
+    total, sha256 = fingerprint(paths, (__version__, terms.release, cohort or ""))
     report = report or Report()
     report.dataset = dataset
     reader = Reader(terms, report.add)
@@ -63,12 +63,12 @@ def load_phenopackets(
                 time=datetime.now(UTC),
                 who=who,
                 cohort=cohort,
-                ontologies={terms.prefix: terms.version},
+                ontologies=terms.versions,
             )
             with admin.begin(dataset, load, terms.ancestors) as writer:
                 _write(admin, dataset, writer, packets, report)
                 if report.counts.get("individual"):
-                    admin.store_ontology(terms.resource, terms.labels)
+                    terms.store(admin)
                     tell(report, writer.publish())
                 else:
                     report.outcome = f"There was nothing to load; dataset {dataset} was not changed."

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
+
+from beacon.store.admin import Admin
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +33,9 @@ class Terms:
         """Return a term's label, or None for a term that this version does not have."""
         return self.labels.get(term)
 
-    def knows(self, term: str) -> bool:
-        """Whether this version has the term at all; obsolete ones count."""
-        return term in self.labels
+    def of(self, term: str) -> Terms | None:
+        """Return this ontology where the term is one of its prefix, known or not, else None."""
+        return self if term.startswith(f"{self.prefix}:") else None
 
     def ancestors(self, term: str) -> tuple[str, ...]:
         """Return everything above a term up to the root, without the term; nothing for unknown terms.
@@ -86,6 +89,64 @@ def hpo() -> Terms:
         MappingProxyType(replaced),
         MappingProxyType(resource),
     )
+
+
+class Vocabulary(Protocol):
+    """One ontology or several: what checks and indexes ask."""
+
+    def of(self, term: str) -> Terms | None:
+        """Return the ontology that has a term's prefix; None where there is none."""
+
+    def ancestors(self, term: str) -> tuple[str, ...]:
+        """Return everything above a term; nothing for terms of unknown ontologies (shape: ``indexing.Ancestors``)."""
+
+
+class Ontologies:
+    """The ontologies of a site. One that a curator loaded is read from the database when its first term occurs."""
+
+    def __init__(self, held: Mapping[str, Callable[[], Terms]], versions: Mapping[str, str]) -> None:
+        self._held = held
+        self._read: dict[str, Terms] = {}
+        self.versions = versions
+
+    @property
+    def release(self) -> str:
+        """All prefixes and versions in one text."""
+        return " ".join(f"{prefix} {version}" for prefix, version in sorted(self.versions.items()))
+
+    def store(self, admin: Admin) -> None:
+        """Let the site know the program's own HPO, where it counts."""
+        if self._held.get("HP") is hpo:
+            admin.store_ontology(hpo().resource, hpo().labels)
+
+    def of(self, term: str) -> Terms | None:
+        """Return the ontology that has a term's prefix; None where there is none."""
+        prefix = term.partition(":")[0]
+        if prefix not in self._read and prefix in self._held:
+            self._read[prefix] = self._held[prefix]()
+        return self._read.get(prefix)
+
+    def ancestors(self, term: str) -> tuple[str, ...]:
+        """Return everything above a term; nothing for terms of unknown ontologies (shape: ``indexing.Ancestors``)."""
+        known = self.of(term)
+        return known.ancestors(term) if known else ()
+
+
+def site_ontologies(admin: Admin) -> Ontologies:
+    """Return HPO, as the program brings it, and what curators loaded; an HPO of theirs counts in its place."""
+    hpo_terms = hpo()
+    held: dict[str, Callable[[], Terms]] = {hpo_terms.prefix: hpo}
+    versions = {hpo_terms.prefix: hpo_terms.version}
+    for resource, replaced in admin.ontologies():
+        held[resource["namespacePrefix"]] = partial(_stored, admin, resource, replaced)
+        versions[resource["namespacePrefix"]] = resource["version"]
+    return Ontologies(held, versions)
+
+
+def _stored(admin: Admin, resource: Mapping[str, Any], replaced: Mapping[str, str | None]) -> Terms:
+    prefix = str(resource["namespacePrefix"])
+    labels, above = admin.terms(prefix)
+    return Terms(prefix, str(resource["version"]), labels, {}, replaced, resource, above)
 
 
 def ancestors(term: str) -> tuple[str, ...]:

@@ -35,6 +35,11 @@ def add_parsers(load: argparse.ArgumentParser) -> None:
     genes = formats.add_parser("genes", help="where genes lie in an assembly (GFF3 or GTF)")
     genes.add_argument("file", type=Path)
     genes.set_defaults(command=_genes)
+
+    ontology = formats.add_parser("ontology", help="the terms of an ontology (OBO, OBO graph as JSON)")
+    ontology.add_argument("file", type=Path)
+    ontology.add_argument("--release", metavar="VERSION", help="which version it is, where the file does not tell")
+    ontology.set_defaults(command=_ontology)
     for one in (reference, genes):
         one.add_argument("--assembly", required=True, help="GRCh37, GRCh38 or T2T")
     for one in formats.choices.values():
@@ -179,6 +184,17 @@ def _genes(options: argparse.Namespace) -> int:
 
     with opened(options) as admin:
         report = load_genes(admin, options.file, options.assembly)
+    print(report.render())
+    return 0
+
+
+def _ontology(options: argparse.Namespace) -> int:
+    from loaders.ontologies import load_ontology
+    from loaders.report import Progress
+
+    with opened(options) as admin:
+        progress = Progress(quiet=options.quiet)
+        report = load_ontology(admin, options.file, version=options.release, progress=progress, who=getpass.getuser())
     print(report.render())
     return 0
 

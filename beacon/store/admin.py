@@ -36,6 +36,7 @@ from beacon.store.garbage import hide_dataset, roll_back, sweep
 from beacon.store.genes import store_genes
 from beacon.store.heads import carriers
 from beacon.store.locks import Lease
+from beacon.store.ontologies import expand, read_ontologies, read_terms, replace_ontology
 from beacon.store.publish import find_home
 from beacon.store.reference import decode_reference, index_alleles, store_sequence
 from beacon.store.reference import sweep as sweep_bases
@@ -273,6 +274,29 @@ class Admin:
         names = store_genes(self._db, assembly, genes)
         freshness.wait()
         return names
+
+    def replace_ontology(
+        self,
+        resource: Mapping[str, Any],
+        labels: Mapping[str, str],
+        above: Mapping[str, Iterable[str]],
+        replaced: Mapping[str, str | None],
+    ) -> None:
+        """Make a curator's ontology the site's own, in place of the one of its prefix."""
+        replace_ontology(self._db, resource, labels, above, replaced)
+
+    def ontologies(self) -> list[tuple[dict[str, Any], dict[str, str | None]]]:
+        """Return the curators' ontologies: resource, and obsolete terms with what replaced them."""
+        return read_ontologies(self._db)
+
+    def terms(self, prefix: str) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
+        """Return labels, and everything above each term, of a curator's ontology."""
+        return read_terms(self._db, prefix)
+
+    def expand(self, dataset: str, ancestors: Ancestors, who: str) -> int:
+        """Find a dataset's records under what is above their terms now; return how many index entries changed."""
+        with self.hold(dataset, "expand terms", who):
+            return expand(self._db, dataset, ancestors)
 
     def store_ontology(
         self,
