@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from beacon import __version__, telemetry
-from beacon.commands import audit, dataset, load, login, query, zoo
+from beacon.commands import audit, data, dataset, load, login, query, zoo
 from beacon.commands.common import site_options, site_settings
 from beacon.errors import ConfigurationError, SkerryError
 from beacon.settings import MOST_WORKERS, load_network
@@ -43,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="skerry", description="Beacon v2 sites, loaders, and a network of sites.")
     top.add_argument("--version", action="version", version=f"skerry {__version__}")
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    data.add_parsers(commands)
     dataset.add_parsers(commands.add_parser("dataset", help="make, list, open and delete datasets"))
     load.add_parsers(commands.add_parser("load", help="load phenopackets, a VCF, a reference sequence or genes"))
     load.add_check_parsers(commands.add_parser("check", help="read what would be loaded, and report what is wrong"))

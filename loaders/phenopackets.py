@@ -52,6 +52,8 @@ class Reader:
         self._terms = terms
         self._tell = tell
         self._validator = validator("phenopacket")
+        self.seen: set[str] = set()
+        """The id of every document that had one, set aside or not."""
         self._seen: dict[str, tuple[bytes, str]] = {}
 
     def packets(self, items: Iterable[Document | Problem]) -> Iterator[Packet]:
@@ -79,6 +81,8 @@ class Reader:
 
     def _one(self, document: Document, body: Any, group: Group | None = None) -> Iterator[Packet]:
         """Yield one phenopacket, unless it is set aside or a repetition."""
+        if isinstance(body, dict) and isinstance(body.get("id"), str):
+            self.seen.add(body["id"])
         if self._is_sound(document, self._problems(document, body)) and not self._is_repeated(document, body):
             yield Packet(document, body, group)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
@@ -13,7 +13,7 @@ import orjson
 
 from beacon import __version__
 from beacon.store.admin import Admin
-from beacon.store.writer import LoadInfo, Published, SegmentWriter
+from beacon.store.writer import Beside, LoadInfo, Origin, Published, SegmentWriter
 from loaders.groups import cohort_info
 from loaders.mapping import Converted, SampleNames, convert, sample_ids
 from loaders.phenopackets import Packet, Reader
@@ -35,14 +35,17 @@ def load_phenopackets(
     progress: Progress | None = None,
     who: str = "",
     report: Report | None = None,
+    remove_vanished: bool = False,
 ) -> Report:
     """Load phenopackets into a dataset and report; what they bring becomes visible at once, at the end, or not at all.
 
-    Packets with errors are set aside (``exit_code`` 1) and the rest is loaded. Input that the dataset holds already
-    is checked again and changes nothing, and neither does input with more errors than ``report`` allows. Raises
-    ``LoadError`` where there is no such dataset, or where it is deleted meanwhile, and ``StoreUnavailable``.
+    Packets with errors are set aside (``exit_code`` 1) and the rest is loaded. What the dataset holds already, as it
+    is, is left alone; what has changed is replaced. People whom an earlier load of the same paths brought and who are
+    not there any more are reported, and removed with ``remove_vanished``. Input with more errors than ``report`` allows
+    changes nothing. Raises ``LoadError`` where there is no such dataset, or where it is deleted meanwhile, and
+    ``StoreUnavailable``.
     """
-    admin.dataset(dataset)
+    admin.home(dataset)
     progress = progress or Progress(quiet=True)
     terms = site_ontologies(admin)
     total, sha256 = fingerprint(paths, (__version__, terms.release, cohort or ""))
@@ -51,27 +54,29 @@ def load_phenopackets(
     reader = Reader(terms, report.add)
     with stopping(report), progress.task(f"Loading into {dataset}", total, "documents") as advance:
         packets = reader.packets(counted(documents(paths), advance))
-        if admin.loaded(dataset, sha256, FORMAT):
-            report.count("individual", sum(1 for _ in packets))
-            report.outcome = f"Dataset {dataset} holds exactly this already; nothing was changed."
-        else:
-            load = LoadInfo(
-                source=", ".join(Path(path).name for path in paths),
-                sha256=sha256,
-                format=FORMAT,
-                loader=f"skerry {__version__}",
-                time=datetime.now(UTC),
-                who=who,
-                cohort=cohort,
-                ontologies=terms.versions,
-            )
-            with admin.begin(dataset, load, terms.ancestors) as writer:
-                _write(admin, dataset, writer, packets, report)
-                if report.counts.get("individual"):
-                    terms.store(admin)
-                    tell(report, writer.publish())
-                else:
-                    report.outcome = f"There was nothing to load; dataset {dataset} was not changed."
+        load = LoadInfo(
+            source=", ".join(Path(path).name for path in paths),
+            sha256=sha256,
+            format=FORMAT,
+            loader=f"skerry {__version__}",
+            time=datetime.now(UTC),
+            who=who,
+            cohort=cohort,
+            ontologies=terms.versions,
+        )
+        with admin.begin(dataset, load, terms.ancestors) as writer:
+            unchanged = _write(admin, dataset, writer, packets, report, f"{__version__} {terms.release}")
+            vanished = find_vanished(admin, load, report, reader.seen, remove_vanished)
+            if report.counts.get("individual") or vanished:
+                terms.store(admin)
+                counts = {"unchanged individual": len(unchanged), "removed individual": len(vanished)}
+                tell(
+                    report, writer.publish(Beside(removed=vanished, members=unchanged if cohort else (), counts=counts))
+                )
+                for kind, number in counts.items():
+                    report.count(kind, number)
+            else:
+                report.outcome = f"There was nothing to load; dataset {dataset} was not changed."
     conclude(report, reader, total)
     return report
 
@@ -97,7 +102,31 @@ def tell(report: Report, published: Published) -> None:
             report.counts[kind] = number
     if published.replaced:
         report.counts["replaced individual"] = published.replaced
+    if published.left_out:
+        report.counts["withdrawn individual left out"] = published.left_out
     report.outcome = f"Loaded into dataset {report.dataset}:"
+    if not published.changed:
+        report.outcome = f"Dataset {report.dataset} holds exactly this already; nothing was changed."
+
+
+def find_vanished(admin: Admin, load: LoadInfo, report: Report, seen: Set[str], remove: bool) -> list[str]:
+    """Report whom earlier loads of the same files brought and this one does not; return those who are to go.
+
+    Nobody is to go where something of the input was set aside, for that may be what they were in.
+    """
+    earlier = admin.earlier(report.dataset, load.source, load.format)
+    vanished = admin.vanished(report.dataset, (one["id"] for one in earlier), seen) if earlier else []
+    goes = remove and not report.errors
+    for id in vanished:
+        message = f"The individual {id!r} came with an earlier load of {load.source} and is not in this one"
+        hint = None if goes else "It stays; --remove-vanished removes it, if no document has an error."
+        report.add(
+            Problem(
+                load.source, None, None, "record-vanished", Severity.WARNING,
+                f"{message}{', so it was removed' if goes else ''}.", id, hint,
+            )
+        )  # fmt: skip
+    return vanished if goes else []
 
 
 @contextmanager
@@ -133,20 +162,42 @@ def conclude(report: Report, reader: Reader, total: int) -> None:
         report.count("set-aside document", reader.counts.set_aside)
 
 
-def _write(admin: Admin, dataset: str, writer: SegmentWriter, packets: Iterator[Packet], report: Report) -> None:
+def _write(
+    admin: Admin, dataset: str, writer: SegmentWriter, packets: Iterator[Packet], report: Report, version: str
+) -> list[str]:
+    """Write what is new or has changed; return the ids of those that the dataset holds already, as they are."""
     names = SampleNames()
-    while batch := list(islice(packets, BATCH)):
-        names.know(admin.owners(dataset, (id for packet in batch for id in sample_ids(packet.body))))
-        made = [(packet, convert(packet.body, names.name, packet.group)) for packet in batch]
-        writer.reserve("individual", (one.id for _, one in made))
-        writer.reserve("biosample", (str(sample["id"]) for _, one in made for sample in one.samples))
-        for packet, one in made:
+    unchanged: list[str] = []
+    while read := list(islice(packets, BATCH)):
+        held = admin.held(dataset, (packet.body["id"] for packet in read))
+        batch = []
+        for packet in read:
+            digest = _digest(packet, version)
+            if held.get(packet.body["id"]) == digest:
+                unchanged.append(packet.body["id"])
+                report.count("individual")
+            else:
+                batch.append((packet, digest))
+        names.know(admin.owners(dataset, (id for packet, _ in batch for id in sample_ids(packet.body))))
+        made = [(packet, digest, convert(packet.body, names.name, packet.group)) for packet, digest in batch]
+        writer.reserve("individual", (one.id for _, _, one in made))
+        writer.reserve("biosample", (str(sample["id"]) for _, _, one in made for sample in one.samples))
+        for packet, digest, one in made:
+            writer.comes_from(Origin(packet.document.file, packet.document.line, digest))
             _write_one(writer, packet, one)
             for problem in renamed(packet, one):
                 report.add(problem)
             report.count("individual")
             report.count("derived biosample", int(one.derived is not None))
             report.count("case", len(one.cases))
+    return unchanged
+
+
+def _digest(packet: Packet, version: str) -> bytes:
+    """Return what changes with a packet's content, and with the versions that it is loaded by."""
+    group = packet.group and [packet.group.kind, packet.group.body, packet.group.people]
+    content = orjson.dumps([packet.body, group], option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(version.encode() + b"\x1f" + content).digest()[:16]
 
 
 def _write_one(writer: SegmentWriter, packet: Packet, one: Converted) -> None:

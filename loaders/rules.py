@@ -30,6 +30,8 @@ _ROWS: tuple[tuple[str, Severity, str], ...] = (
     ("file-packed", ERROR, "A member of an archive has a password or an unknown compression."),
     ("file-too-large", ERROR, "The document is too large to be a phenopacket."),
     ("nothing-found", ERROR, "There was no document at all."),
+    ("record-vanished", WARNING, "An earlier load of these files brought it, and this one does not have it."),
+    ("vcf-part-vanished", WARNING, "A corrected file has nothing on a chromosome where the earlier one had something."),
     ("json-invalid", ERROR, "This is not JSON."),
     ("json-empty", ERROR, "There is nothing in the document."),
     ("schema", ERROR, "The document does not have the form of the standard."),

@@ -8,7 +8,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from beacon.errors import LoadError
 from beacon.model.records import unite as unite_bodies
 from beacon.model.variant import Allele, is_sequence
 from beacon.store.admin import Admin
-from beacon.store.writer import LoadInfo, SegmentWriter
+from beacon.store.writer import Beside, LoadInfo, Origin, SegmentWriter
 from loaders.genotypes import unite as unite_calls
 from loaders.mapping import SEXES, UNKNOWN
 from loaders.pipeline import stopping, tell
@@ -62,19 +62,29 @@ def load_vcf(
     progress: Progress | None = None,
     who: str = "",
     report: Report | None = None,
+    replaces: Sequence[str] = (),
+    keep_earlier: bool = False,
+    remove_vanished: bool = False,
 ) -> Report:
     """Load a VCF (plain, gzip, bgzip) or BCF into a dataset and report.
+
+    A file that has the name (and regions) of an earlier one and a chromosome in common with it is that file, corrected:
+    its calls take the place of that one's calls of the same samples, and of those of the loads that ``replaces`` names.
+    With ``keep_earlier`` it adds to them, and standard input, which has no name, always does. Samples that it has no
+    more are reported, and removed with ``remove_vanished``.
 
     A record with an error is set aside and the rest is loaded. A file whose header cannot be understood, that is not
     sorted or that was cut short is refused, and so is one with more errors than ``report`` allows: nothing changes
     then. A file that the dataset holds already changes nothing either. Raises ``LoadError`` where there is no such
     file or dataset or where the assembly is not certain, and ``StoreUnavailable``.
     """
-    admin.dataset(dataset)
+    admin.home(dataset)
+    given = frozenset(admin.load(id).id for id in replaces)
     progress = progress or Progress(quiet=True)
     report = report or Report()
     report.dataset = dataset
     manner = manner or Manner(assembly)
+    original = path
     with stopping(report), _refusing(report), handed_over(path) as path, _sequences(manner) as sequences:
         sha256 = _identity(_digest(path), manner, sequences)
         if admin.loaded(dataset, sha256, FORMAT):
@@ -83,7 +93,8 @@ def load_vcf(
         reader, lines = begin(path, manner, sequences, report)
         header = reader.header
         now = datetime.now(UTC)
-        load = LoadInfo(path.name, sha256, FORMAT, f"skerry {__version__}", now, who, reader.assembly, cohort)
+        source = f"{path.name} ({', '.join(manner.regions)})" if manner.regions else path.name
+        load = LoadInfo(source, sha256, FORMAT, f"skerry {__version__}", now, who, reader.assembly, cohort)
         people = _whose(admin, dataset, header, manner.samples, path.name, report)
         with admin.begin(dataset, load, _no_ancestors) as writer:
             add_samples(writer, header, load, people)
@@ -94,8 +105,33 @@ def load_vcf(
             if report.errors and report.counts.get("set-aside record") == report.counts["record"]:
                 report.outcome = f"No record of the file can be used; dataset {dataset} was not changed."
             else:
-                tell(report, writer.publish())
+                corrected = given
+                if not keep_earlier and original != STANDARD_INPUT:
+                    corrected |= earlier_files(admin, load, report, writer.chromosomes)
+                tell_vanished(admin, report, path.name, corrected, header.samples, remove=remove_vanished)
+                tell(report, writer.publish(Beside(supersedes=corrected, entirely=remove_vanished)))
     return report
+
+
+def earlier_files(admin: Admin, load: LoadInfo, report: Report, chromosomes: Set[str]) -> frozenset[str]:
+    """Return the loads of which a file is the corrected form; what they have and it has not is reported."""
+    found = [one for one in admin.earlier(report.dataset, load.source, load.format) if chromosomes & set(one["chroms"])]
+    for gone in sorted({chrom for one in found for chrom in one["chroms"]} - set(chromosomes)):
+        message = f"An earlier {load.source} had variants of chromosome {gone or 'unknown'}, and this one has none."
+        hint = "They went with its calls; give the rest of a file that was split another name, or --keep-earlier."
+        report.add(Problem(load.source, None, "CHROM", "vcf-part-vanished", Severity.WARNING, message, gone, hint))
+    return frozenset(one["id"] for one in found)
+
+
+def tell_vanished(
+    admin: Admin, report: Report, file: str, corrected: frozenset[str], samples: Sequence[str], *, remove: bool
+) -> None:
+    """Report the samples that the loads that are replaced had, and the file has no more."""
+    for sample in admin.other_samples(report.dataset, corrected, samples) if corrected else ():
+        done = "their calls were removed" if remove else "their calls stay"
+        message = f"The sample {sample!r} was in the earlier file and is not in this one; {done}."
+        hint = None if remove else "--remove-vanished removes them."
+        report.add(Problem(file, None, None, "record-vanished", Severity.WARNING, message, sample, hint))
 
 
 def check_vcf(
@@ -293,6 +329,7 @@ def add_samples(writer: SegmentWriter, header: Header, load: LoadInfo, people: S
     """
     writer.reserve("individual", people)
     writer.reserve("biosample", header.samples)
+    writer.comes_from(Origin(load.source))
     day = header.date or load.time.date().isoformat()
     origin = {"file": load.source, "dateFrom": "fileDate" if header.date else "load"}
     stem = re.sub(r"[^A-Za-z0-9._-]", "_", re.sub(r"(\.vcf|\.bcf)?(\.gz|\.bgz)?$", "", load.source))

@@ -13,6 +13,9 @@ from beacon.settings import SiteSettings, load_site
 from beacon.store.admin import Admin
 from beacon.store.embedded import mongodb
 
+AFTER_QUERY = 5.0
+"""Seconds beyond the longest question for which what a dataset shows no more is kept."""
+
 
 def site_options(one: argparse.ArgumentParser) -> None:
     """Add the options that say where the data are."""
@@ -34,7 +37,14 @@ def site_settings(options: argparse.Namespace) -> SiteSettings:
 def opened(options: argparse.Namespace) -> Iterator[Admin]:
     """Open the database for managing it."""
     settings = site_settings(options)
-    with mongodb(settings.mongo) as uri, Admin.open(uri, settings.mongo.database) as admin:
+    grace = settings.limits.query_seconds + AFTER_QUERY
+    key_file = settings.withdrawals.key_file
+    if key_file is None and settings.mongo.uri is None:
+        key_file = settings.mongo.data_dir / "withdrawals.key"
+    with (
+        mongodb(settings.mongo) as uri,
+        Admin.open(uri, settings.mongo.database, grace=grace, key_file=key_file) as admin,
+    ):
         yield admin
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import getpass
 import sys
 from pathlib import Path
 
 from beacon.auth.policy import policy_for
 from beacon.auth.policy_file import difference, policy_from_toml
 from beacon.commands.common import opened, place, site_options
+from beacon.commands.data import cleared
 from beacon.errors import ConfigurationError
 from beacon.model.access import Asker, DatasetPolicy, Granularity, Level
 from beacon.model.entry_types import ENTRY_TYPES
@@ -38,6 +40,7 @@ def add_parsers(dataset: argparse.ArgumentParser) -> None:
     delete = actions.add_parser("delete", help="delete a dataset and everything in it")
     delete.add_argument("id")
     delete.add_argument("--yes", action="store_true", help="do not ask")
+    delete.add_argument("--no-wait", action="store_true", help="leave clearing away to the next command")
     delete.set_defaults(command=_delete)
 
     policy = actions.add_parser("policy", help="show a dataset's policy, or apply one from a file")
@@ -105,8 +108,9 @@ def _delete(options: argparse.Namespace) -> int:
         print(f"Dataset {summary.id} holds {_counts(summary)}.")
         if not _agreed(options, "Delete it for good?"):
             return 1
-        admin.delete_dataset(options.id)
-    print(f"Deleted dataset {options.id}.")
+        admin.delete_dataset(options.id, getpass.getuser())
+        print(f"Deleted dataset {options.id}; nobody is answered from it any more.", flush=True)
+        cleared(admin, wait=not options.no_wait)
     return 0
 
 

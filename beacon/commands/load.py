@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from beacon.commands.common import opened, place, site_options
+from beacon.commands.data import changing
 
 if TYPE_CHECKING:
     from loaders.report import Report
@@ -23,8 +24,15 @@ def add_parsers(load: argparse.ArgumentParser) -> None:
     """Add the formats of ``skerry load``."""
     formats = load.add_subparsers(required=True, metavar="FORMAT")
     for one in data_formats(formats):
+        if one.get_default("remove_vanished") is not None:
+            vanished = "remove what an earlier load of the same files brought and this one has not"
+            one.add_argument("--remove-vanished", action="store_true", help=vanished)
+        if one.get_default("replaces") is not None:
+            one.add_argument("--replaces", nargs="+", metavar="LOAD", help="these loads' calls of the same samples go")
+            one.add_argument("--keep-earlier", action="store_true", help="add to an earlier file of the same name")
         one.add_argument("--dataset", required=True, metavar="ID")
         one.add_argument("--cohort", metavar="ID", help="make these people members of a cohort")
+        one.add_argument("--wait", action="store_true", help="wait while another command changes the dataset")
         one.add_argument("--dry-run", action="store_true", help="only check, like skerry check; change nothing")
 
     reference = formats.add_parser("reference", help="the sequence of an assembly (FASTA), for names of indels")
@@ -61,7 +69,7 @@ def data_formats(formats: Formats) -> Iterator[argparse.ArgumentParser]:
     """Add the formats that datasets are made of, with what checking and loading them have in common."""
     packets = formats.add_parser("phenopackets", help="files, folders, zip archives, JSON lines (.gz too)")
     packets.add_argument("paths", nargs="+", metavar="PATH")
-    packets.set_defaults(command=_phenopackets)
+    packets.set_defaults(command=_phenopackets, remove_vanished=False)
 
     vcf = formats.add_parser("vcf", help="VCF (plain, .gz, .bgz) or BCF")
     vcf.add_argument("file", type=Path, help="- is standard input")
@@ -70,7 +78,7 @@ def data_formats(formats: Formats) -> Iterator[argparse.ArgumentParser]:
     vcf.add_argument("--samples", type=Path, metavar="TABLE", help="whose the samples are: sample and individual")
     vcf.add_argument("--sample-rule", metavar="REGEX", help="whose they are: the first group is the individual's id")
     vcf.add_argument("--assembly", help="GRCh37, GRCh38 or T2T, where the file does not tell")
-    vcf.set_defaults(command=_vcf)
+    vcf.set_defaults(command=_vcf, remove_vanished=False, replaces=[], keep_earlier=False)
 
     bff = formats.add_parser("bff", help="Beacon files (BFF): .json or .json.gz, named after entry types, or folders")
     bff.add_argument("paths", nargs="+", metavar="PATH")
@@ -105,15 +113,17 @@ def _phenopackets(options: argparse.Namespace) -> int:
         if options.dry_run:
             check_phenopackets(options.paths, admin=admin, dataset=options.dataset, progress=progress, report=report)
         else:
-            load_phenopackets(
-                admin,
-                options.paths,
-                options.dataset,
-                cohort=options.cohort,
-                progress=progress,
-                who=getpass.getuser(),
-                report=report,
-            )
+            with changing(admin, options, "load phenopackets"):
+                load_phenopackets(
+                    admin,
+                    options.paths,
+                    options.dataset,
+                    cohort=options.cohort,
+                    progress=progress,
+                    who=getpass.getuser(),
+                    report=report,
+                    remove_vanished=options.remove_vanished,
+                )
     return _told(options, report)
 
 
@@ -130,7 +140,7 @@ def _vcf(options: argparse.Namespace) -> int:
             with opened(options) as admin:
                 report.dataset = admin.dataset(options.dataset).id
         return _told(options, check_vcf(options.file, manner=manner, progress=progress, report=report))
-    with opened(options) as admin:
+    with opened(options) as admin, changing(admin, options, "load vcf"):
         load_vcf(
             admin,
             options.file,
@@ -140,6 +150,9 @@ def _vcf(options: argparse.Namespace) -> int:
             progress=progress,
             who=getpass.getuser(),
             report=report,
+            replaces=options.replaces,
+            keep_earlier=options.keep_earlier,
+            remove_vanished=options.remove_vanished,
         )
     return _told(options, report)
 
@@ -154,7 +167,7 @@ def _bff(options: argparse.Namespace) -> int:
             with opened(options) as admin:
                 report.dataset = admin.dataset(options.dataset).id
         return _told(options, check_bff(options.paths, assembly=options.assembly, progress=progress, report=report))
-    with opened(options) as admin:
+    with opened(options) as admin, changing(admin, options, "load bff"):
         load_bff(
             admin,
             options.paths,

@@ -227,6 +227,17 @@ class Audit:
 
 
 @dataclass(frozen=True, slots=True)
+class Withdrawals:
+    """The key by which people who withdrew their consent are recognised; it must lie outside the database.
+
+    Without ``key_file`` the embedded MongoDB's site keeps it in its ``data_dir``; a site with a MongoDB of its own
+    names the file before the first withdrawal.
+    """
+
+    key_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Log:
     """``auto`` writes plain lines on a terminal and one JSON object per line elsewhere."""
 
@@ -251,6 +262,7 @@ class SiteSettings:
     nodes: tuple[Node, ...] = ()
     handovers: tuple[Handover, ...] = ()
     limits: Limits = Limits()
+    withdrawals: Withdrawals = Withdrawals()
     rate: Rate = Rate()
     workers: int = field(default=1, metadata=between(1, MOST_WORKERS))
     metrics: Metrics = Metrics()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -20,7 +21,7 @@ from beacon.errors import ConfigurationError, LoadError, StoreUnavailable
 from beacon.model.access import DatasetPolicy, Level
 from beacon.model.genome import Gene, Reference
 from beacon.model.indexing import Ancestors
-from beacon.store import freshness, journal
+from beacon.store import freshness, journal, loads, removal
 from beacon.store.base import COLUMN
 from beacon.store.documents import (
     INDEXES,
@@ -37,10 +38,11 @@ from beacon.store.genes import store_genes
 from beacon.store.heads import carriers
 from beacon.store.locks import Lease
 from beacon.store.ontologies import expand, read_ontologies, read_terms, replace_ontology
-from beacon.store.publish import find_home
+from beacon.store.publish import Home, find_home
 from beacon.store.reference import decode_reference, index_alleles, store_sequence
 from beacon.store.reference import sweep as sweep_bases
 from beacon.store.segments import calls_of, heads_in, read_layout
+from beacon.store.tombstones import Tombstones
 from beacon.store.writer import LoadInfo, SegmentWriter, give_ordinals
 
 
@@ -65,16 +67,21 @@ GRACE = 35.0
 class Admin:
     """The synchronous store; a context manager."""
 
-    def __init__(self, client: MongoClient[Document], database: str, grace: float = GRACE) -> None:
+    def __init__(
+        self, client: MongoClient[Document], database: str, grace: float = GRACE, key_file: Path | None = None
+    ) -> None:
         self._client = client
         self._db = client[database]
         self._grace = grace
+        self._key_file = key_file
+        self._held: dict[str, Lease] = {}
 
     @classmethod
-    def open(cls, uri: str, database: str = "skerry", *, grace: float = GRACE) -> Admin:
+    def open(cls, uri: str, database: str = "skerry", *, grace: float = GRACE, key_file: Path | None = None) -> Admin:
         """Connect, check the data model's version and make the indexes.
 
-        ``grace``: how many seconds a request may still read what a dataset shows no more.
+        ``grace``: how many seconds a request may still read what a dataset shows no more. ``key_file``: where the
+        key of withdrawals is, or will be.
 
         Raises ``StoreUnavailable`` or ``ConfigurationError``.
         """
@@ -84,7 +91,7 @@ class Admin:
             raise not_an_address() from error
         try:
             check_version(client[database]["meta"].find_one({"_id": "model"}))
-            admin = cls(client, database, grace)
+            admin = cls(client, database, grace, key_file)
             admin._prepare()
         except PyMongoError as error:
             client.close()
@@ -135,11 +142,42 @@ class Admin:
         """Return one dataset. Raises ``LoadError`` where there is none of that id."""
         return self._summary(self._document(id))
 
-    def delete_dataset(self, id: str) -> None:
+    def delete_dataset(self, id: str, who: str = "") -> None:
         """Delete a dataset: readers lose it at once, its documents go once nobody can be reading them."""
-        if not hide_dataset(self._db, id):
-            self._document(id)
+        home, entry = find_home(self._db, id), uuid.uuid4().hex
+        journal.begin(self._db, entry, home, "delete dataset", who, {})
+        if hide_dataset(self._db, id):
+            journal.end(self._db, entry, {})
         self.sweep()
+
+    def delete_people(self, dataset: str, ids: Iterable[str], who: str) -> dict[str, int]:
+        """Delete individuals with all that is theirs; return how many records went, by kind."""
+        return removal.delete_people(self._db, self.home(dataset), ids, who)
+
+    def delete_cohort(self, dataset: str, cohort: str, who: str) -> dict[str, int]:
+        """Delete a cohort and its members with all that is theirs; return how many records went, by kind."""
+        return removal.delete_cohort(self._db, self.home(dataset), cohort, who)
+
+    def delete_load(self, dataset: str, load: str, who: str) -> dict[str, int]:
+        """Delete what a load brought and is still shown; return how many records went, by kind."""
+        entry = self.load(load)
+        if entry.dataset != dataset:
+            raise LoadError(f"load {load!r} was into dataset {entry.dataset!r}, not {dataset!r}", where=load)
+        return removal.delete_load(self._db, self.home(dataset), entry.id, who)
+
+    def withdraw(self, dataset: str, id: str, who: str) -> removal.Withdrawn:
+        """Take a person from every answer at once, and let no load bring them back (``removal.withdraw``)."""
+        return removal.withdraw(self._db, self.home(dataset), self.tombstones(dataset), id, who)
+
+    def readmit(self, dataset: str, id: str, samples: Iterable[str], who: str) -> int:
+        """Let a person who withdrew come again with the next load; return how many tombstones that took away."""
+        return removal.readmit(self._db, self.home(dataset), self.tombstones(dataset), id, samples, who)
+
+    def where(self, id: str) -> list[loads.Provenance]:
+        """Return where the records of this id that are shown came from, in all datasets."""
+        return [
+            found for part in self._db["datasets"].find().sort("_id", 1) for found in loads.where(self._db, part, id)
+        ]
 
     def sweep(self) -> float:
         """Delete what no dataset shows any more and nobody can still be reading.
@@ -149,8 +187,10 @@ class Admin:
         return sweep(self._db, self._grace)
 
     @contextmanager
-    def hold(self, dataset: str, what: str, who: str, wait: Callable[[str], None] | None = None) -> Iterator[Lease]:
+    def hold(self, dataset: str, what: str, who: str, wait: Callable[[str], None] | None = None) -> Iterator[None]:
         """Hold the right to change a dataset; what dead commands left half done there is cleared away first.
+
+        Whatever this ``Admin`` does to the dataset inside the block is done under that right.
 
         Raises ``LoadError`` where there is no such dataset, and, without ``wait``, where somebody else holds it; with
         ``wait``, that is told who does, and it is waited for.
@@ -158,7 +198,11 @@ class Admin:
         with Lease(self._db, dataset, what, who, wait) as lease:
             roll_back(self._db, dataset)
             journal.settle(self._db, dataset)
-            yield lease
+            self._held[dataset] = lease
+            try:
+                yield
+            finally:
+                del self._held[dataset]
             self.sweep()
 
     def set_policy(self, id: str, policy: DatasetPolicy) -> None:
@@ -205,9 +249,19 @@ class Admin:
                 freshness.wait()
                 return [one for one in wanted if one not in known]
 
-    def begin(self, dataset: str, load: LoadInfo, ancestors: Ancestors, lease: Lease | None = None) -> SegmentWriter:
+    def begin(self, dataset: str, load: LoadInfo, ancestors: Ancestors) -> SegmentWriter:
         """Begin a load. Raises ``LoadError`` where there is no such dataset."""
-        return SegmentWriter(self._db, find_home(self._db, dataset, lease.token if lease else None), load, ancestors)
+        home = self.home(dataset)
+        return SegmentWriter(self._db, home, load, ancestors, self.tombstones(dataset).reader)
+
+    def home(self, dataset: str) -> Home:
+        """Return a dataset as a change finds it, under the lease that is held. Raises ``LoadError`` without one."""
+        held = self._held.get(dataset)
+        return find_home(self._db, dataset, held.token if held else None)
+
+    def tombstones(self, dataset: str) -> Tombstones:
+        """Return what tells who withdrew from a dataset."""
+        return Tombstones(self._db, dataset, self._key_file)
 
     def loaded(self, dataset: str, sha256: str, format: str) -> str | None:
         """Return the load that brought these very bytes, where the dataset still shows all that it brought."""
@@ -224,6 +278,27 @@ class Admin:
     def load(self, id: str) -> journal.Entry:
         """Return the load of this id, or whose id begins so. Raises ``LoadError`` where it is not exactly one."""
         return journal.entry(self._db, id)
+
+    def held(self, dataset: str, ids: Iterable[str]) -> dict[str, bytes]:
+        """Return the digests of these individuals' contents as loaded, by id; those without are left out."""
+        return loads.digests(self._db, self._document(dataset), list(ids))
+
+    def earlier(self, dataset: str, source: str, format: str) -> list[Document]:
+        """Return the loads of files of these names, in this format, of which the dataset still shows something."""
+        return [
+            load
+            for part in self._document(dataset)["segments"]
+            for load in part["loads"]
+            if (load["source"], load["format"]) == (source, format)
+        ]
+
+    def vanished(self, dataset: str, brought: Iterable[str], seen: Set[str]) -> list[str]:
+        """Return the individuals that these loads brought, that are still shown, and whose ids are not in ``seen``."""
+        return loads.others(self._db, self._document(dataset), set(brought), seen)
+
+    def other_samples(self, dataset: str, brought: Iterable[str], seen: Iterable[str]) -> list[str]:
+        """Return the samples of whom these loads' calls are shown, except those named in ``seen``."""
+        return loads.other_samples(self._db, self._document(dataset), set(brought), set(seen))
 
     def owners(self, dataset: str, samples: Iterable[str]) -> dict[str, str]:
         """Return whose these samples are in the dataset already, by sample id; those of nobody are left out."""

@@ -60,6 +60,11 @@ def end(db: Database[Document], id: str, counts: Mapping[str, int]) -> None:
     db["loads"].update_one({"_id": id}, {"$set": done})
 
 
+def forget(db: Database[Document], id: str) -> None:
+    """Take the entry of something that changed nothing away."""
+    db["loads"].delete_one({"_id": id})
+
+
 def abandon(db: Database[Document], id: str) -> None:
     """Write that it was given up, without a change."""
     db["loads"].update_one({"_id": id}, {"$set": {"state": ROLLED_BACK, "ended": datetime.now(UTC)}})
@@ -78,6 +83,12 @@ def settle(db: Database[Document], dataset: str) -> int:
 def entries(db: Database[Document], dataset: str | None = None) -> list[Entry]:
     """Return what was done to one dataset or to all, oldest first."""
     return [_decode(found) for found in db["loads"].find({} if dataset is None else {"d": dataset}).sort("time", 1)]
+
+
+def find(db: Database[Document], id: str) -> Entry | None:
+    """Return the entry of exactly this id, None where there is none."""
+    found = db["loads"].find_one({"_id": id})
+    return _decode(found) if found else None
 
 
 def entry(db: Database[Document], id: str) -> Entry:

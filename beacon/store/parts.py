@@ -103,6 +103,12 @@ def take_people(db: Database[Document], part: Part, people: BitMap) -> None:
         part.take(found["k"], BitMap(links.rows[np.isin(links.persons, gone)]))
 
 
+def take_from(db: Database[Document], parts: list[Part], people: BitMap, *, only_last: bool = False) -> None:
+    """Take these people from all segments, or from the last one only."""
+    for part in parts[-1:] if only_last else parts:
+        take_people(db, part, people)
+
+
 def take_load(db: Database[Document], part: Part, load: str) -> None:
     """Take everything that one load brought."""
     held = next((one for one in part.loads if one["id"] == load), None)
@@ -118,10 +124,10 @@ def take_load(db: Database[Document], part: Part, load: str) -> None:
     part.document = part.document | {"loads": [one for one in part.loads if one is not held]}
 
 
-def supersede(db: Database[Document], parts: list[Part], loads: Set[str]) -> None:
+def supersede(db: Database[Document], parts: list[Part], loads: Set[str], *, entirely: bool = False) -> None:
     """Let the calls of the last segment take the place of those that these loads brought of the same samples.
 
-    Where one of these loads has no calls of other samples left, nothing of it stays.
+    Where one of these loads has no calls of other samples left, or ``entirely``, nothing of it stays.
     """
     new = parts[-1]
     samples = _samples(db, new)
@@ -130,7 +136,7 @@ def supersede(db: Database[Document], parts: list[Part], loads: Set[str]) -> Non
             columns = part.rows(COLUMN) if len(part.loads) == 1 else part.rows(COLUMN) & decode_rows(load["columns"])
             at = np.array(columns, np.uint32)
             theirs = BitMap(at[np.isin(_samples(db, part)[at], samples)]) if len(at) else BitMap()
-            if theirs == columns:
+            if entirely or theirs == columns:
                 take_load(db, part, load["id"])
             else:
                 _take_columns(db, part, theirs)

@@ -8,7 +8,7 @@ else it is worked out anew. The rule in all of them: a record is live in exactly
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -48,9 +48,9 @@ class Joining:
 
 @dataclass(frozen=True, slots=True)
 class Amendment:
-    """What a change does beside bringing a segment: other edits, and people (ordinals) who join its cohort.
+    """What a change does beside bringing a segment: other edits, and people (ordinals) who join a cohort.
 
-    ``joining`` are further cohorts with those who join them.
+    ``joining`` are further cohorts with those who join them, ``dissolved`` cohorts that end.
     ``withdrawn`` are people whom no load that is under way may bring back, ``returning`` those who may come again.
     """
 
@@ -58,11 +58,22 @@ class Amendment:
     cohort: str | None = None
     members: BitMap = field(default_factory=BitMap)
     joining: Mapping[str, Joining] = field(default_factory=dict)
+    dissolved: frozenset[str] = frozenset()
     withdrawn: BitMap = field(default_factory=BitMap)
     returning: BitMap = field(default_factory=BitMap)
 
 
-NOTHING = Amendment()
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a change came to: live rows of the new segment, how many older individuals it replaced, all segments.
+
+    ``changed``: False where the dataset shows what it showed before.
+    """
+
+    live: Live
+    replaced: int
+    parts: list[Part]
+    changed: bool
 
 
 def find_home(db: Database[Document], dataset: str, token: str | None = None) -> Home:
@@ -75,34 +86,12 @@ def find_home(db: Database[Document], dataset: str, token: str | None = None) ->
     return Home(dataset, found["people"], token)
 
 
-def publish(
-    db: Database[Document], home: Home, summary: Document, cohort: str | None, amendment: Amendment = NOTHING
-) -> tuple[Live, int]:
-    """List a finished segment in its dataset; return its live rows and how many individuals it replaced.
+def publish(db: Database[Document], home: Home, summary: Document | None, amendment: Amendment) -> Done:
+    """Change a dataset at once, for all readers, and list a finished segment there if one is given.
 
     Loads into one dataset may finish at the same time: whoever comes second works out its change anew. Raises
     ``LoadError`` where the dataset was deleted meanwhile, be it that another has its id now, and where the lease
     was lost.
-    """
-    brought = decode_rows(summary["live"].get("individual", encode_rows(())))
-    joining = replace(
-        amendment,
-        edits=[*amendment.edits, lambda parts: _replace(db, parts)],
-        cohort=cohort,
-        members=amendment.members | brought,
-    )
-    before, after = change(db, home, joining, summary)
-    new = after[-1]
-    replaced = sum(len(part.before_of("individual") & new.rows("individual")) for part in before)
-    return new.live, replaced
-
-
-def change(
-    db: Database[Document], home: Home, amendment: Amendment, summary: Document | None = None
-) -> tuple[list[Part], list[Part]]:
-    """Change a dataset at once, for all readers; return its segments, older ones and all.
-
-    Raises ``LoadError`` where the dataset was deleted, or the lease lost, meanwhile.
     """
     while True:
         document = db["datasets"].find_one({"_id": home.dataset, "people": home.people})
@@ -111,41 +100,47 @@ def change(
         if home.token is not None and (document.get("lock") or {}).get("token") != home.token:
             message = f"another command has taken over dataset {home.dataset!r}; nothing was changed; do it again"
             raise LoadError(message, where=home.dataset)
-        older = [Part.of(part) for part in document["segments"]]
-        parts = older if summary is None else [*older, Part.of(summary)]
+        parts = [Part.of(part) for part in (*document["segments"], *([summary] if summary else ()))]
         for edit in amendment.edits:
             edit(parts)
-        withdrawn = (
-            decode_rows(document.get("withdrawn", encode_rows(()))) | amendment.withdrawn
-        ) - amendment.returning
         if summary is not None:
-            take_people(db, parts[-1], withdrawn)
-        _stand_again(db, parts)
-        gone = _gone(parts, "individual")
-        cohorts = [
-            part | {"members": encode_rows(decode_rows(part["members"]) - gone)} for part in document["cohorts"]
-        ]  # fmt: skip
-        if amendment.cohort is not None:
-            cohorts = _with_members(cohorts, amendment.cohort, amendment.members - withdrawn)
-        for id, joining in amendment.joining.items():
-            cohorts = _with_members(cohorts, id, joining.members - withdrawn, {"info": dict(joining.info)})
-        kept = [part for part in parts if not part.empty]
+            _replace(db, parts)
+        changed = _change(db, document, parts, amendment, summary is not None)
+        live = parts[-1].live if summary else {}
+        before = (part.before_of("individual") for part in parts[: -1 if summary else None])
+        replaced = sum(len(rows & live.get("individual", BitMap())) for rows in before)
+        if all(document.get(name) == value for name, value in changed.items()):
+            return Done(live, replaced, parts, False)
         same = {"_id": home.dataset, "people": home.people, "revision": document["revision"]}
         if home.token is not None:
             same["lock.token"] = home.token
         now = datetime.now(UTC)
-        updated: Document = {
-            "segments": [part.encode(db) for part in kept],
-            "cohorts": cohorts,
-            "withdrawn": encode_rows(withdrawn),
-            "updated": now,
-            "revision": document["revision"] + 1,
-        }
-        if db["datasets"].update_one(same, {"$set": updated}).matched_count:
+        changed |= {"updated": now, "revision": document["revision"] + 1}
+        if db["datasets"].update_one(same, {"$set": changed}).matched_count:
             freshness.wait()
             dropped = [part.id for part in parts if part.empty]
             db["segments"].update_many({"_id": {"$in": dropped}}, {"$set": {"gone": now}})
-            return older, parts
+            return Done(live, replaced, parts, True)
+
+
+def _change(db: Database[Document], document: Document, parts: list[Part], amendment: Amendment, new: bool) -> Document:
+    """Return the fields of the dataset's document that say what it shows, as they are to be."""
+    nobody = encode_rows(())
+    withdrawn = (decode_rows(document.get("withdrawn", nobody)) | amendment.withdrawn) - amendment.returning
+    if new:
+        take_people(db, parts[-1], withdrawn)
+    _stand_again(db, parts)
+    gone = _gone(parts, "individual")
+    cohorts = document["cohorts"]
+    if gone:
+        cohorts = [part | {"members": encode_rows(decode_rows(part["members"]) - gone)} for part in cohorts]
+    if amendment.cohort is not None:
+        cohorts = _with_members(cohorts, amendment.cohort, amendment.members - withdrawn)
+    for id, joining in amendment.joining.items():
+        cohorts = _with_members(cohorts, id, joining.members - withdrawn, {"info": dict(joining.info)})
+    dropped = [part for part in cohorts if part["id"] not in amendment.dissolved]
+    changed: Document = {"segments": [part.encode(db) for part in parts if not part.empty], "cohorts": dropped}
+    return changed | ({"withdrawn": encode_rows(withdrawn)} if withdrawn or "withdrawn" in document else {})
 
 
 def _stands(db: Database[Document], segment: str) -> bool:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import uuid
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -41,9 +42,12 @@ from beacon.store.fragments import encode_fragments, fragment
 from beacon.store.garbage import remove_segment
 from beacon.store.heads import UNKNOWN
 from beacon.store.layout import LayoutBuilder
+from beacon.store.leaving import LeftOut
 from beacon.store.packing import Arrays, pack
-from beacon.store.publish import NOTHING, Amendment, Home, Joining, publish
+from beacon.store.parts import supersede, take_from
+from beacon.store.publish import Amendment, Edit, Home, Joining, publish
 from beacon.store.reference import Namer
+from beacon.store.tombstones import IsGone, nobody
 
 BATCH = 2_000
 NUMBERS_PER_DOCUMENT = 50_000
@@ -85,11 +89,35 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What a load changed: its records by kind that are now visible, and how many individuals it replaced."""
+    """What a load changed: its records by kind that are now visible, and how many individuals it replaced.
+
+    ``left_out``: how many withdrawn people were not loaded. ``changed``: False where all was there already.
+    """
 
     segment: str
     added: Mapping[str, int]
     replaced: int
+    left_out: int = 0
+    changed: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a load does beside bringing its own records.
+
+    ``removed``: ids of individuals who go. ``members``: ids of individuals who are there already and join the load's
+    cohort. ``supersedes``: ids of loads whose calls of the same samples go, or, if ``entirely``, all that they brought.
+    ``counts`` are for the journal.
+    """
+
+    removed: Sequence[str] = ()
+    members: Sequence[str] = ()
+    supersedes: frozenset[str] = frozenset()
+    entirely: bool = False
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+NOTHING_BESIDE = Beside()
 
 
 @dataclass(slots=True)
@@ -127,7 +155,14 @@ def _no_ancestors(term: str) -> tuple[str, ...]:
 class SegmentWriter:
     """Adds one load's records to a dataset; a context manager that abandons whatever was not published."""
 
-    def __init__(self, db: Database[Document], home: Home, load: LoadInfo, ancestors: Ancestors) -> None:
+    def __init__(
+        self,
+        db: Database[Document],
+        home: Home,
+        load: LoadInfo,
+        ancestors: Ancestors,
+        withdrawn: Callable[[], IsGone] = lambda: nobody,
+    ) -> None:
         self.id = uuid.uuid4().hex
         self._db = db
         self._home = home
@@ -155,9 +190,13 @@ class SegmentWriter:
         self._totals = np.zeros(0, np.uint32)
         self._alleles = 0
         self._assemblies: set[str] = set()
+        self._chromosomes: set[str] = set()
         self._published = False
         self._uncarried = 0
         self._origin: Document = {"l": self.id}
+        self._withdrawn = withdrawn
+        self._left_out = LeftOut(withdrawn())
+        self._given: dict[tuple[str, str | None, str | None], int] = {}
         db["segments"].insert_one({"_id": self.id, "d": home.dataset, "state": WRITING})
         journal.begin(db, self.id, home, f"load {load.format}", load.who, load.document())
 
@@ -181,6 +220,8 @@ class SegmentWriter:
     def individual(self, body: Mapping[str, Any], *, derived: bool = False, phenopacket: bytes | None = None) -> None:
         """Add a person. A derived one only makes sure that the id exists. Raises ``LoadError`` on a second one."""
         id = str(body["id"])
+        if self._left_out.sample(id, id) if derived else self._left_out.person(id):
+            return
         if ("individual", id) in self._rows:
             if derived:
                 return
@@ -193,6 +234,10 @@ class SegmentWriter:
     def record(self, entry_type: str, body: Mapping[str, Any], *, individual: str, derived: bool = False) -> None:
         """Add a biosample, run or analysis of a person. Raises ``LoadError`` on a second one of that id."""
         id = str(body["id"])
+        sample_id = id if entry_type == "biosample" else str(body.get("biosampleId") or "")
+        told = derived or entry_type != "biosample"
+        if self._leaves_out(individual, sample_id if told else ""):
+            return
         if (entry_type, id) in self._rows:
             raise LoadError(f"{entry_type} {id!r} occurs twice in one load", where=id)
         person = self._ordinal("individual", individual)
@@ -207,20 +252,27 @@ class SegmentWriter:
     def column(self, individual: str, biosample: str, run: str | None = None, analysis: str | None = None) -> int:
         """Return the column of one sample's genotypes, adding it where it is new."""
         key = (biosample, run, analysis)
-        if key not in self._columns:
+        if key not in self._given:
             if self._alleles:
                 raise ValueError("a column was added after the first allele; genotypes would miss it")
+            self._given[key] = len(self._given)
+            if self._leaves_out(individual, biosample):
+                self._left_out.stored.append(-1)
+                return self._given[key]
             column = self._columns[key] = len(self._columns)
+            self._left_out.stored.append(column)
             person, sample = self._ordinal("individual", individual), self._ordinal("biosample", biosample)
             self._links[COLUMN].append((column, person, sample))
             rows = self._rows.get(("run", run or ""), -1), self._rows.get(("analysis", analysis or ""), -1)
             self._column_rows.append(rows)
             named = run if rows[0] >= 0 else None, analysis if rows[1] >= 0 else None
             self._fragments.append(fragment(biosample, individual, *named))
-        return self._columns[key]
+        return self._given[key]
 
     def join(self, cohort: str, individual: str, info: Mapping[str, Any]) -> None:
         """Make a person a member of a cohort, of which ``info`` tells what is known."""
+        if self._left_out.person(individual):
+            return
         joining = self._joining.setdefault(cohort, Joining(BitMap(), info))
         joining.members.add(self._ordinal("individual", individual))
 
@@ -233,6 +285,9 @@ class SegmentWriter:
         detail: dict[str, Any] | None = None,
     ) -> None:
         """Add one carrier of an allele. Bodies of the same allele are merged; alleles may come in any order."""
+        column = self._left_out.stored[column]
+        if column < 0:
+            return
         case = self._cases.get(allele.id)
         if case is None:
             case = self._cases[allele.id] = _Case(allele, {}, {name: set() for name in GROUPS}, [])
@@ -244,6 +299,11 @@ class SegmentWriter:
 
     def allele(self, allele: Allele, body: Mapping[str, Any], calls: Calls | None) -> None:
         """Add one allele with all its calls, in position order within its chromosome."""
+        calls, stays = self._left_out.calls(calls)
+        if stays:
+            self._allele(allele, body, calls)
+
+    def _allele(self, allele: Allele, body: Mapping[str, Any], calls: Calls | None) -> None:
         assembly, chrom, last = self._block_place
         together = (allele.assembly, allele.chrom) == (assembly, chrom) and allele.start >= last
         if self._block is None or self._block.full or not together:
@@ -258,15 +318,27 @@ class SegmentWriter:
             self._batches.add("names", {"s": self.id, "x": self._alleles} | names)
         self._alleles += 1
         self._uncarried += calls is None or not any(len(getattr(calls, group)) for group in GROUPS)
+        self._chromosomes.add(allele.chrom)
         if allele.placed:
             self._assemblies.add(allele.assembly)
 
     def detail(self, allele: Allele, column: int, told: Mapping[str, Any]) -> None:
         """Add what is told of one carrier of an allele that came with all its calls."""
+        column = self._left_out.stored[column]
+        if column < 0:
+            return
         self._batches.add("cases", {"s": self.id, "v": allele.id, "c": column, "b": orjson.dumps(told)})
 
-    def publish(self, amendment: Amendment = NOTHING) -> Published:
-        """Write what is left and make the segment visible, with one update of the dataset's document."""
+    @property
+    def chromosomes(self) -> frozenset[str]:
+        """The chromosomes of the alleles written so far, "" for those without a place."""
+        return frozenset(self._chromosomes)
+
+    def publish(self, change: Beside = NOTHING_BESIDE) -> Published:
+        """Write what is left and make the segment visible, with one update of the dataset's document.
+
+        Where there is nothing in it, the dataset lists no segment for it, and does not change unless ``change`` does.
+        """
         self._write_cases()
         self._write_block()
         self._write_layout()
@@ -275,6 +347,14 @@ class SegmentWriter:
         self._write_links()
         self._batches.flush()
         self._namer.settle(self.id)
+        load = {
+            "id": self.id,
+            "sha256": self._load.sha256,
+            "format": self._load.format,
+            "source": self._load.source,
+            "chroms": sorted(self._chromosomes),
+            "intact": True,
+        }
         summary = {
             "id": self.id,
             "live": {kind: encode_rows(row for row, _, _ in links) for kind, links in self._links.items()},
@@ -283,23 +363,48 @@ class SegmentWriter:
             "variants": self._alleles,
             "uncarried": self._uncarried,
             "assemblies": sorted(self._assemblies),
-            "loads": [
-                {
-                    "id": self.id,
-                    "sha256": self._load.sha256,
-                    "format": self._load.format,
-                    "source": self._load.source,
-                    "intact": True,
-                }
-            ],
+            "loads": [load],
         }
         self._db["segments"].update_one({"_id": self.id, "state": WRITING}, {"$set": {"state": READY}})
-        amendment = replace(amendment, joining=self._joining)
-        live, replaced = publish(self._db, self._home, summary, self._load.cohort, amendment)
+        anything = bool(self._links or self._alleles)
+        done = publish(self._db, self._home, summary if anything else None, self._amendment(change))
         self._published = True
-        added = {kind: len(rows) for kind, rows in live.items() if kind != COLUMN} | {"genomicVariant": self._alleles}
-        journal.end(self._db, self.id, added | {"replaced individual": replaced})
-        return Published(self.id, added, replaced)
+        if not anything:
+            remove_segment(self._db, self.id)
+        added = {kind: len(rows) for kind, rows in done.live.items() if kind != COLUMN}
+        added["genomicVariant"] = self._alleles
+        left_out = len(self._left_out.people)
+        if done.changed:
+            counts = {"replaced individual": done.replaced, "withdrawn individual left out": left_out}
+            journal.end(self._db, self.id, {**added, **counts, **change.counts})
+        else:
+            journal.forget(self._db, self.id)
+        return Published(self.id, added, done.replaced, left_out, done.changed)
+
+    def _amendment(self, change: Beside) -> Amendment:
+        """Return what goes and who joins, as ordinals; whoever was withdrawn since the load began goes too."""
+        is_gone = self._withdrawn()
+        late = [id for kind, id in self._rows if kind == "individual" and is_gone("individual", id)]
+        edits: list[Edit] = []
+        if change.supersedes:
+            edits.append(lambda parts: supersede(self._db, parts, change.supersedes, entirely=change.entirely))
+        for ids, only_new in ((change.removed, False), (late, True)):
+            people = BitMap(give_ordinals(self._db, self._home, "individual", list(ids)).values()) if ids else BitMap()
+            if people:
+                edits.append(partial(take_from, self._db, people=people, only_last=only_new))
+        members = self._links.get("individual", ())
+        joining = give_ordinals(self._db, self._home, "individual", list(change.members)).values()
+        everyone = BitMap(row for row, _, _ in members) | BitMap(joining) if self._load.cohort else BitMap()
+        return Amendment(edits, self._load.cohort, everyone, self._joining)
+
+    def _leaves_out(self, person: str, sample: str) -> bool:
+        """Whether a person stays out, or a sample of which this load has no record of its own."""
+        if not sample or ("biosample", sample) in self._rows:
+            return self._left_out.person(person)
+        return self._left_out.sample(person, sample)
+
+    def _is_left_out(self, kind: str, id: str) -> bool:
+        return kind == "individual" and self._left_out.person(id)
 
     def _add(
         self, kind: str, id: str, row: int, person: int, sample: int, body: Mapping[str, Any], derived: bool
@@ -333,7 +438,9 @@ class SegmentWriter:
 
     def reserve(self, kind: str, ids: Iterable[str]) -> None:
         """Look up or give out the ordinals of many individuals or biosamples in one go, before adding them."""
-        wanted = [id for id in dict.fromkeys(ids) if (kind, id) not in self._ordinals]
+        wanted = [
+            id for id in dict.fromkeys(ids) if (kind, id) not in self._ordinals and not self._is_left_out(kind, id)
+        ]
         found = give_ordinals(self._db, self._home, kind, wanted)
         self._ordinals.update({(kind, id): ordinal for id, ordinal in found.items()})
 
@@ -382,7 +489,7 @@ class SegmentWriter:
         for variant_id, case in sorted(self._cases.items(), key=place):
             groups = {name: np.array(sorted(columns), np.uint32) for name, columns in case.groups.items()}
             calls = Calls(groups["het"], groups["hom"], groups["hemi"], groups["other"], counted=False)
-            self.allele(case.allele, case.body, calls)
+            self._allele(case.allele, case.body, calls)
             for column, detail in case.details:
                 self._batches.add("cases", {"s": self.id, "v": variant_id, "c": column, "b": orjson.dumps(detail)})
 

@@ -1,0 +1,177 @@
+"""Commands about what is in datasets: which loads there were, where a record came from, and taking records out."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from beacon.commands.common import opened, place, site_options
+from beacon.errors import ConfigurationError
+from beacon.store.admin import Admin
+from beacon.store.journal import SHORT, Entry
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def add_parsers(commands: Commands) -> None:
+    """Add ``skerry loads``, ``where``, ``delete``, ``withdraw``, ``readmit`` and ``sweep``."""
+    loads = commands.add_parser("loads", help="what was done to datasets, by whom and when").add_subparsers(
+        required=True, metavar="ACTION"
+    )
+    listed = loads.add_parser("list", help="list all loads, deletions and withdrawals, oldest first")
+    listed.add_argument("--dataset", metavar="ID", help="of this dataset only")
+    listed.set_defaults(command=_list)
+    show = loads.add_parser("show", help="show one, with everything that is known of it")
+    show.add_argument("load", metavar="LOAD", help="its id, or how that begins")
+    show.set_defaults(command=_show)
+
+    where = commands.add_parser("where", help="say where a record came from: load, file, line")
+    where.add_argument("id", help="of an individual, biosample, run or analysis")
+    where.set_defaults(command=_where)
+
+    delete = commands.add_parser("delete", help="delete individuals, a cohort's people, or what a load brought")
+    what = delete.add_mutually_exclusive_group(required=True)
+    what.add_argument("--individual", nargs="+", metavar="ID", help="these people, with all that is theirs")
+    what.add_argument("--cohort", metavar="COHORT", help="all members of this cohort, with all that is theirs")
+    what.add_argument("--load", metavar="LOAD", help="what this load brought and is still shown")
+    delete.set_defaults(command=_delete)
+
+    withdraw = commands.add_parser("withdraw", help="withdrawal of consent: take a person out, for good")
+    withdraw.add_argument("individual", metavar="ID")
+    withdraw.set_defaults(command=_withdraw)
+
+    readmit = commands.add_parser("readmit", help="let a person who withdrew come again with the next load")
+    readmit.add_argument("individual", metavar="ID")
+    readmit.add_argument("--sample", nargs="+", default=[], metavar="ID", help="of these samples too")
+    readmit.set_defaults(command=_readmit)
+
+    sweep = commands.add_parser("sweep", help="clear away what was deleted or replaced and nobody can be reading")
+    sweep.add_argument("--no-wait", action="store_true", help="leave what has to wait for questions under way")
+    sweep.set_defaults(command=_sweep)
+
+    for one in (delete, withdraw, readmit):
+        one.add_argument("--dataset", required=True, metavar="ID")
+    for one in (delete, readmit):
+        one.add_argument("--wait", action="store_true", help="wait while another command changes the dataset")
+    for one in (listed, show, where, delete, withdraw, readmit, sweep):
+        site_options(one)
+
+
+@contextmanager
+def changing(admin: Admin, options: argparse.Namespace, what: str) -> Iterator[None]:
+    """Hold the right to change the dataset that the options name, waiting for it where they say so."""
+    wait: Callable[[str], None] | None = None
+    if options.wait:
+
+        def wait(holder: str) -> None:
+            print(f"Waiting: {holder}.", file=sys.stderr)
+
+    with admin.hold(options.dataset, what, getpass.getuser(), wait):
+        yield
+
+
+def cleared(admin: Admin, *, wait: bool) -> None:
+    """Clear away what nobody reads any more, waiting until questions under way have ended, and say what remains."""
+    told = False
+    while left := admin.sweep():
+        if not wait:
+            print(f"What was deleted is cleared away by the next command after {left:.0f} s, or by: skerry sweep")
+            return
+        if not told:
+            print(f"Clearing it away once questions under way have ended (at most {left:.0f} s) ...", flush=True)
+            told = True
+        time.sleep(min(left, 1.0))
+
+
+def _list(options: argparse.Namespace) -> int:
+    with opened(options) as admin:
+        entries = admin.loads(options.dataset)
+    for one in entries:
+        begun = f"{one.time:%Y-%m-%d %H:%M:%S}"
+        told = (one.id[:SHORT], begun, one.dataset, one.what, one.state, one.who, one.source, _told(one.counts))
+        print("\t".join(told))
+    if not entries:
+        print(f"Nothing was loaded yet; do so with:\n  skerry load phenopackets PATH --dataset ID{place(options)}")
+    return 0
+
+
+def _told(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{number:,} {kind}" for kind, number in counts.items())
+
+
+def _show(options: argparse.Namespace) -> int:
+    with opened(options) as admin:
+        one = admin.load(options.load)
+    _print(one)
+    return 0
+
+
+def _print(one: Entry) -> None:
+    for name, value in asdict(one).items():
+        if isinstance(value, Mapping):
+            value = ", ".join(f"{key} {held}" for key, held in value.items())
+        if value not in (None, ""):
+            print(f"{name:11} {value}")
+
+
+def _where(options: argparse.Namespace) -> int:
+    with opened(options) as admin:
+        found = admin.where(options.id)
+    for one in found:
+        line = f", line {one.line}" if one.line is not None else ""
+        print(f"{one.kind} {one.id} of dataset {one.dataset}: {one.file or 'unknown file'}{line}")
+        if one.load is not None:
+            load = one.load
+            versions = "".join(f", {prefix} {version}" for prefix, version in load.ontologies.items())
+            print(f"  load {load.id[:SHORT]}, {load.time:%Y-%m-%d %H:%M} UTC, by {load.who or 'unknown'}: {load.what}")
+            print(f"  sha256 {load.sha256}; {load.loader}{versions}")
+    if not found:
+        print(f"No dataset shows a record of the id {options.id}.")
+    return 0 if found else 1
+
+
+def _delete(options: argparse.Namespace) -> int:
+    who = getpass.getuser()
+    with opened(options) as admin, changing(admin, options, "delete"):
+        if options.individual:
+            counts = admin.delete_people(options.dataset, options.individual, who)
+        elif options.cohort:
+            counts = admin.delete_cohort(options.dataset, options.cohort, who)
+        else:
+            counts = admin.delete_load(options.dataset, options.load, who)
+    print(f"Deleted from dataset {options.dataset}: {_told(counts) or 'nothing that was still shown'}.")
+    return 0
+
+
+def _withdraw(options: argparse.Namespace) -> int:
+    with opened(options) as admin:
+        done = admin.withdraw(options.dataset, options.individual, getpass.getuser())
+    if done.counts:
+        print(f"Withdrawn from every answer of dataset {options.dataset}: {_told(done.counts)}.")
+    else:
+        print(f"Dataset {options.dataset} showed nothing of this individual.")
+    print(f"No load brings them back, nor any of their {done.samples} known samples, until: skerry readmit ID")
+    return 0
+
+
+def _readmit(options: argparse.Namespace) -> int:
+    with opened(options) as admin, changing(admin, options, "readmit"):
+        lifted = admin.readmit(options.dataset, options.individual, options.sample, getpass.getuser())
+    if not lifted:
+        raise ConfigurationError(f"Nobody of this id withdrew from dataset {options.dataset}; nothing was changed.")
+    print("They may come again: load the file that has them.")
+    return 0
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    with opened(options) as admin:
+        cleared(admin, wait=not options.no_wait)
+    print("Nothing is left to clear away." if not options.no_wait else "Done.")
+    return 0

@@ -1,0 +1,169 @@
+"""Loading again: what is there stays, what changed is replaced, what vanished is told; and where it all came from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from beacon.store.admin import Admin
+from loaders.pipeline import load_phenopackets
+from loaders.report import Report
+from loaders.vcf import load_vcf
+from tests.unit.loaders.packets import RECORD, SEIZURE, interpretation, packet
+
+HEADER = "##fileformat=VCFv4.3\n##reference=GRCh38\n"
+
+
+@pytest.fixture
+def admin(mongo_uri: str, database_name: str, tmp_path: Path) -> Iterator[Admin]:
+    with Admin.open(mongo_uri, database_name, grace=0, key_file=tmp_path / "key") as opened:
+        opened.create_dataset("cases")
+        yield opened
+
+
+def lines(path: Path, *bodies: dict[str, Any]) -> Path:
+    path.write_text("".join(json.dumps(body) + "\n" for body in bodies), "utf-8")
+    return path
+
+
+def vcf(path: Path, samples: str, *records: str) -> Path:
+    columns = f"#CHROM POS ID REF ALT QUAL FILTER INFO FORMAT {samples}".replace(" ", "\t")
+    rows = [record.split() for record in records]
+    text = "".join("\t".join([c, p, ".", r, a, ".", "PASS", ".", "GT", *calls]) + "\n" for c, p, r, a, *calls in rows)
+    path.write_text(f"{HEADER}{columns}\n{text}", "utf-8")
+    return path
+
+
+def load(admin: Admin, path: Path, **options: Any) -> Report:
+    return load_phenopackets(admin, [path], "cases", **options)
+
+
+def individuals(admin: Admin) -> int:
+    return admin.dataset("cases").counts["individual"]
+
+
+def alleles(admin: Admin) -> int:
+    return admin.dataset("cases").counts["genomicVariant"]
+
+
+def told(report: Report) -> set[tuple[str, Any]]:
+    return {(problem.rule, problem.value) for problem in report.problems}
+
+
+def test_of_a_file_that_was_loaded_before_only_what_changed_is_written(admin: Admin, tmp_path: Path) -> None:
+    people = [packet(f"p{number}", interpretations=[interpretation({"vcfRecord": RECORD})]) for number in range(5)]
+    load(admin, lines(tmp_path / "cases.jsonl", *people))
+    people[3] |= {"phenotypicFeatures": [{"type": SEIZURE}]}
+    report = load(admin, lines(tmp_path / "cases.jsonl", *people, packet("new")))
+    assert report.counts["unchanged individual"] == 4
+    assert report.counts["replaced individual"] == 1
+    assert report.counts["individual"] == 2
+    assert (individuals(admin), alleles(admin)) == (6, 1)
+    last = admin.loads("cases")[-1]
+    assert admin._db["records"].count_documents({"l": last.id, "k": "individual"}) == 2
+
+
+def test_who_is_not_there_any_more_is_told_and_removed_on_request_alone(admin: Admin, tmp_path: Path) -> None:
+    load(admin, lines(tmp_path / "other.jsonl", packet("z")))
+    load(admin, lines(tmp_path / "cases.jsonl", packet("a"), packet("b")))
+    report = load(admin, lines(tmp_path / "cases.jsonl", packet("b")))
+    assert ("record-vanished", "a") in told(report)
+    assert ("record-vanished", "z") not in told(report)
+    assert individuals(admin) == 3
+    broken = load(admin, lines(tmp_path / "cases.jsonl", packet("b"), packet("a", subject={})), remove_vanished=True)
+    assert "record-vanished" not in {rule for rule, _ in told(broken)}
+    broken = load(admin, lines(tmp_path / "cases.jsonl", packet("b"), packet("c", subject={})), remove_vanished=True)
+    assert ("record-vanished", "a") in told(broken)
+    assert individuals(admin) == 3
+    report = load(admin, lines(tmp_path / "cases.jsonl", packet("b")), remove_vanished=True)
+    assert report.counts["removed individual"] == 1
+    assert individuals(admin) == 2
+
+
+def test_a_corrected_vcf_takes_the_place_of_the_earlier_one_of_its_name(admin: Admin, tmp_path: Path) -> None:
+    path = vcf(tmp_path / "calls.vcf", "S1 S2", "1 100 A G 0/1 0/0", "1 200 C T 0/0 0/1", "1 300 C G 0/0 0/0")
+    load_vcf(admin, path, "cases")
+    assert alleles(admin) == 3
+    report = load_vcf(admin, vcf(path, "S1 S2", "1 100 A T 0/1 0/0"), "cases")
+    assert report.exit_code == 0
+    counts = admin.dataset("cases").counts
+    assert (counts["individual"], counts["biosample"], counts["run"], counts["genomicVariant"]) == (2, 2, 2, 1)
+
+
+def test_of_samples_that_a_corrected_vcf_has_no_more_the_calls_stay_unless_asked(admin: Admin, tmp_path: Path) -> None:
+    path = vcf(tmp_path / "calls.vcf", "S1 S2", "1 100 A G 0/1 0/0", "1 200 C T 0/0 0/1")
+    load_vcf(admin, path, "cases")
+    report = load_vcf(admin, vcf(path, "S1", "1 100 A T 0/1"), "cases")
+    assert ("record-vanished", "S2") in told(report)
+    assert (individuals(admin), alleles(admin), admin.dataset("cases").counts["run"]) == (2, 2, 2)
+    load_vcf(admin, vcf(path, "S1", "1 100 A C 0/1"), "cases", remove_vanished=True)
+    assert (individuals(admin), alleles(admin), admin.dataset("cases").counts["run"]) == (1, 1, 1)
+
+
+def test_files_of_one_name_for_different_chromosomes_add_up_and_so_does_whatever_is_told_to(
+    admin: Admin, tmp_path: Path
+) -> None:
+    for chrom in ("1", "2"):
+        (tmp_path / chrom).mkdir()
+        load_vcf(admin, vcf(tmp_path / chrom / "calls.vcf", "S1", f"{chrom} 100 A G 0/1"), "cases")
+    assert alleles(admin) == 2
+    load_vcf(admin, vcf(tmp_path / "calls.vcf", "S1", "1 200 A G 0/1"), "cases", keep_earlier=True)
+    assert alleles(admin) == 3
+    again = load_vcf(admin, vcf(tmp_path / "calls.vcf", "S1", "1 300 A G 0/1"), "cases")
+    assert ("vcf-part-vanished", "2") not in told(again)
+    assert alleles(admin) == 2
+    last = admin.loads("cases")[-1].id
+    load_vcf(admin, vcf(tmp_path / "renamed.vcf", "S1", "1 400 A G 0/1"), "cases", replaces=[last[:8]])
+    assert alleles(admin) == 2
+
+
+def test_a_vcf_without_samples_is_corrected_whole(admin: Admin, tmp_path: Path) -> None:
+    def sites(*rows: str) -> Path:
+        text = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n" + "".join(
+            "\t".join([*row.split()[:2], ".", *row.split()[2:], ".", "PASS", "."]) + "\n" for row in rows
+        )
+        (tmp_path / "sites.vcf").write_text(HEADER + text)
+        return tmp_path / "sites.vcf"
+
+    load_vcf(admin, sites("1 100 A G", "1 200 C T"), "cases")
+    load_vcf(admin, sites("1 100 A G"), "cases")
+    assert alleles(admin) == 1
+
+
+def test_every_record_knows_its_file_its_line_and_its_load(admin: Admin, tmp_path: Path) -> None:
+    path = lines(tmp_path / "cases.jsonl", packet("a"), packet("b", biosamples=[{"id": "s"}]))
+    load(admin, path, who="ada")
+    load_vcf(admin, vcf(tmp_path / "calls.vcf", "b", "1 100 A T 0/1"), "cases", who="bob")
+    for id, kind, file, line, who in (
+        ("b", "individual", str(path), 2, "ada"),
+        ("s", "biosample", str(path), 2, "ada"),
+        ("b", "biosample", "calls.vcf", None, "bob"),
+    ):
+        (found,) = [one for one in admin.where(id) if one.kind == kind]
+        assert found.load is not None
+        assert (found.file, found.line, found.load.who) == (file, line, who)
+        assert len(found.load.sha256) == 64
+        assert found.load.loader.startswith("skerry ")
+    first = admin.where("a")[0].load
+    assert first is not None
+    assert set(first.ontologies) == {"HP"}
+    assert (first.state, first.counts["individual"]) == ("done", 2)
+    assert admin.where("nobody") == []
+
+
+def test_who_withdrew_does_not_come_back_with_the_same_files_and_is_counted(admin: Admin, tmp_path: Path) -> None:
+    path = lines(tmp_path / "cases.jsonl", packet("a"), packet("b", biosamples=[{"id": "S1"}]))
+    calls = vcf(tmp_path / "calls.vcf", "S1 S2", "1 100 A G 1/1 0/1", "1 200 C T 0/1 0/0")
+    load(admin, path)
+    load_vcf(admin, calls, "cases")
+    admin.withdraw("cases", "b", "")
+    assert load(admin, path).counts["withdrawn individual left out"] == 1
+    calls.write_text(calls.read_text() + "1\t300\t.\tA\tT\t.\tPASS\t.\tGT\t0/1\t0/1\n")
+    load_vcf(admin, calls, "cases")
+    counts = admin.dataset("cases").counts
+    assert (counts["individual"], counts["biosample"], counts["run"], counts["genomicVariant"]) == (2, 1, 1, 2)
+    assert [one.id for one in admin.where("b")] == [one.id for one in admin.where("S1")] == []
