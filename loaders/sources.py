@@ -11,52 +11,18 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from loaders.document import Document
 from loaders.report import Problem, Severity
+from loaders.tables import read_tables
+
+__all__ = ["MAX_BYTES", "READERS", "Document", "Items", "documents"]
 
 MAX_BYTES = 64 * 1024 * 1024
 """The largest document that is read. Real phenopackets are below 1 MB; an archive that unpacks to more is a mistake."""
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """One document's bytes, and where they lie: ``line`` (1-based) in a JSON lines file, else None.
-
-    ``root`` is the JSON pointer of the part that is meant, where it is not the whole.
-    """
-
-    file: str
-    line: int | None
-    data: bytes
-    root: str = ""
-
-    @property
-    def place(self) -> str:
-        """File and line in one text."""
-        return self.file if self.line is None else f"{self.file}:{self.line}"
-
-    def problem(
-        self,
-        rule: str,
-        message: str,
-        *,
-        severity: Severity = Severity.ERROR,
-        pointer: str | None = None,
-        value: object = None,
-        hint: str | None = None,
-    ) -> Problem:
-        """Return a problem of this document; ``pointer`` begins at its root."""
-        if pointer is not None:
-            pointer = self.root + pointer
-        return Problem(self.file, self.line, pointer, rule, severity, message, value, hint)
-
-    def inside(self, root: str) -> Document:
-        """Return a part of this document."""
-        return replace(self, root=self.root + root)
 
 
 class Stream(Protocol):
@@ -74,7 +40,8 @@ def documents(paths: Iterable[Path | str], *, max_bytes: int = MAX_BYTES) -> Ite
     """Read every document under the paths, in the order given, folders and archives sorted by name.
 
     A path is a ``.json`` or ``.jsonl`` file, either with ``.gz``, a ``.zip`` of ``.json`` files, or a folder with
-    such files at any depth (of other files in folders and archives nothing is said). What cannot be read comes
+    such files at any depth (of other files in folders and archives nothing is said), or a ``.toml`` that says what the
+    columns of tables mean. What cannot be read comes
     as a ``Problem`` in its place, and the rest goes on. Never raises ``OSError``.
     """
     for path in map(Path, paths):
@@ -85,6 +52,8 @@ def documents(paths: Iterable[Path | str], *, max_bytes: int = MAX_BYTES) -> Ite
             continue
         if is_folder:
             yield from _folder(path, max_bytes)
+        elif path.suffix.lower() == ".toml":
+            yield from read_tables(path)
         elif reader := _reader(path):
             yield from reader(path, max_bytes)
         else:

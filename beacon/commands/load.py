@@ -71,6 +71,10 @@ def data_formats(formats: Formats) -> Iterator[argparse.ArgumentParser]:
     packets.add_argument("paths", nargs="+", metavar="PATH")
     packets.set_defaults(command=_phenopackets, remove_vanished=False)
 
+    tables = formats.add_parser("tables", help="people in CSV or TSV, by a TOML file that says what the columns mean")
+    tables.add_argument("paths", nargs=1, metavar="MAPPING")
+    tables.set_defaults(command=_phenopackets)
+
     vcf = formats.add_parser("vcf", help="VCF (plain, .gz, .bgz) or BCF")
     vcf.add_argument("file", type=Path, help="- is standard input")
     vcf.add_argument("--fasta", type=Path, help="sequence of the assembly: REF is compared, indels are left-aligned")
@@ -84,7 +88,7 @@ def data_formats(formats: Formats) -> Iterator[argparse.ArgumentParser]:
     bff.add_argument("paths", nargs="+", metavar="PATH")
     bff.add_argument("--assembly", help="GRCh37, GRCh38 or T2T, for variants that do not tell")
     bff.set_defaults(command=_bff)
-    for one in (packets, vcf, bff):
+    for one in (packets, tables, vcf, bff):
         one.add_argument("--max-errors", type=_count, metavar="N", help="stop at the Nth error and change nothing")
         one.add_argument("--format", choices=FORMATS, default="text", help="how to print the report (default text)")
         one.add_argument("--json", action="store_const", const="json", dest="format", help="short for --format json")
