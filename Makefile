@@ -4,7 +4,7 @@ ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test fuzz fuzz-vcf bench check format clean
+.PHONY: demo test fuzz fuzz-vcf bench bench-access check format clean
 
 demo: .venv/.run
 	@$(BIN)/skerry demo $(ARGS)
@@ -28,6 +28,10 @@ QUESTIONS ?=
 DATA ?= /tmp/skerry-bench
 bench: .venv/.dev
 	@$(BIN)/python -m tests.perf --size '$(SIZE)' --questions '$(QUESTIONS)' --data '$(DATA)' $(ARGS)
+
+# What authorization and audit add to a count query (at most 15 %); make bench-access ARGS='--requests 10000'.
+bench-access: .venv/.dev
+	@$(BIN)/python -m tests.perf.access $(ARGS)
 
 check: .venv/.dev
 	$(BIN)/ruff check .

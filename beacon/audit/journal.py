@@ -26,7 +26,7 @@ from beacon.audit.prune import prune
 from beacon.errors import AuditUnavailable, ConfigurationError
 
 HEAD_SECONDS: Final = 1.0
-PRUNE_SECONDS: Final = 86_400.0
+DAY_SECONDS: Final = 86_400.0
 
 _log = logging.getLogger("skerry.error")
 
@@ -56,7 +56,7 @@ class Chain:
         self._signed = 0
         self._file = -1
         self._size = 0
-        self._day = ""
+        self._day, self._turn_at = "", 0.0
         self._ended: list[int] = []
         self._synced_at = monotonic()
         self._problem: str | None = None
@@ -82,8 +82,8 @@ class Chain:
         try:
             if self._torn:
                 self._take_back()
-            if (day := day_of(now)) > self._day:
-                self._turn(day)
+            if now >= self._turn_at:
+                self._turn(now)
             written = os.write(self._file, line)
             if written != len(line):
                 self._torn = True
@@ -143,13 +143,15 @@ class Chain:
         finally:
             os.close(self._marker)
 
-    def _turn(self, day: str) -> None:
+    def _turn(self, now: float) -> None:
         """Go on in the file of a new day."""
+        day = max(day_of(now), self._day)
         path = self._place.line_file(day, self.name)
         file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if self._file >= 0:
             self._ended.append(self._file)
         self._file, self._size, self._day = file, 0, day
+        self._turn_at = (now // DAY_SECONDS + 1) * DAY_SECONDS
 
     def _take_back(self) -> None:
         """Remove the part of a line that was written, so that the chain stays whole; no line before that is done."""
@@ -228,7 +230,7 @@ async def _keep(chain: Chain) -> None:
             chain.fail(f"no head can be written: {error.strerror}")
             continue
         if time.monotonic() >= prune_at:
-            prune_at = time.monotonic() + PRUNE_SECONDS
+            prune_at = time.monotonic() + DAY_SECONDS
             try:
                 await asyncio.to_thread(chain.prune)
             except OSError as error:

@@ -21,6 +21,7 @@ from beacon.app import run_loop
 from beacon.settings import Mongo
 from tests.perf import floor
 
+ROOT = Path(__file__).parents[2]
 _START_SECONDS = 60.0
 _SITE = "import sys; from beacon.cli import main; sys.exit(main(sys.argv[1:]))"
 
@@ -45,8 +46,8 @@ def site(uri: str, database: str, workers: int, folder: Path) -> Iterator[Server
         f"[listen]\nport = {port}\n[rate]\nper_second = 0\n[audit]\ndir = 'audit'\n"
     )
     command = [sys.executable, "-c", _SITE, "serve", "--config", str(config), "--workers", str(workers)]
-    with _running(command, folder / "site.log") as process:
-        _wait_until_open(port, process, folder / "site.log")
+    with running(command, folder / "site.log") as process:
+        wait_until_open(port, process, folder / "site.log")
         yield Server(port, "/api", _children(process.pid) if workers > 1 else (process.pid,))
 
 
@@ -57,16 +58,17 @@ def floors(uri: str, database: str, workers: int, folder: Path) -> Iterator[Serv
         number = listener.fileno()
         os.set_inheritable(number, True)
         command = [sys.executable, "-m", "tests.perf.serving", str(number), uri, database, str(workers)]
-        with _running(command, folder / "floors.log", number) as process:
+        with running(command, folder / "floors.log", number) as process:
             port = listener.getsockname()[1]
-            _wait_until_open(port, process, folder / "floors.log")
+            wait_until_open(port, process, folder / "floors.log")
             yield Server(port, "", _children(process.pid))
 
 
 @contextmanager
-def _running(command: list[str], log: Path, *inherited: int) -> Iterator[subprocess.Popen[bytes]]:
+def running(command: list[str], log: Path, *inherited: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command, its output in a file; end it with the block."""
     with log.open("wb") as output:
-        process = subprocess.Popen(command, pass_fds=inherited, stdout=output, stderr=output)
+        process = subprocess.Popen(command, pass_fds=inherited, stdout=output, stderr=output, cwd=ROOT)
     try:
         yield process
     finally:
@@ -77,7 +79,7 @@ def _running(command: list[str], log: Path, *inherited: int) -> Iterator[subproc
         process.wait()
 
 
-def _wait_until_open(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+def wait_until_open(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     """Wait until somebody answers an HTTP request, be it with a refusal."""
     until = time.monotonic() + _START_SECONDS
     while time.monotonic() < until and process.poll() is None:
