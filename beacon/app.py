@@ -19,10 +19,11 @@ from beacon.http import account, health
 from beacon.http.handlers import ROOT
 from beacon.http.meter import Board, Meter
 from beacon.http.middleware import guard
+from beacon.http.once import Once
 from beacon.http.rate import Buckets
 from beacon.http.routes import routes
 from beacon.http.server import accepting, address, bind, grace, tls_context
-from beacon.http.site import DOOR, SITE, Door, Site
+from beacon.http.site import DOOR, QUESTIONS, SITE, Door, Site
 from beacon.settings import SiteSettings
 from beacon.store.mongo import MongoStore
 
@@ -37,6 +38,10 @@ class Shared:
     metrics: socket.socket | None = None
     board: Board = field(default_factory=Board)
     buckets: Buckets = field(default_factory=Buckets)
+    once: Once = field(default_factory=Once)
+    questions: Once = field(default_factory=lambda: Once(QUESTIONS))
+    role: tuple[Once, Once] = field(default_factory=lambda: (Once(), Once(QUESTIONS)))
+    """The same two for a Beacon that stands beside the site's own."""
 
     @classmethod
     @contextlib.contextmanager
@@ -57,32 +62,51 @@ def create_app(
     verifier: Verifier,
     *,
     meter: Meter | None = None,
-    buckets: Buckets | None = None,
+    shared: Shared | None = None,
     keeping: account.Keeping | None = None,
+    extend: Extend | None = None,
 ) -> web.Application:
     """Put one site together; nothing about a request outlives it but how often its asker has asked, and its audit.
 
-    ``keeping`` opens another journal than that of the settings.
+    ``keeping`` opens another journal than that of the settings; ``extend`` puts another Beacon beside this one.
     """
     app = web.Application(middlewares=[guard], client_max_size=settings.limits.max_body_bytes)
     meter = meter or Meter()
-    app[DOOR] = Door(settings, verifier, lambda: (store.gate.running, store.gate.waiting), meter, buckets or Buckets())
+    app[DOOR] = Door(
+        settings,
+        verifier,
+        lambda: (store.gate.running, store.gate.waiting),
+        meter,
+        shared.buckets if shared else Buckets(),
+        shared.once if shared else Once(),
+        shared.questions if shared else Once(QUESTIONS),
+    )
     app[SITE] = Site(settings, store)
     account.keep(app, settings, keeping)
     app.add_routes(routes())
     app.add_routes(health.routes(store.ping))
+    if extend is not None:
+        extend(app, settings, shared)
     meter.know(templates(app))
     return app
 
 
 def templates(app: web.Application) -> tuple[str, ...]:
-    """Return the templates of all routes."""
-    return tuple(resource.canonical for resource in app.router.resources())
+    """Return the templates of all routes, those of applications within it included."""
+    return tuple(dict.fromkeys(route.resource.canonical for route in app.router.routes() if route.resource))
+
+
+Extend = Callable[[web.Application, SiteSettings, Shared | None], None]
+"""Puts another Beacon beside a site's own."""
 
 
 @contextlib.asynccontextmanager
 async def running(
-    settings: SiteSettings, mongo_uri: str, shared: Shared | None = None, worker: int = 0
+    settings: SiteSettings,
+    mongo_uri: str,
+    shared: Shared | None = None,
+    worker: int = 0,
+    extend: Extend | None = None,
 ) -> AsyncIterator[str]:
     """Serve one site while the context lasts; yields the address of its Beacon.
 
@@ -107,7 +131,7 @@ async def running(
             mongo_uri, mongo.database, pool_size=mongo.pool_size, max_waiting=mongo.max_waiting
         )
         stack.push_async_callback(store.close)
-        app = create_app(settings, store, verifier, meter=Meter(shared.board, worker), buckets=shared.buckets)
+        app = create_app(settings, store, verifier, meter=Meter(shared.board, worker), shared=shared, extend=extend)
         if shared.metrics is not None:
             from beacon.http.metrics import create_metrics
 
@@ -123,6 +147,7 @@ async def serve(
     shared: Shared | None = None,
     worker: int = 0,
     ready: Callable[[str], None] | None = None,
+    extend: Extend | None = None,
 ) -> None:
     """Serve one site until SIGINT or SIGTERM; ``ready`` is told its address. Raises as ``running``."""
     stop = asyncio.Event()
@@ -130,7 +155,7 @@ async def serve(
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     try:
-        async with running(settings, mongo_uri, shared, worker) as url:
+        async with running(settings, mongo_uri, shared, worker, extend) as url:
             (ready or _announce(settings))(url)
             await stop.wait()
             _log.info("ending, after the requests under way")
@@ -139,18 +164,18 @@ async def serve(
             loop.remove_signal_handler(number)
 
 
-def run(settings: SiteSettings, mongo_uri: str) -> int:
+def run(settings: SiteSettings, mongo_uri: str, extend: Extend | None = None) -> int:
     """Serve one site until SIGINT or SIGTERM, in as many processes as the settings say; return the exit code.
 
     Call it where no event loop and no other thread runs. Raises as ``running``.
     """
     if settings.workers == 1:
-        run_loop(serve(settings, mongo_uri))
+        run_loop(serve(settings, mongo_uri, extend=extend))
         return 0
     with Shared.open(settings) as shared:
 
         def work(worker: int, ready: Callable[[], None]) -> None:
-            run_loop(serve(settings, mongo_uri, shared, worker, lambda _url: ready()))
+            run_loop(serve(settings, mongo_uri, shared, worker, lambda _url: ready(), extend))
 
         def all_ready() -> None:
             _announce(settings)(address(settings.listen, shared.listening) + ROOT)

@@ -92,8 +92,13 @@ def _serve(options: argparse.Namespace) -> int:
     )
     settings = replace(settings, listen=listen)
     telemetry.set_up(settings.log)
+    extend = None
+    if settings.network is not None:
+        from network.app import mount
+
+        extend = mount
     with mongodb(settings.mongo) as uri:
-        return run(settings, uri)
+        return run(settings, uri, extend)
 
 
 def _serve_network(options: argparse.Namespace) -> int:

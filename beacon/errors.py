@@ -14,6 +14,7 @@
     │   └── LineTooLong       414 too_large           address or header above the site's limits
     ├── TooOften              429 too_often           this asker has asked too much in too short a time
     ├── Overloaded            503 overloaded          every place in the queue is taken
+    ├── Loop                  508 loop                the same question has come by another way already
     ├── QueryTimeout          504 query_timeout       the query's deadline passed
     ├── NetworkError          502 network_failed      nobody said yes, somebody failed (504 where too slow)
     ├── ConfigurationError    (command line only)     a setting or file that cannot be used
@@ -107,6 +108,10 @@ class Overloaded(SkerryError):
 
 class QueryTimeout(SkerryError):
     status, code = 504, "query_timeout"
+
+
+class Loop(SkerryError):
+    status, code = 508, "loop"
 
 
 class NetworkError(SkerryError):

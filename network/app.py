@@ -7,12 +7,13 @@ import contextlib
 import logging
 import signal
 from collections.abc import AsyncIterator
-from dataclasses import replace
-from typing import Final
+from dataclasses import fields, replace
+from typing import Any, Final
 
 from aiohttp import web
+from joserfc.jwk import ECKey
 
-from beacon.app import run_loop, templates
+from beacon.app import Shared, run_loop, templates
 from beacon.auth.assertion import MAX_SECONDS, SigningKey, public_jwks, signing_key
 from beacon.auth.oidc import Verifier
 from beacon.errors import ConfigurationError
@@ -25,7 +26,7 @@ from beacon.http.server import accepting, address, bind, tls_context
 from beacon.http.site import DOOR, Door
 from beacon.settings import NetworkSettings, SiteSettings
 from network.breaker import Breaker
-from network.client import Client, session, signer
+from network.client import Client, Signer, session
 from network.handlers import CLIENT, NODE, Node, entries, jwks, terms
 from network.registry import Registry
 from network.scan import Caps
@@ -37,18 +38,54 @@ JOINING_SECONDS: Final = 10.0
 """Beyond the members' deadline, for checking the token before and joining after it."""
 
 
-def create_network(settings: NetworkSettings, board: Board | None = None) -> web.Application:
-    """Put one network node together. Raises ``ConfigurationError`` for peers or keys that cannot be used."""
+PREFIX: Final = "/network"
+"""Where the federated Beacon of a site stands; its own is at the server's root."""
+
+
+def mount(app: web.Application, site: SiteSettings, shared: Shared | None = None) -> None:
+    """Put the network role of a site beside its own Beacon, under ``/network/api``.
+
+    It takes the site's listener, issuers, limits and rates. Raises ``ConfigurationError`` as ``create_network``.
+    """
+    assert site.network is not None
+    role = {item.name: getattr(site.network, item.name) for item in fields(site.network)}
+    settings = NetworkSettings(
+        **role,
+        environment=site.environment,
+        organization=site.organization,
+        listen=site.listen,
+        issuers=site.issuers,
+        limits=site.limits,
+        rate=site.rate,
+        audit=replace(site.audit, dir=site.audit_dir.with_name(f"{site.audit_dir.name}-network")),
+    )
+    door = app[DOOR]
+    once = {"once": shared.role[0], "questions": shared.role[1]} if shared else {}
+    made = create_network(settings, meter=door.meter, prefix=PREFIX, traffic=door.traffic, buckets=door.buckets, **once)
+    app.add_subapp(PREFIX, made)
+
+
+def create_network(
+    settings: NetworkSettings, *, meter: Meter | None = None, prefix: str = "", **shared: Any
+) -> web.Application:
+    """Put one network node together; ``shared`` are parts of its ``Door`` that it has in common with others.
+
+    Raises ``ConfigurationError`` for peers or keys that cannot be used.
+    """
     key = _signing_key(settings)
     app = web.Application(middlewares=[guard], client_max_size=settings.limits.max_body_bytes)
     door = app[DOOR] = Door(
-        _as_site(settings), Verifier(settings.issuers, beacon_id=settings.id), meter=Meter(board or Board())
+        _as_site(settings),
+        Verifier(settings.issuers, settings.nodes, beacon_id=settings.id),
+        meter=meter or Meter(),
+        prefix=prefix,
+        **shared,
     )
-    app[NODE] = Node(
-        Registry(settings.peers, settings.id), settings.deadline_seconds, public_jwks(key) if key else {"keys": []}
-    )
+    keys = public_jwks(key) if key else {"keys": []}
+    registry = Registry(settings.peers, settings.id)
+    app[NODE] = Node(registry, settings.deadline_seconds, settings.max_hops, keys)
     account.keep(app, settings)
-    sign = signer(key, settings.id, seconds=settings.assertion_seconds) if key else None
+    sign = Signer(key or ECKey.generate_key("P-256"), settings.id, settings.assertion_seconds, vouching=key is not None)
 
     async def connections(app: web.Application) -> AsyncIterator[None]:
         async with session(settings.peer_requests) as opened:
@@ -57,7 +94,7 @@ def create_network(settings: NetworkSettings, board: Board | None = None) -> web
                 caps=Caps(settings.max_peer_bytes, settings.max_peer_depth, settings.max_peer_rows),
                 breaker=Breaker(settings.rest_after, settings.rest_seconds),
                 turns=Turns(settings.peer_requests),
-                sign=sign,
+                signer=sign,
             )
             yield
         await app[DOOR].verifier.close()
@@ -77,7 +114,7 @@ async def running(settings: NetworkSettings) -> AsyncIterator[str]:
     Raises ``ConfigurationError`` for an address, certificate, key or peer that cannot be used.
     """
     board = Board()
-    app, site = create_network(settings, board), _as_site(settings)
+    app, site = create_network(settings, meter=Meter(board)), _as_site(settings)
     tls = tls_context(settings.listen)
     async with contextlib.AsyncExitStack() as stack:
         listening = stack.enter_context(bind(settings.listen.host, settings.listen.port))
@@ -125,6 +162,7 @@ def _as_site(settings: NetworkSettings) -> SiteSettings:
         limits=replace(settings.limits, query_seconds=seconds),
         rate=settings.rate,
         audit=replace(settings.audit, dir=settings.audit_dir),
+        nodes=settings.nodes,
     )
 
 

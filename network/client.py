@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -18,8 +18,10 @@ import aiohttp
 from yarl import URL
 
 from beacon import __version__
-from beacon.auth.assertion import SigningKey, sign_assertion
-from beacon.model.access import Person
+from beacon.auth import hop
+from beacon.auth.assertion import SigningKey, request_digest, sign_assertion
+from beacon.auth.hop import Hop
+from beacon.model.access import ANONYMOUS, Principal
 from network.breaker import Breaker
 from network.outcomes import (
     ERRORS,
@@ -45,8 +47,6 @@ DEADLINE: Final = "Skerry-Deadline"
 _RESERVE_SECONDS: Final = 0.1
 """What of a deadline is kept for the way there and back, at most half of it."""
 
-Sign = Callable[[Member, Person], str]
-
 
 @dataclass(frozen=True, slots=True)
 class Question:
@@ -64,10 +64,33 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Behalf:
-    """For whom members are asked: a person, or nobody in particular; ``account`` is whose turn it is."""
+    """For whom members are asked, and of what question that is a part; ``account`` is whose turn it is."""
 
-    person: Person | None = None
+    principal: Principal = ANONYMOUS
     account: str = ""
+    hop: Hop | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """What signs for a node. Without ``vouching`` it says nothing about who asks, since nobody knows its key."""
+
+    key: SigningKey
+    node: str
+    seconds: int
+    vouching: bool = True
+    clock: Callable[[], float] = time.time
+
+    def headers(self, member: Member, behalf: Behalf, request: str) -> Iterator[tuple[str, str]]:
+        """Yield what goes with the one request of this digest to this one member."""
+        principal = behalf.principal
+        if principal.person is not None and self.vouching:
+            signed = sign_assertion(
+                self.key, self.node, member.audience, principal, request, self.clock(), seconds=self.seconds
+            )
+            yield "Authorization", f"Bearer {signed}"
+        if behalf.hop is not None:
+            yield hop.HEADER, hop.sign_hop(self.key, member.audience, behalf.hop, self.clock())
 
 
 class Client:
@@ -80,14 +103,13 @@ class Client:
         caps: Caps,
         breaker: Breaker,
         turns: Turns,
-        sign: Sign | None = None,
+        signer: Signer,
     ) -> None:
-        """Without ``sign`` nobody is vouched for."""
         self._session = session
         self._caps = caps
         self._breaker = breaker
         self._turns = turns
-        self._sign = sign
+        self._signer = signer
 
     async def ask(self, member: Member, question: Question, behalf: Behalf, deadline: float) -> Outcome:
         """Ask ``member``, until ``deadline`` (seconds of the event loop's clock)."""
@@ -138,10 +160,10 @@ class Client:
         headers[DEADLINE] = f"{max(seconds - _RESERVE_SECONDS, seconds / 2):.3f}"
         if question.body is not None:
             headers["Content-Type"] = "application/json"
-        if behalf.person is not None and self._sign is not None:
-            headers["Authorization"] = f"Bearer {self._sign(member, behalf.person)}"
+        method = "GET" if question.body is None else "POST"
+        headers |= self._signer.headers(member, behalf, request_digest(method, question.path, question.body or b""))
         async with self._session.request(
-            "GET" if question.body is None else "POST",
+            method,
             URL(f"{member.url}{question.path}", encoded=True),
             data=question.body,
             headers=headers,
@@ -196,15 +218,6 @@ async def session(connections: int) -> AsyncIterator[aiohttp.ClientSession]:
         headers={"User-Agent": f"Skerry/{__version__}"},
     ) as opened:
         yield opened
-
-
-def signer(key: SigningKey, node: str, *, seconds: int, clock: Callable[[], float] = time.time) -> Sign:
-    """Return what signs, for one member at a time, that the node ``node`` knows who asks."""
-
-    def sign(member: Member, person: Person) -> str:
-        return sign_assertion(key, node, member.audience, person, clock(), seconds=seconds)
-
-    return sign
 
 
 def _request_id(text: str) -> str:

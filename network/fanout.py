@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import Final
 
+from beacon.auth.hop import Hop, digests
+from beacon.errors import CannotAnswer
 from beacon.model.entry_types import ENTRY_TYPES
 from beacon.model.query import Query
 from network.client import Behalf, Client, Question
-from network.outcomes import Outcome
+from network.outcomes import LOOP, Outcome, Verdict
 from network.reading import entries, filtering_terms
 from network.registry import Member, Registry
 from network.wording import encode, request_path
@@ -18,10 +22,11 @@ from network.wording import encode, request_path
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What one member is asked."""
+    """What one member is asked; where ``known`` is there it is not asked, since that is what becomes of it."""
 
     member: Member
     question: Question
+    known: Verdict | None = None
 
 
 def plan(registry: Registry, query: Query) -> tuple[Ask, ...]:
@@ -56,8 +61,13 @@ async def outcomes(client: Client, asks: Sequence[Ask], behalf: Behalf, deadline
 
     Use it within ``contextlib.aclosing``: whoever stops listening, or is cancelled, stops all members' requests.
     """
-    tasks = [asyncio.create_task(client.ask(ask.member, ask.question, behalf, deadline)) for ask in asks]
+    tasks = [
+        asyncio.create_task(client.ask(ask.member, ask.question, behalf, deadline)) for ask in asks if not ask.known
+    ]
     try:
+        for ask in asks:
+            if ask.known:
+                yield Outcome(ask.member.id, ask.known)
         for done in asyncio.as_completed(tasks):
             yield await done
     finally:
@@ -73,6 +83,29 @@ async def collect(client: Client, asks: Sequence[Ask], behalf: Behalf, deadline:
         async for outcome in coming:
             found[outcome.peer] = outcome
     return tuple(found[ask.member.id] for ask in asks)
+
+
+def without_visited(asks: Sequence[Ask], came: Hop | None) -> tuple[Ask, ...]:
+    """Ask nobody whom the question reaches by another way."""
+    if came is None:
+        return tuple(asks)
+    return tuple(replace(ask, known=_VISITED) if came.has_visited(ask.member.audience) else ask for ask in asks)
+
+
+_VISITED: Final = Verdict(LOOP, "The question came through it, or another node asks it the same.")
+
+
+def onward(came: Hop | None, node: str, asks: Sequence[Ask], *, max_hops: int, request: str) -> Hop:
+    """Say where the question has been, for those who are asked next.
+
+    Raises ``CannotAnswer`` where it has come through as many networks as it may.
+    """
+    if came is not None and came.hops < 1:
+        raise CannotAnswer("The question came through as many networks as it may, so nobody else is asked.")
+    seen = digests([node, *(ask.member.audience for ask in asks if not ask.known)])
+    if came is None:
+        return Hop(secrets.token_urlsafe(16), node, max_hops, seen, request)
+    return Hop(came.question, node, min(came.hops - 1, max_hops), came.visited | seen, request)
 
 
 def _question(query: Query) -> Question:

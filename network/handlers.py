@@ -13,11 +13,12 @@ from aiohttp import web
 
 from beacon.audit.lines import Told
 from beacon.errors import SkerryError
-from beacon.http.account import TOLD, account_part
+from beacon.http.account import REQUEST_ID, TOLD, account_part
 from beacon.http.handlers import ROOT, Handler, read, read_terms, respond, terms_page, test_answer
+from beacon.http.hops import is_first
 from beacon.http.proxies import client_address
 from beacon.http.rate import network_of
-from beacon.http.site import DEADLINE, DOOR, ENTRY_TYPE, PRINCIPAL, QUERY
+from beacon.http.site import DEADLINE, DOOR, ENTRY_TYPE, HOP, PRINCIPAL, QUERY
 from beacon.http.streams import Stream, StreamedAnswer, accepted
 from beacon.model.query import Anchor, Query
 from beacon.query import testmode
@@ -36,6 +37,7 @@ class Node:
 
     registry: Registry
     deadline_seconds: float
+    max_hops: int
     jwks: Mapping[str, Any]
 
 
@@ -73,7 +75,7 @@ def terms(scope: str | None = None, anchor_type: str | None = None) -> Handler: 
         asked = await read_terms(request)
         if asked.test_mode:
             return respond(terms_page(request.app[DOOR].settings.id, asked, testmode.terms()))
-        path = request.rel_url.raw_path.removeprefix(ROOT)
+        path = request.rel_url.raw_path.removeprefix(request.app[DOOR].prefix).removeprefix(ROOT)
         asks = fanout.plan_terms(request.app[NODE].registry, path, single=anchor_type is not None)
         outcomes = await _ask(request, asks)
         try:
@@ -95,19 +97,21 @@ async def jwks(request: web.Request) -> web.StreamResponse:
 async def _ask(request: web.Request, asks: Sequence[fanout.Ask]) -> tuple[Outcome, ...]:
     """Ask on behalf of whoever asks here; the deadline begins now, when the question is understood."""
     deadline = asyncio.get_running_loop().time() + _seconds(request)
-    outcomes = await fanout.collect(request.app[CLIENT], asks, _behalf(request), deadline)
+    asks, behalf = _onward(request, asks)
+    outcomes = await fanout.collect(request.app[CLIENT], asks, behalf, deadline)
     request[TOLD] = tuple(map(_told, outcomes))
     return outcomes
 
 
 def _told(outcome: Outcome) -> Told:
-    return Told(outcome.peer, outcome.kind.name, outcome.finding.granularity.label)
+    return Told(outcome.peer, outcome.kind.name, outcome.finding.granularity.label, request=outcome.request_id or None)
 
 
 def _streamed(request: web.Request, form: Stream, query: Query, asks: Sequence[fanout.Ask]) -> web.StreamResponse:
     seconds = _seconds(request)
     deadline = asyncio.get_running_loop().time() + seconds
-    coming = _accounted(request, fanout.outcomes(request.app[CLIENT], asks, _behalf(request), deadline))
+    asks, behalf = _onward(request, asks)
+    coming = _accounted(request, fanout.outcomes(request.app[CLIENT], asks, behalf, deadline))
     anonymous = request[PRINCIPAL].person is None
     beacon_id = request.app[DOOR].settings.id
     return StreamedAnswer(form, events(beacon_id, query, asks, coming, seconds=seconds, anonymous=anonymous))
@@ -129,8 +133,14 @@ def _seconds(request: web.Request) -> float:
     )
 
 
-def _behalf(request: web.Request) -> Behalf:
-    person = request[PRINCIPAL].person
-    settings = request.app[DOOR].settings
-    account = repr(person) if person else f"address {network_of(client_address(request, settings.listen))}"
-    return Behalf(person, account)
+def _onward(request: web.Request, asks: Sequence[fanout.Ask]) -> tuple[tuple[fanout.Ask, ...], Behalf]:
+    """Return who is asked, and on whose behalf; the question is known by its id here from now on."""
+    door, principal = request.app[DOOR], request[PRINCIPAL]
+    came = request.get(HOP)
+    asks = fanout.without_visited(asks, came)
+    own, id = door.settings.id, request[REQUEST_ID]
+    next_hop = fanout.onward(came, own, asks, max_hops=request.app[NODE].max_hops, request=id)
+    if came is None:
+        is_first(door, next_hop.question, own)
+    address = network_of(client_address(request, door.settings.listen))
+    return asks, Behalf(principal, repr(principal.person) if principal.person else f"address {address}", next_hop)

@@ -41,7 +41,7 @@ def entries(query: Query) -> Callable[[Mapping[str, Any]], Finding]:
         if granularity is Granularity.RECORD and response is None:
             raise InvalidAnswer("it sent no records where it says it does")
         listed = _rows(response or {}, "resultSets", "response.resultSets") or ()
-        sets = tuple(_result_set(row, query, granularity) for row in listed)
+        sets = tuple(_result_set(row, query, granularity, beacon_id) for row in listed)
         if len({one.id for one in sets}) < len(sets):
             raise InvalidAnswer("it lists the same result set twice")
         collections = _rows(response or {}, "collections", "response.collections") or ()
@@ -102,8 +102,11 @@ def _granularity(where: Mapping[str, Any], place: str, asked: Granularity) -> Gr
     return granularity
 
 
-def _result_set(row: Mapping[str, Any], query: Query, returned: Granularity) -> ResultSet:
+def _result_set(row: Mapping[str, Any], query: Query, returned: Granularity, beacon: str) -> ResultSet:
     name = _text(row, "id", "resultSets[].id")
+    if (owner := row.get("beaconId")) is not None and owner != beacon:
+        # Of another network: so its dataset is asked for there, and so it stays apart from those of its other members.
+        name = f"{_text(row, 'beaconId', 'resultSets[].beaconId')}:{name}"
     set_type = _text(row, "setType", "resultSets[].setType")
     exists = _boolean(row, "exists", "resultSets[].exists")
     info = _optional(row, "info")

@@ -20,7 +20,8 @@ _STEP: Final = np.zeros(256, dtype=np.int8)
 _STEP[list(b"{[")] = 1
 _STEP[list(b"}]")] = -1
 _OPENS: Final = ord("{")
-_ROW_DEPTHS: Final = (4, 6)
+_SET_DEPTH: Final = 4
+_RECORD_DEPTH: Final = 6
 """Where rows are: result sets, collections and terms within ``response``, records within a result set."""
 
 
@@ -58,10 +59,19 @@ class Scanner:
         odd = len(_BACKSLASHES.search(text)[0]) % 2  # type: ignore[index]  # it always matches
         self._pending = text[len(text) - odd :]
         text = text[: len(text) - odd]
+        self._count(self._outside(text).translate(None, _NO_BRACKETS))
+
+    def _outside(self, text: bytes) -> bytes:
+        """Return what is outside of strings."""
+        if b"\\" not in text:
+            parts = text.split(b'"')
+            outside = b"".join(parts[self._in_string :: 2])
+            self._in_string ^= len(parts) % 2 == 0
+            return outside
         # With a quote before and after, every string in between is whole; one that is left over began a new one.
         bare = _STRING.sub(b"", (b'"' if self._in_string else b"") + text + b'"')
         self._in_string = not bare.endswith(b'"')
-        self._count(bare.translate(None, _NO_BRACKETS))
+        return bare
 
     def _count(self, brackets: bytes) -> None:
         if not brackets:
@@ -71,6 +81,7 @@ class Scanner:
         self._depth = int(depths[-1])
         if int(depths.max()) > self._caps.depth:
             raise InvalidAnswer(f"its answer has more than {self._caps.depth} objects and lists within each other")
-        self._rows += int(np.count_nonzero((marks == _OPENS) & np.isin(depths, _ROW_DEPTHS)))
+        rows = (depths == _SET_DEPTH) | (depths == _RECORD_DEPTH)
+        self._rows += int(np.count_nonzero(rows & (marks == _OPENS)))
         if self._rows > self._caps.rows:
             raise Oversized

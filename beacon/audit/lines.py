@@ -53,7 +53,8 @@ class Told:
 
     ``given`` is the depth of the answer, ``none`` where there was none. ``exists`` and ``count`` are as they were
     released, never what the store knew; ``records`` is how many were handed out on this page. ``consent`` is how the
-    dataset's consent codes and the declared purpose went together, and what decided it.
+    dataset's consent codes and the declared purpose went together, and what decided it. ``request`` is the id that a
+    member gave the question.
     """
 
     dataset: str
@@ -65,6 +66,7 @@ class Told:
     records: int | None = None
     withheld: bool = False
     consent: str | None = None
+    request: str | None = None
 
     def facts(self) -> dict[str, Any]:
         """Return it as the line says it."""

@@ -6,7 +6,10 @@ A JWT signed with the node's key, made for one peer and valid for minutes:
     claims  iss  the node's id           aud  the peer's beacon id
             sub  the person's subject    person_issuer  the issuer that knows the person by it
             iat, exp                     at most 5 minutes apart
-            jti  a random id
+            jti  a random id, accepted once
+            request                      the digest of the one request that it is for
+            act, max_level, max_granularity   where the node has this from another node: which one, and how far
+                                         that one's word goes with it
 
 For an anonymous asker a node sends no token. The peer decides by its own entry for the node whose people it
 may speak for, and how far that reaches (``Principal``).
@@ -14,6 +17,8 @@ may speak for, and how far that reaches (``Principal``).
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import secrets
 from collections.abc import Mapping
 from typing import Any, Final
@@ -26,13 +31,14 @@ from joserfc.jwk import ECKey, RSAKey
 from beacon.auth.keys import PublicKey
 from beacon.auth.tokens import number_claim, refused, text_claim
 from beacon.errors import ConfigurationError
-from beacon.model.access import Person
+from beacon.model.access import Assertion, Granularity, Level, Person, Principal
 
 TYPE: Final = "skerry-assertion+jwt"
 PERSON_ISSUER: Final = "person_issuer"
 MAX_SECONDS: Final = 300
 
 SigningKey = RSAKey | ECKey
+_LEVELS: Final = (Level.PUBLIC, Level.REGISTERED, Level.CONTROLLED)
 
 
 def signing_key(pem: bytes, *, place: str = "signing key") -> SigningKey:
@@ -65,39 +71,67 @@ def algorithm(key: PublicKey) -> str:
     return "RS256" if isinstance(key, RSAKey) else "ES256"
 
 
-def sign_assertion(key: SigningKey, node: str, audience: str, person: Person, now: float, *, seconds: int = 60) -> str:
-    """Sign that ``person`` asks, for the one peer ``audience``; ``now`` is in seconds since 1970.
+def request_digest(method: str, target: str, body: bytes) -> str:
+    """Return the digest of a request: ``target`` is the path below the Beacon's root, with its query, as it is sent."""
+    text = b"\n".join([method.encode(), target.encode("utf-8", "surrogateescape"), body])
+    return base64.urlsafe_b64encode(hashlib.sha256(text).digest()).decode().rstrip("=")
+
+
+def sign_assertion(
+    key: SigningKey, node: str, audience: str, asker: Principal, request: str, now: float, *, seconds: int = 60
+) -> str:
+    """Sign that ``asker``, a person, puts the request of this digest, to the one peer ``audience``.
+
+    ``now`` is in seconds since 1970. Where another node vouches for the person here, its limits go along.
 
     Raises ``ValueError`` for a lifetime that no peer would accept (above 300 s).
     """
     if not 0 < seconds <= MAX_SECONDS:
         raise ValueError(f"An assertion is valid for 1 to {MAX_SECONDS} seconds, not {seconds}.")
+    if asker.person is None:
+        raise ValueError("An assertion is about a person.")
     key.ensure_kid()
     header = {"alg": algorithm(key), "typ": TYPE, "kid": key.kid}
-    claims = {
+    claims: dict[str, Any] = {
         "iss": node,
         "aud": audience,
-        "sub": person.subject,
-        PERSON_ISSUER: person.issuer,
-        "iat": int(now),
-        "exp": int(now) + seconds,
+        "sub": asker.person.subject,
+        PERSON_ISSUER: asker.person.issuer,
+        "iat": round(now, 3),
+        "exp": round(now + seconds, 3),
         "jti": secrets.token_urlsafe(16),
+        "request": request,
     }
+    if asker.node is not None:
+        claims["act"] = {"sub": asker.node}
+        claims["max_level"] = asker.ceiling.value
+        claims["max_granularity"] = asker.max_granularity.label
     return jws.serialize_compact(header, orjson.dumps(claims), key, algorithms=[algorithm(key)])
 
 
-def asserted_person(claims: Mapping[str, Any], issuers: frozenset[str]) -> Person:
-    """Take the person out of an assertion whose signature, audience and times have been checked.
+def asserted(
+    claims: Mapping[str, Any], node: str, issuers: frozenset[str], ceiling: Level, most: Granularity
+) -> Principal:
+    """Take the asker out of an assertion whose signature, audience and times have been checked.
 
-    ``issuers`` are those whose people the node may speak for. Raises ``Unauthenticated``.
+    ``issuers`` are those whose people the node may speak for, ``ceiling`` and ``most`` how far its word goes here; what
+    it says itself can only lower them. Raises ``Unauthenticated``.
     """
-    if number_claim(claims, "exp") - number_claim(claims, "iat") > MAX_SECONDS:
+    issued, expires = number_claim(claims, "iat"), number_claim(claims, "exp")
+    if expires - issued > MAX_SECONDS + 0.01:  # for what rounding makes of it
         raise refused(f"is valid for longer than the {MAX_SECONDS} seconds that an assertion may be")
-    text_claim(claims, "jti")
+    once = Assertion(text_claim(claims, "jti"), text_claim(claims, "request"), issued, expires)
     issuer = text_claim(claims, PERSON_ISSUER)
     if issuer not in issuers:
         raise refused("speaks for people of an issuer for which this node may not speak")
-    return Person(issuer, text_claim(claims, "sub"))
+    try:
+        ceiling = min(ceiling, Level(claims.get("max_level", ceiling)), key=_LEVELS.index)
+        most = min(most, Granularity.parse(claims.get("max_granularity", most.label)))
+    except ValueError:
+        raise refused("sets limits that are not known here") from None
+    return Principal(
+        Person(issuer, text_claim(claims, "sub")), node=node, ceiling=ceiling, max_granularity=most, assertion=once
+    )
 
 
 def _fits(key: SigningKey) -> bool:

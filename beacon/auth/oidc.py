@@ -17,7 +17,8 @@ from typing import Any, Final
 
 import orjson
 
-from beacon.auth import assertion, tokens
+from beacon.auth import assertion, hop, tokens
+from beacon.auth.hop import Hop, read_hop
 from beacon.auth.keys import FetchedKeys, FixedKeys, PublicKey, parse_jwks
 from beacon.auth.passports import Passports, read_secret
 from beacon.auth.visas import Verdict, VisaVerifier, bona_fide
@@ -26,6 +27,7 @@ from beacon.model.access import ANONYMOUS, Granularity, IgnoredVisa, Level, Pers
 from beacon.settings import REGISTERED_ACCESS, Issuer, Node, VisaIssuer
 
 _ASSERTIONS: Final = frozenset({assertion.TYPE})
+_HOPS: Final = frozenset({hop.TYPE})
 
 
 class Verifier:
@@ -93,11 +95,12 @@ class Verifier:
             if issuer in self._nodes:
                 node, terms = self._nodes[issuer]
                 claims = await tokens.check(token, terms, self._clock())
-                return Principal(
-                    assertion.asserted_person(claims, frozenset(node.issuers)),
-                    node=node.id,
-                    ceiling=Level(node.max_level),
-                    max_granularity=Granularity.parse(node.max_granularity),
+                return assertion.asserted(
+                    claims,
+                    node.id,
+                    frozenset(node.issuers),
+                    Level(node.max_level),
+                    Granularity.parse(node.max_granularity),
                 )
         raise tokens.refused("is from an issuer that this site does not know")
 
@@ -115,6 +118,19 @@ class Verifier:
         if principal.person is None:
             return principal
         return self._holding(principal, await self._visas.verify(texts, principal.person))
+
+    async def hop(self, text: str) -> Hop:
+        """Read where a question has been (header ``Skerry-Question``).
+
+        Raises ``Unauthenticated`` where it claims to be of a known node and is not, or is not for this beacon,
+        ``BadRequest`` where it is nothing of the kind.
+        """
+        token = tokens.read(text)
+        sender = token.claims.get("iss")
+        if not isinstance(sender, str) or sender not in self._nodes:
+            return read_hop(token.claims, known=False)
+        terms = replace(self._nodes[sender][1], types=_HOPS)
+        return read_hop(await tokens.check(token, terms, self._clock()), known=True)
 
     async def close(self) -> None:
         """Stop fetches that are under way."""

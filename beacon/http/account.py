@@ -17,7 +17,7 @@ from beacon.audit.journal import Journal, kept
 from beacon.audit.lines import Told, canonical
 from beacon.audit.place import Place
 from beacon.errors import SkerryError
-from beacon.http.site import PRINCIPAL, QUERY
+from beacon.http.site import HOP, PRINCIPAL, QUERY
 from beacon.model.access import Decision, Granularity, Principal
 from beacon.privacy.rules import Protected
 from beacon.settings import NetworkSettings, SiteSettings
@@ -73,7 +73,7 @@ def account_unread(journal: Journal, problem: SkerryError) -> None:
 
 
 def line(request: web.Request, status: int) -> dict[str, Any]:
-    """Return what the audit says of an answer. Nothing of it comes from a header, but for who asks."""
+    """Return what the audit says of an answer. Nothing of it comes from a header, but for who asks and which way."""
     query = request.get(QUERY)
     told = request.get(TOLD, ())
     said: dict[str, Any] = {
@@ -83,6 +83,8 @@ def line(request: web.Request, status: int) -> dict[str, Any]:
         "path": template(request),
         "status": status,
     }
+    if (hop := request.get(HOP)) is not None:
+        said["hop"] = {"question": hop.question, "node": hop.sender, "request": hop.request, "verified": hop.known}
     if (problem := request.get(PROBLEM)) is not None:
         said["error"] = problem
     if query is not None:

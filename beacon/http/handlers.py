@@ -38,6 +38,12 @@ ROOT = "/api"
 _EVERYTHING = Pagination(0, 1_000_000)
 
 
+def root_url(request: web.Request) -> str:
+    """Return the address of this Beacon's root, as the outside knows it."""
+    door = request.app[DOOR]
+    return base_url(request, door.settings.listen) + door.prefix + ROOT
+
+
 def respond(body: bytes, status: int = 200) -> web.Response:
     """Wrap an encoded envelope."""
     return web.Response(body=body, status=status, content_type="application/json", charset="utf-8")
@@ -124,7 +130,7 @@ def document(entity: str, make: Document, *, bare: bool = False) -> Handler:
 
     async def answer(request: web.Request) -> web.StreamResponse:
         settings = request.app[DOOR].settings
-        made = make(settings, base_url(request, settings.listen) + ROOT)
+        made = make(settings, root_url(request))
         return respond(orjson.dumps(made) if bare else envelope.informational(settings.id, entity, made))
 
     return answer
@@ -133,7 +139,7 @@ def document(entity: str, make: Document, *, bare: bool = False) -> Handler:
 async def information(request: web.Request) -> web.StreamResponse:
     """Answer ``/info``: in Beacon's schema, or in that of GA4GH service-info where it is asked for."""
     settings = request.app[DOOR].settings
-    base = base_url(request, settings.listen) + ROOT
+    base = root_url(request)
     asked = {text.rpartition("/")[2] for text in request.query.getall("requestedSchema", []) if text}
     if not asked or asked & info.INFO_SCHEMAS:
         return respond(envelope.informational(settings.id, "info", info.info(settings, base)))
@@ -150,13 +156,13 @@ async def information(request: web.Request) -> web.StreamResponse:
 async def openapi_document(request: web.Request) -> web.StreamResponse:
     """Answer with the OpenAPI document."""
     settings = request.app[DOOR].settings
-    return respond(orjson.dumps(openapi.document(settings, base_url(request, settings.listen) + ROOT)))
+    return respond(orjson.dumps(openapi.document(settings, root_url(request))))
 
 
 async def openapi_page(request: web.Request) -> web.StreamResponse:
     """Answer with the same document as a page to be read."""
     settings = request.app[DOOR].settings
-    page = pages.page(openapi.document(settings, base_url(request, settings.listen) + ROOT))
+    page = pages.page(openapi.document(settings, root_url(request)))
     response = web.Response(text=page, content_type="text/html", charset="utf-8")
     response.headers["Content-Security-Policy"] = pages.POLICY
     return response
@@ -164,7 +170,7 @@ async def openapi_page(request: web.Request) -> web.StreamResponse:
 
 async def to_root(request: web.Request) -> web.StreamResponse:
     """Send whoever comes to the server's own root on to the Beacon."""
-    address = base_url(request, request.app[DOOR].settings.listen) + ROOT
+    address = root_url(request)
     return web.Response(status=307, headers={"Location": address})
 
 

@@ -27,6 +27,7 @@ from beacon.http import cors, envelope, health
 from beacon.http.account import PROBLEM, REQUEST_ID, account, template
 from beacon.http.compression import compress
 from beacon.http.handlers import respond
+from beacon.http.hops import arrived
 from beacon.http.proxies import client_address
 from beacon.http.rate import charge
 from beacon.http.site import DEADLINE, DOOR, ENTRY_TYPE, PRINCIPAL, QUERY, Door
@@ -55,6 +56,8 @@ _SECONDS = re.compile(r"[0-9]{1,6}(\.[0-9]{1,9})?", re.ASCII)
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer one request, whatever happens, with a Beacon document; never with an exception's words."""
+    if request.match_info.apps[-1] is not request.app:
+        return await handler(request)  # of an application within this one, which has its own guard
     began = time.monotonic()
     door = request.app[DOOR]
     request_id = str(uuid.uuid4())
@@ -119,6 +122,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         await _identify(request, door)
         await _receive(request, limits.read_seconds, limits.max_body_bytes)
+        await arrived(request)
         seconds = _seconds(request, limits.query_seconds)
         async with asyncio.timeout(seconds):
             return await handler(request)

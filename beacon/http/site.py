@@ -8,13 +8,18 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from beacon.auth.hop import Hop
 from beacon.auth.oidc import Verifier
 from beacon.http.meter import Meter
+from beacon.http.once import Once
 from beacon.http.rate import Buckets
 from beacon.model.access import Principal
 from beacon.model.query import Query
 from beacon.settings import SiteSettings
 from beacon.store.base import Store
+
+QUESTIONS = 32_768
+"""How many questions are remembered, so that each is answered once, however many ways it comes by."""
 
 
 class Traffic:
@@ -56,7 +61,9 @@ def no_database() -> tuple[int, int]:
 class Door:
     """What stands before every handler, of a site or of a network: who we are, who asks, how much and how often.
 
-    ``load`` gives the operations that the database has, and those that wait for it.
+    ``load`` gives the operations that the database has, and those that wait for it. ``prefix`` is the path below
+    which its Beacon stands, where that is not the server's root. ``once`` remembers assertions, ``questions`` those
+    that other nodes have asked.
     """
 
     settings: SiteSettings
@@ -64,6 +71,9 @@ class Door:
     load: Callable[[], tuple[int, int]] = no_database
     meter: Meter = field(default_factory=Meter)
     buckets: Buckets = field(default_factory=Buckets)
+    once: Once = field(default_factory=Once)
+    questions: Once = field(default_factory=lambda: Once(QUESTIONS))
+    prefix: str = ""
     traffic: Traffic = field(default_factory=Traffic)
 
 
@@ -80,6 +90,8 @@ SITE = web.AppKey("site", Site)
 
 PRINCIPAL = web.RequestKey("principal", Principal)
 """Who asks; set before any handler runs."""
+HOP = web.RequestKey("hop", Hop)
+"""Where the question has been, where it comes from a node."""
 DEADLINE = web.RequestKey("deadline", float)
 """When whoever asks stops waiting (time of the event loop's clock), where they say so (``Skerry-Deadline``)."""
 QUERY = web.RequestKey("query", Query)

@@ -75,6 +75,16 @@ class Visa:
 
 
 @dataclass(frozen=True, slots=True)
+class Assertion:
+    """What an assertion is good for: one use (``id``) of the one request of this digest; seconds since 1970."""
+
+    id: str
+    request: str
+    issued: float
+    expires: float
+
+
+@dataclass(frozen=True, slots=True)
 class IgnoredVisa:
     """A visa that counts for nothing, for the audit: what could be read of it (else None), and why, in one word."""
 
@@ -115,6 +125,7 @@ class Principal:
     identities: frozenset[Person] = frozenset()
     purpose: frozenset[str] = frozenset()
     ignored: tuple[IgnoredVisa, ...] = ()
+    assertion: Assertion | None = None
 
     def grants(self) -> frozenset[str]:
         """Return the datasets, as visas name them, to which this person was granted access."""

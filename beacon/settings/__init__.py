@@ -247,7 +247,10 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class SiteSettings:
-    """One site's server. Without any configuration: an embedded MongoDB, this machine only, no issuers."""
+    """One site's server. Without any configuration: an embedded MongoDB, this machine only, no issuers.
+
+    With ``network`` it is an entrance to its peers too, under ``/network/api``.
+    """
 
     id: str = field(default="local.skerry", metadata=ID)
     name: str = "Skerry"
@@ -268,6 +271,7 @@ class SiteSettings:
     metrics: Metrics = Metrics()
     audit: Audit = Audit()
     log: Log = Log()
+    network: NetworkRole | None = None
 
     @property
     def audit_dir(self) -> Path:
@@ -290,11 +294,12 @@ class Peer:
 
 
 @dataclass(frozen=True, slots=True)
-class NetworkSettings:
-    """A network node: asks all peers at once, within ``deadline_seconds``.
+class NetworkRole:
+    """A Beacon that asks all peers at once, within ``deadline_seconds``.
 
-    ``signing_key_file`` (PEM, RSA or EC P-256) signs the assertions for peers, each valid for
-    ``assertion_seconds``; without it people are not vouched for and every peer answers as to a stranger.
+    ``signing_key_file`` (PEM, RSA or EC P-256) signs the assertions for peers, each valid for ``assertion_seconds``;
+    without it people are not vouched for and every peer answers as to a stranger. ``nodes`` are other networks that are
+    believed when they ask here for people. A question passes through at most ``max_hops`` further networks.
 
     Of one peer's answer at most ``max_peer_bytes`` (decompressed), ``max_peer_depth`` objects and lists within each
     other and ``max_peer_rows`` result sets and records are read. At most ``peer_requests`` at a time go to one peer,
@@ -306,11 +311,10 @@ class NetworkSettings:
     peers: tuple[Peer, ...] = field(metadata=SOME)
     name: str = "Skerry network"
     description: str | None = None
-    environment: Literal["prod", "test", "dev", "staging"] = "dev"
-    organization: Organization = Organization(name="A Skerry network")
-    listen: Listen = Listen(port=5060)
     signing_key_file: Path | None = None
     assertion_seconds: int = field(default=60, metadata=between(5, 300))
+    nodes: tuple[Node, ...] = ()
+    max_hops: int = field(default=8, metadata=between(0, 100))
     deadline_seconds: float = field(default=5.0, metadata=between(0.1, 300))
     max_peer_bytes: int = field(default=10_000_000, metadata=between(1_000, 1_000_000_000))
     max_peer_depth: int = field(default=64, metadata=between(8, 500))
@@ -318,6 +322,15 @@ class NetworkSettings:
     peer_requests: int = field(default=64, metadata=between(1, 10_000))
     rest_after: int = field(default=5, metadata=between(0, 1_000))
     rest_seconds: float = field(default=30.0, metadata=between(1, 3600))
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSettings(NetworkRole):
+    """A network node of its own, which holds no data."""
+
+    environment: Literal["prod", "test", "dev", "staging"] = "dev"
+    organization: Organization = Organization(name="A Skerry network")
+    listen: Listen = Listen(port=5060)
     issuers: tuple[Issuer, ...] = ()
     limits: Limits = Limits()
     rate: Rate = Rate()
@@ -379,6 +392,8 @@ def _node_rule(node: Node) -> str | None:
 
 
 def _site_rule(site: SiteSettings) -> str | None:
+    if site.network is not None and site.network.id == site.id:
+        return f"the network role and the site have the same id {site.id}; they are two beacons"
     return (
         _twice("issuers", [i.issuer for i in site.issuers])
         or _twice("visa_issuers", [i.issuer for i in site.visa_issuers])
@@ -386,8 +401,12 @@ def _site_rule(site: SiteSettings) -> str | None:
     )
 
 
+def _role_rule(role: NetworkRole) -> str | None:
+    return _twice("peers", [p.id for p in role.peers]) or _twice("nodes", [n.id for n in role.nodes])
+
+
 def _network_rule(network: NetworkSettings) -> str | None:
-    return _twice("issuers", [i.issuer for i in network.issuers]) or _twice("peers", [p.id for p in network.peers])
+    return _twice("issuers", [i.issuer for i in network.issuers]) or _role_rule(network)
 
 
 def _twice(what: str, names: list[str]) -> str | None:
@@ -400,5 +419,6 @@ _RULES: toml.Rules = {
     Issuer: _issuer_rule,
     Node: _node_rule,
     SiteSettings: _site_rule,
+    NetworkRole: _role_rule,
     NetworkSettings: _network_rule,
 }

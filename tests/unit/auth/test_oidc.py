@@ -345,15 +345,17 @@ async def test_a_claim_never_grants_anything(verifier: Verifier) -> None:
 
 
 async def test_a_nodes_word_reaches_as_far_as_this_site_set_for_it(verifier: Verifier) -> None:
-    signed = assertion.sign_assertion(NODE_KEY, NODE, SITE, Person(ISSUER, "tomas"), NOW)
-    assert await verifier.principal(f"Bearer {signed}") == Principal(
-        Person(ISSUER, "tomas"), node=NODE, ceiling=Level.REGISTERED, max_granularity=Granularity.COUNT
-    )
+    signed = assertion.sign_assertion(NODE_KEY, NODE, SITE, Principal(Person(ISSUER, "tomas")), "digest", NOW)
+    asker = await verifier.principal(f"Bearer {signed}")
+    assert (asker.person, asker.node) == (Person(ISSUER, "tomas"), NODE)
+    assert (asker.ceiling, asker.max_granularity) == (Level.REGISTERED, Granularity.COUNT)
+    assert asker.assertion
+    assert asker.assertion.request == "digest"
 
 
 async def test_a_node_may_sign_with_rsa_too(tmp_path: Path) -> None:
     node = Node(NODE, (ISSUER,), jwks_file=_key_file(tmp_path / "node.json", RSA))
-    signed = assertion.sign_assertion(RSA, NODE, SITE, Person(ISSUER, "rosa"), NOW)
+    signed = assertion.sign_assertion(RSA, NODE, SITE, Principal(Person(ISSUER, "rosa")), "digest", NOW)
     principal = await Verifier(nodes=[node], beacon_id=SITE, clock=lambda: NOW).principal(f"Bearer {signed}")
     assert (principal.ceiling, principal.max_granularity) == (Level.PUBLIC, Granularity.BOOLEAN)
 

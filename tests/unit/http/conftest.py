@@ -19,10 +19,11 @@ from beacon.app import create_app
 from beacon.auth.oidc import Verifier
 from beacon.model.access import Asker, DatasetPolicy, Granularity, Level, Person
 from beacon.model.variant import from_vcf
-from beacon.settings import Issuer, SiteSettings
+from beacon.settings import Issuer, Node, SiteSettings
 from beacon.store.admin import Admin
 from beacon.store.mongo import MongoStore
 from beacon.store.writer import LoadInfo
+from network.app import mount
 from network.issuer import DemonstrationIssuer, running_issuer
 from tests.contract import official
 
@@ -143,8 +144,18 @@ def filled(mongo_uri: str) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def site(uri: str, database: str, extra: Sequence[web.RouteDef] = (), **changes: Any) -> AsyncIterator[Client]:
-    """Serve the database with these settings changed, and with ``extra`` routes that misbehave."""
+async def site(
+    uri: str,
+    database: str,
+    extra: Sequence[web.RouteDef] = (),
+    port: int | None = None,
+    node: Node | None = None,
+    **changes: Any,
+) -> AsyncIterator[Client]:
+    """Serve the database with these settings changed, and with ``extra`` routes that misbehave.
+
+    ``node`` is believed too, for people of the site's issuer.
+    """
     async with running_issuer() as issuer:
         if database == DATABASE:
             with Admin.open(uri, database) as admin:
@@ -152,11 +163,13 @@ async def site(uri: str, database: str, extra: Sequence[web.RouteDef] = (), **ch
                     admin.set_policy(dataset, policy)
         known = Issuer(issuer.url, ("test",), jwks_uri=issuer.url + "/jwks")
         settings = replace(SiteSettings(id="test.site", issuers=(known,)), **changes)
+        if node is not None:
+            settings = replace(settings, nodes=(replace(node, issuers=(issuer.url,)),))
         store = await MongoStore.open(uri, database)
         verifier = Verifier(settings.issuers, settings.nodes, beacon_id=settings.id)
-        app = create_app(settings, store, verifier)
+        app = create_app(settings, store, verifier, extend=mount if settings.network else None)
         app.add_routes(extra)
-        server = TestServer(app)
+        server = TestServer(app, port=port)
         await server.start_server()
         try:
             async with aiohttp.ClientSession() as session:
