@@ -189,9 +189,9 @@ async def test_people_see_their_own_lines_and_nobody_elses(mongo_uri: str, fille
             assert (await rosa.send("GET", f"/audit/mine?{path}")).status == status
         assert (await client.send("GET", "/audit/mine")).status == 401
         key = assertion.signing_key(identity.key_file.read_bytes(), place="key")
-        asker = Principal(Person("https://other.example", "rosa"))
+        rosa_there = Principal(Person("https://other.example", "rosa"))
         request = assertion.request_digest("GET", "/audit/mine", b"")
-        word = assertion.sign_assertion(key, identity.node.id, "test.site", asker, request, time.time())
+        word = assertion.sign_assertion(key, identity.node.id, "test.site", rosa_there, request, time.time())
         through_a_node = await client.send("GET", "/audit/mine", headers={"Authorization": f"Bearer {word}"})
         assert (through_a_node.status, through_a_node.body["error"]["skerryCode"]) == (403, "forbidden")
 
