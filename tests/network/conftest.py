@@ -17,7 +17,10 @@ from network.app import create_network
 from tests.contract import official
 from tests.network.members import Group, group
 
+PATIENCE = 20.0
+"""For members that answer: machines that run tests are busy."""
 DEADLINE = 1.0
+"""For members that do not."""
 SLACK = 1.0
 
 
@@ -84,7 +87,7 @@ async def start() -> AsyncIterator[Start]:
         async def begin(urls: Mapping[str, str], **changes: Any) -> Network:
             peers = tuple(Peer(name, url, audience=f"audience.of.{name}") for name, url in urls.items())
             settings = NetworkSettings(
-                "test.network", peers, listen=Listen(port=0), deadline_seconds=DEADLINE, max_peer_bytes=2_000_000
+                "test.network", peers, listen=Listen(port=0), deadline_seconds=PATIENCE, max_peer_bytes=2_000_000
             )
             app = create_network(replace(settings, **changes))
             runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)

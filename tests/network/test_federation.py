@@ -12,7 +12,7 @@ from network.zoo import ANIMALS, HEALTHY, open_zoo
 from network.zoo.answers import answer, people
 from network.zoo.behaviour import error, hanging, healthy, replying
 from network.zoo.running import serving
-from tests.network.conftest import DEADLINE, SLACK, Start
+from tests.network.conftest import DEADLINE, PATIENCE, SLACK, Start
 from tests.network.members import Group
 
 HIT = healthy({"ds1": people("P1", "P2"), "ds2": people("P3")})
@@ -85,7 +85,7 @@ async def test_a_member_that_failed_is_never_shown_as_no(name: str, members: Gro
     await members.add("no", MISS)
     expected = ANIMALS[name].expected("count")
     # Whatever does not hang is told at once; a busy machine may take longer over it than a short deadline.
-    deadline = DEADLINE if expected == "timeout" else 20.0
+    deadline = DEADLINE if expected == "timeout" else PATIENCE
     async with open_zoo([name]) as zoo:
         peers = (Peer("no", members.members["no"].url), *(one for one in zoo.peers if one.id not in HEALTHY))
         reply = await (await start({}, peers=peers, deadline_seconds=deadline)).ask(granularity="count")
@@ -157,7 +157,7 @@ async def test_hanging_members_do_not_add_up(members: Group, start: Start) -> No
     for number in range(8):
         await members.add(f"m{number}", hanging)
     await members.add("healthy", HIT)
-    network = await start({name: member.url for name, member in members.members.items()})
+    network = await start({name: member.url for name, member in members.members.items()}, deadline_seconds=DEADLINE)
     began = time.perf_counter()
     reply = await network.ask()
     assert time.perf_counter() - began < DEADLINE + SLACK
