@@ -117,7 +117,10 @@ class Ontologies:
     def store(self, admin: Admin) -> None:
         """Let the site know the program's own HPO, where it counts."""
         if self._held.get("HP") is hpo:
-            admin.store_ontology(hpo().resource, hpo().labels)
+            # Making the measure of similarity needs this module.
+            from loaders.similarity import hpo_neighbours
+
+            admin.store_ontology(hpo().resource, hpo().labels, neighbours=hpo_neighbours)
 
     def of(self, term: str) -> Terms | None:
         """Return the ontology that has a term's prefix; None where there is none."""

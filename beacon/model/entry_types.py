@@ -19,6 +19,7 @@ class FieldKind(StrEnum):
     ONTOLOGY = "ontology"
     TEXT = "text"
     NUMBER = "number"
+    QUANTITY = "quantity"
     DURATION = "duration"
     DATE = "date"
 
@@ -27,23 +28,33 @@ class FieldKind(StrEnum):
 class Field:
     """One filterable field of an entry type.
 
-    ``id`` is what a filter names: the dotted path of the default schema, or a name of ours. ``path`` is
-    where the value lies in the record when that differs. A term of an ``everyday`` field is found by the
-    term's id alone; of the others only with the field's name. A term in ``closed`` belongs to this field alone
-    wherever it is asked for without a field or scope ("unknown" is a sex before it is anything else).
+    ``id`` is what a filter names: the dotted path of the default schema, or a name of ours; ``aliases`` are further
+    names. ``path`` is where the value lies in the record when that differs, or several such places. A term of an
+    ``everyday`` field is found by the term's id alone; of the others only with the field's name. A term in ``closed``,
+    or of an ontology in ``prefixes``, belongs to this field alone wherever it is asked for without a field or scope
+    ("unknown" is a sex before it is anything else).
+
+    A quantity's ``path`` leads to objects that have it, with its value and unit, in their member ``within``, and say in
+    ``named_by`` what was measured; that term names the field as well. The values of an ``open`` field are too many to
+    be listed: there is about one for each record.
     """
 
     id: str
     kind: FieldKind
     label: str
-    path: str = ""
+    path: str | tuple[str, ...] = ""
     everyday: bool = False
     closed: frozenset[str] = frozenset()
+    prefixes: frozenset[str] = frozenset()
+    aliases: tuple[str, ...] = ()
+    within: str = ""
+    named_by: str = ""
+    open: bool = False
 
     @property
-    def source(self) -> str:
-        """Dotted path of the value in the record."""
-        return self.path or self.id
+    def sources(self) -> tuple[str, ...]:
+        """Dotted paths of the value in the record."""
+        return (self.path or self.id,) if isinstance(self.path, str) else self.path
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +85,24 @@ def _term(id: str, label: str, *, path: str = "", everyday: bool = True) -> Fiel
     return Field(id, FieldKind.ONTOLOGY, label, path, everyday)
 
 
-def _text(id: str, label: str, path: str = "") -> Field:
-    return Field(id, FieldKind.TEXT, label, path)
+def _text(id: str, label: str, path: str = "", *, open: bool = False) -> Field:
+    return Field(id, FieldKind.TEXT, label, path, open=open)
 
 
 def _number(id: str, label: str, path: str = "") -> Field:
     return Field(id, FieldKind.NUMBER, label, path)
 
 
-def _duration(id: str, label: str, path: str = "") -> Field:
-    return Field(id, FieldKind.DURATION, label, path)
+def _quantity(id: str, label: str, path: str, named_by: str, within: str = "") -> Field:
+    return Field(id, FieldKind.QUANTITY, label, path, within=within, named_by=named_by)
+
+
+def _duration(id: str, label: str, path: str = "", *, aliases: tuple[str, ...] = ()) -> Field:
+    """A duration; Beacon's time elements name it directly or as an age (``onset.age.iso8601duration``)."""
+    if not path and id.endswith(".iso8601duration"):
+        nested = id.removesuffix("iso8601duration") + "age.iso8601duration"
+        return Field(id, FieldKind.DURATION, label, (id, nested), aliases=(*aliases, nested))
+    return Field(id, FieldKind.DURATION, label, path, aliases=aliases)
 
 
 def _date(id: str, label: str, path: str = "") -> Field:
@@ -109,11 +128,26 @@ _INDIVIDUAL_FIELDS = (
     _term("phenotypicFeatures.onset", "Onset of a phenotypic feature, as a class", everyday=False),
     _duration("phenotypicFeatures.onset.iso8601duration", "Age at onset of a phenotypic feature"),
     _term("measures.assayCode", "Measured by assay"),
+    _term("measures.measurementValue", "Result of a measurement, as a class", everyday=False),
+    _quantity(
+        "measures.measurementValue.quantity.value", "Measured value", "measures", "assayCode", "measurementValue"
+    ),
+    _duration("measures.observationMoment.iso8601duration", "Age at measurement"),
+    _date("measures.date", "Date of a measurement"),
     _term("treatments.treatmentCode", "Treatment"),
+    _duration("treatments.ageAtOnset.iso8601duration", "Age at the beginning of a treatment"),
     _term("interventionsOrProcedures.procedureCode", "Intervention or procedure"),
+    _duration("interventionsOrProcedures.ageAtProcedure.iso8601duration", "Age at an intervention or procedure"),
+    _date("interventionsOrProcedures.dateOfProcedure", "Date of an intervention or procedure"),
     _term("exposures.exposureCode", "Exposure"),
+    _quantity("exposures.value", "Amount of an exposure", "exposures", "exposureCode"),
     _duration("exposures.ageAtExposure.iso8601duration", "Age at exposure"),
-    _duration("ageAtLastEncounter", "Age at last encounter", "info.timeAtLastEncounter.iso8601duration"),
+    _duration(
+        "ageAtLastEncounter",
+        "Age at last encounter",
+        "info.timeAtLastEncounter.iso8601duration",
+        aliases=("PATO:0000011",),
+    ),
     _text("vitalStatus", "Vital status", "info.vitalStatus.status"),
 )
 
@@ -126,8 +160,21 @@ _BIOSAMPLE_FIELDS = (
     _term("tumorGrade", "Tumor grade"),
     _term("pathologicalStage", "Pathological stage"),
     _term("pathologicalTnmFinding", "Pathological TNM finding"),
+    _term("diagnosticMarkers", "Diagnostic marker"),
+    _term("sampleProcessing", "Processing of the sample"),
+    _term("sampleStorage", "Storage of the sample"),
+    _term("obtentionProcedure.procedureCode", "Procedure by which the sample was taken"),
     _term("phenotypicFeatures.featureType", "Phenotypic feature of the sample"),
-    _text("individualId", "Individual the sample is from"),
+    _term("measurements.assayCode", "Measured in the sample by assay"),
+    _term("measurements.measurementValue", "Result of a measurement of the sample, as a class", everyday=False),
+    _quantity(
+        "measurements.measurementValue.quantity.value",
+        "Value measured in the sample",
+        "measurements",
+        "assayCode",
+        "measurementValue",
+    ),
+    _text("individualId", "Individual the sample is from", open=True),
     _duration("collectionMoment", "Age at collection"),
     _date("collectionDate", "Date of collection"),
 )
@@ -139,8 +186,8 @@ _RUN_FIELDS = (
     _text("librarySelection", "Library selection"),
     _text("libraryStrategy", "Library strategy"),
     _text("libraryLayout", "Library layout"),
-    _text("individualId", "Individual the run is of"),
-    _text("biosampleId", "Sample the run is of"),
+    _text("individualId", "Individual the run is of", open=True),
+    _text("biosampleId", "Sample the run is of", open=True),
     _date("runDate", "Date of the run"),
 )
 
@@ -148,8 +195,8 @@ _ANALYSIS_FIELDS = (
     _text("pipelineName", "Pipeline"),
     _text("aligner", "Aligner"),
     _text("variantCaller", "Variant caller"),
-    _text("individualId", "Individual the analysis is of"),
-    _text("biosampleId", "Sample the analysis is of"),
+    _text("individualId", "Individual the analysis is of", open=True),
+    _text("biosampleId", "Sample the analysis is of", open=True),
     _date("analysisDate", "Date of the analysis"),
 )
 
@@ -159,9 +206,65 @@ ZYGOSITY = "caseLevelData.zygosity"
 FREQUENCY = "alleleFrequency"
 """Allele count over allele number among the dataset's people, counted when asked, so not from an index either."""
 
+EFFECT = "molecularAttributes.molecularEffects"
+HGVS = "identifiers.genomicHGVSId"
+"""A name that most variants get only when they are written, so it is looked for as a short form."""
+
+
+def _interpretations(path: str, of: str) -> tuple[Field, ...]:
+    """What clinical interpretations say, of a variant or of one person's."""
+    return (
+        _text(f"{path}.clinicalRelevance", f"Clinical relevance {of}"),
+        _text(f"{path}.conditionId", f"Condition {of}, by id"),
+        _term(f"{path}.effect", f"Condition or effect {of}"),
+        _term(f"{path}.category", f"Category of the effect {of}", everyday=False),
+    )
+
+
 _VARIANT_FIELDS = (
     Field(ZYGOSITY, FieldKind.ONTOLOGY, "Zygosity", everyday=True, closed=frozenset(ZYGOSITIES)),
+    _term("caseLevelData.alleleOrigin", "Origin of the allele in a person"),
+    *_interpretations("caseLevelData.clinicalInterpretations", "of the variant in a person"),
+    *_interpretations("caseLevelData.phenotypicEffects", "of the variant on a person"),
     _number(FREQUENCY, "Frequency of the allele in the dataset"),
+    _text("molecularAttributes.geneIds", "Gene that the variant is annotated with", open=True),
+    Field(EFFECT, FieldKind.ONTOLOGY, "Molecular effect", everyday=True, prefixes=frozenset({"SO"})),
+    _text("molecularAttributes.aminoacidChanges", "Amino-acid change", open=True),
+    *_interpretations("variantLevelData.clinicalInterpretations", "of the variant"),
+    *_interpretations("variantLevelData.phenotypicEffects", "of the variant, phenotypic"),
+    _number("frequencyInPopulations.frequencies.alleleFrequency", "Frequency of the allele in another population"),
+    _text("frequencyInPopulations.frequencies.population", "Population whose allele frequency is stated"),
+    _text("frequencyInPopulations.source", "Source of an allele frequency"),
+    _text(HGVS, "Genomic HGVS name", open=True),
+    _text("identifiers.transcriptHGVSIds", "HGVS name on a transcript", open=True),
+    _text("identifiers.proteinHGVSIds", "HGVS name on a protein", open=True),
+    _text("identifiers.clinvarVariantId", "ClinVar id", open=True),
+    _text("identifiers.variantAlternativeIds.id", "Id in another database", open=True),
+)
+
+_DATASET_FIELDS = (
+    _text("id", "Id of the dataset"),
+    _text("name", "Name of the dataset"),
+    Field(
+        "dataUseConditions.duoDataUse", FieldKind.ONTOLOGY, "Condition of use", everyday=True,
+        prefixes=frozenset({"DUO"}),
+    ),
+    _text("version", "Version of the dataset"),
+    _date("createDateTime", "When the dataset was made"),
+    _date("updateDateTime", "When the dataset was last changed"),
+)  # fmt: skip
+
+_COHORT_FIELDS = (
+    _text("id", "Id of the cohort"),
+    _text("name", "Name of the cohort"),
+    _text("cohortType", "Type of the cohort"),
+    _term("cohortDesign", "Design of the cohort"),
+    _term("cohortDataTypes", "Type of data of the cohort"),
+    _term("inclusionCriteria.diseaseConditions.diseaseCode", "Disease as a criterion of inclusion"),
+    _term("inclusionCriteria.phenotypicConditions.featureType", "Phenotypic feature as a criterion of inclusion"),
+    _term("inclusionCriteria.genders", "Sex as a criterion of inclusion"),
+    _term("inclusionCriteria.ethnicities", "Ethnicity as a criterion of inclusion"),
+    _term("inclusionCriteria.locations", "Location as a criterion of inclusion"),
 )
 
 
@@ -204,14 +307,14 @@ _ROWS = (
     EntryType(
         "dataset", "datasets", "Dataset", "Data held together under one set of rules.",
         "ga4gh-beacon-dataset-v2.0.0", _schema("datasets"), ("NCIT:C47824", "Data set"),
-        ("analysis", "biosample", "genomicVariant", "individual", "run", "cohort"), (),
+        ("analysis", "biosample", "genomicVariant", "individual", "run", "cohort"), _DATASET_FIELDS,
         collection=True, contains=("individual", "biosample", "genomicVariant", "run", "analysis"),
         aliases=("datasets", "Dataset"),
     ),
     EntryType(
         "cohort", "cohorts", "Cohort", "People chosen by common criteria.",
         "ga4gh-beacon-cohort-v2.0.0", _schema("cohorts"), ("NCIT:C61512", "Cohort"),
-        ("analysis", "biosample", "genomicVariant", "individual", "run", "dataset"), (),
+        ("analysis", "biosample", "genomicVariant", "individual", "run", "dataset"), _COHORT_FIELDS,
         collection=True, contains=("individual",), aliases=("cohorts", "Cohort"),
     ),
 )  # fmt: skip
@@ -224,6 +327,15 @@ CLOSED_TERMS: Mapping[str, tuple[str, str]] = {
     term: (row.id, field.id) for row in _ROWS for field in row.fields for term in field.closed
 }
 """Terms that belong to one field alone: (entry type id, field id) by term."""
+CLOSED_PREFIXES: Mapping[str, str] = {
+    prefix: row.id for row in _ROWS for field in row.fields for prefix in field.prefixes
+}
+"""Ontologies whose terms belong to one entry type alone, by prefix."""
+FIELDS: Mapping[str, Mapping[str, Field]] = {
+    row.id: {name: field for field in row.fields for name in (field.id, *field.aliases)} for row in _ROWS
+}
+"""Every entry type's fields, by all their names."""
+FIELD_NAMES = frozenset(name for fields in FIELDS.values() for name in fields)
 
 _NAMES = {name: row.id for row in _ROWS for name in (row.id, row.path, *row.aliases)}
 

@@ -1,24 +1,31 @@
 """From one Beacon record to the keys under which an index finds it.
 
 A key is ``field op term``: ``=`` as recorded, ``^`` the term or one below it, ``!`` recorded as absent. Keys with
-an empty field are those of everyday terms, found by the term's id alone. Text is kept under ``=`` too.
+an empty field are those of everyday terms, found by the term's id alone. Text is kept under ``=`` too. ``?`` says that
+a field has any value at all.
+
+Numbers are kept by field. A quantity is kept as the bare number that was written, and, under ``field@unit``, in the
+unit that its kind is compared in; each under the field's name and under the term of what was measured.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from beacon.model import units
 from beacon.model.duration import days
 from beacon.model.entry_types import ENTRY_TYPES, EntryType, Field, FieldKind
 
 Ancestors = Callable[[str], Iterable[str]]
 """Returns a term's ancestors, without the term itself; nothing for terms of unknown ontologies."""
 
-RECORDED, BELOW, ABSENT = "=", "^", "!"
+RECORDED, BELOW, ABSENT, HELD = "=", "^", "!", "?"
+IN_UNIT = "@"
 
 
 @dataclass(slots=True)
@@ -51,13 +58,29 @@ def keys_above(key: str, ancestors: Ancestors) -> Iterator[str]:
             yield f"{name}{BELOW}{ancestor}"
 
 
+def told_keys(entry_type: EntryType, entries: Entries) -> Iterator[tuple[str, str]]:
+    """Yield what is listed of a record's entries, as (key, label): terms and texts as recorded, the others as held."""
+    held = {name.partition(IN_UNIT)[0] for name, _ in entries.numbers}
+    open_fields = {row.id for row in entry_type.fields if row.open}
+    for key, label in entries.keys.items():
+        name, mark, _ = key.partition(RECORDED)
+        if mark and BELOW not in name and ABSENT not in name:
+            if name in open_fields:
+                held.add(name)
+            else:
+                yield key, label
+    for name in sorted(held):
+        yield f"{name}{HELD}", ""
+
+
 @functools.cache
 def _by_member(entry_type: str) -> tuple[tuple[str, tuple[tuple[Field, tuple[str, ...]], ...]], ...]:
     """Group an entry type's fields by the record's member they begin in: most records have few of them."""
     found: dict[str, list[tuple[Field, tuple[str, ...]]]] = {}
     for row in ENTRY_TYPES[entry_type].fields:
-        member, *path = row.source.split(".")
-        found.setdefault(member, []).append((row, tuple(path)))
+        for source in row.sources:
+            member, *path = source.split(".")
+            found.setdefault(member, []).append((row, tuple(path)))
     return tuple((member, tuple(rows)) for member, rows in found.items())
 
 
@@ -79,12 +102,15 @@ def _values(value: Any, path: tuple[str, ...], absent: bool = False) -> Iterator
 
 def _add(entries: Entries, row: Field, value: Any, absent: bool, ancestors: Ancestors) -> None:
     if row.kind is FieldKind.ONTOLOGY:
-        if isinstance(value, Mapping) and isinstance(value.get("id"), str):
-            _add_term(entries, row, value["id"], str(value.get("label") or ""), absent, ancestors)
+        if id := _id(value):
+            _add_term(entries, row, id, str(value.get("label") or ""), absent, ancestors)
     elif not absent:
         if row.kind is FieldKind.TEXT:
             if isinstance(value, str):
                 entries.keys[f"{row.id}{RECORDED}{value}"] = value
+        elif row.kind is FieldKind.QUANTITY:
+            if isinstance(value, Mapping):
+                _add_quantities(entries, row, value)
         elif (number := as_number(row.kind, value)) is not None:
             entries.numbers.append((row.id, number))
 
@@ -100,10 +126,44 @@ def _add_term(entries: Entries, row: Field, term: str, label: str, absent: bool,
             entries.keys.setdefault(f"{name}{BELOW}{ancestor}", "")
 
 
+def _add_quantities(entries: Entries, row: Field, item: Mapping[str, Any]) -> None:
+    """Add what was measured, by the field and by what it is a measure of (an assay, or the type of a part)."""
+    measured = _id(item.get(row.named_by))
+    for quantity, part in _quantities(item.get(row.within) if row.within else item):
+        number = as_number(FieldKind.NUMBER, quantity.get("value"))
+        if number is None:
+            continue
+        names = [name for name in (row.id, measured, part) if name]
+        entries.numbers += [(name, number) for name in names]
+        if id := _id(quantity.get("unit")):
+            known = units.recorded(id, str(quantity["unit"].get("label") or ""))
+            converted = units.comparable(number, known)
+            entries.numbers += [(f"{name}{IN_UNIT}{known.base}", converted) for name in names]
+
+
+def _quantities(value: Any) -> Iterator[tuple[Mapping[str, Any], str]]:
+    """Yield a value's quantities, simple or of several parts, each with the id of the part's type."""
+    if not isinstance(value, Mapping):
+        return
+    if "value" in value:
+        yield value, ""
+    elif isinstance(value.get("quantity"), Mapping):
+        yield value["quantity"], ""
+    elif isinstance(value.get("typedQuantities"), list):
+        for part in value["typedQuantities"]:
+            if isinstance(part, Mapping) and isinstance(part.get("quantity"), Mapping):
+                yield part["quantity"], _id(part.get("quantityType"))
+
+
+def _id(term: Any) -> str:
+    return str(term["id"]) if isinstance(term, Mapping) and isinstance(term.get("id"), str) else ""
+
+
 def as_number(kind: FieldKind, value: Any) -> float | None:
     """Return a number, a duration in days, or a date in days since 1970, for comparing; None where it is not one."""
-    if kind is FieldKind.NUMBER:
-        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if kind in (FieldKind.NUMBER, FieldKind.QUANTITY):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        return float(value) if is_number else None
     if not isinstance(value, str):
         return None
     if kind is FieldKind.DURATION:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -20,6 +21,30 @@ _AT_ONCE: Final = 64
 
 Indices = NDArray[np.intp]
 Rows = NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Which carriers of one segment are meant, where something was told of them one by one.
+
+    ``whole`` are the keys of the variants all of whose carriers are; of others those listed: pairs of a variant's key
+    and a column, by ascending key.
+    """
+
+    whole: NDArray[np.uint64]
+    variants: NDArray[np.uint64]
+    columns: NDArray[np.uint32]
+
+    def of(self, key: np.uint64) -> NDArray[np.uint32] | None:
+        """Return the carriers of one variant that are meant, None for all of them."""
+        at = np.searchsorted(self.whole, key)
+        if at < len(self.whole) and self.whole[at] == key:
+            return None
+        begin, stop = np.searchsorted(self.variants, key), np.searchsorted(self.variants, key, "right")
+        return self.columns[begin:stop]
+
+
+Limits = tuple[Limit, ...]
 
 
 async def blocks(
@@ -42,7 +67,12 @@ async def blocks(
 
 
 async def carried_in(
-    store: Store, segment: Segment, heads: Heads, groups: tuple[tuple[str, ...], ...], columns: Selection | None
+    store: Store,
+    segment: Segment,
+    heads: Heads,
+    groups: tuple[tuple[str, ...], ...],
+    columns: Selection | None,
+    limits: Limits = (),
 ) -> NDArray[np.bool_]:
     """Say for each group asked for (rows) and allele (columns) whether somebody live, within ``columns``, carries it.
 
@@ -52,25 +82,51 @@ async def carried_in(
     carried = np.zeros((len(groups), len(heads)), np.bool_)
     if columns is None and groups == (GROUPS,):
         carried[0] = True if segment.whole else ~heads.carried
-        allowed = BitMap() if segment.whole else segment.live.get(COLUMN, BitMap())
+        for limit in limits:
+            carried[0] &= np.isin(heads.key, limit.whole)
+        allowed = BitMap() if segment.whole and not limits else segment.live.get(COLUMN, BitMap())
     else:
         allowed = segment.live.get(COLUMN, BitMap()) if columns is None else columns.get(segment.id, BitMap())
     if allowed and len(heads):
         mask = as_mask(allowed, (await store.layout(segment)).columns)
         async for calls, positions, rows in blocks(store, segment, heads, columns=allowed):
             for number, wanted in enumerate(groups):
-                carried[number, positions] |= calls.carried_by(rows, mask, wanted)
+                if limits:
+                    meant = _meant(calls, rows, wanted, heads.key[positions], limits)
+                    carried[number, positions] |= [bool(mask[some].any()) for some in meant]
+                else:
+                    carried[number, positions] |= calls.carried_by(rows, mask, wanted)
     return carried
 
 
-async def carrying(store: Store, segment: Segment, heads: Heads, groups: tuple[str, ...], allowed: BitMap) -> BitMap:
-    """Return the columns among ``allowed`` that carry any of these alleles in one of these groups."""
+async def carrying(
+    store: Store, segment: Segment, heads: Heads, groups: tuple[str, ...], allowed: BitMap, limits: Limits = ()
+) -> BitMap:
+    """Return the columns among ``allowed`` that carry any of these alleles in one of these groups and are meant."""
     if not allowed or not len(heads):
         return BitMap()
     found = np.zeros((await store.layout(segment)).columns, np.bool_)
-    async for calls, _, rows in blocks(store, segment, heads, columns=allowed):
-        found |= calls.union(rows, groups)
+    async for calls, positions, rows in blocks(store, segment, heads, columns=allowed):
+        if limits:
+            for columns in _meant(calls, rows, groups, heads.key[positions], limits):
+                found[columns] = True
+        else:
+            found |= calls.union(rows, groups)
     return BitMap(np.flatnonzero(found).astype(np.uint32)) & allowed
+
+
+def _meant(
+    calls: Calls, rows: Rows, groups: Sequence[str], keys: NDArray[np.uint64], limits: Limits
+) -> list[NDArray[np.uint32]]:
+    """Return the columns that carry each of these alleles and are meant."""
+    found = []
+    for row, key in zip(rows.tolist(), keys, strict=True):
+        columns = np.asarray(calls.carriers(row, groups), np.uint32)
+        for limit in limits:
+            if (those := limit.of(key)) is not None:
+                columns = np.intersect1d(columns, those)
+        found.append(columns)
+    return found
 
 
 async def alive(store: Store, segment: Segment, heads: Heads) -> NDArray[np.bool_]:

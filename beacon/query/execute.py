@@ -7,15 +7,11 @@ chooses one record; all are turned into rows of the wanted kind and intersected 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import reduce
-from typing import Any
 
 import orjson
 from pyroaring import BitMap
 
-from beacon.errors import UnknownFilter
-from beacon.model import ontology
 from beacon.model.access import DatasetPolicy, Decision, Granularity
 from beacon.model.calls import GROUPS
 from beacon.model.query import Query
@@ -23,13 +19,14 @@ from beacon.model.representations import VRS, representation
 from beacon.model.result import DatasetResult
 from beacon.privacy.rules import needed, threshold_applies
 from beacon.query import joins, variants
-from beacon.query.filters import Condition, KeyCondition, NumberCondition, TextCondition, ZygosityCondition
 from beacon.query.joins import Selection
 from beacon.query.plan import Plan, plan
+from beacon.query.rows import refuse_unknown, selected
 from beacon.query.settle import settled
+from beacon.query.sides import SIDES, cohort_record, dataset_record, meets
 from beacon.query.variant_records import write
-from beacon.query.visible import Withheld, allowed, visible, zygosity_withheld
-from beacon.store.base import COLUMN, Cohort, Dataset, Segment, Store
+from beacon.query.visible import visible, within, zygosity_withheld
+from beacon.store.base import COLUMN, Dataset, Store
 
 MAX_PAGE = 1_000
 """Records on a page where ``limit`` is 0, and the most that ``limit`` may ask for."""
@@ -57,62 +54,10 @@ async def execute(store: Store, query: Query, decisions: Sequence[Decision]) -> 
         if decision.granularity > Granularity.NONE
     ]
     asked = await settled(store, asked, [dataset for _, dataset in answering])
-    await _refuse_unknown_terms(store, asked, answering)
+    await refuse_unknown(store, asked, answering)
     return tuple(
         [await _Evaluation(store, dataset, asked, query, decision).result() for decision, dataset in answering]
     )
-
-
-async def _refuse_unknown_terms(store: Store, asked: Plan, answering: Sequence[tuple[Decision, Dataset]]) -> None:
-    """Raise ``UnknownFilter`` for a term of an ontology that nobody here knows, or one that its ontology lacks.
-
-    Data that use it make it known, but to this asker only: where a threshold applies, from that many people on.
-    """
-    for condition in asked.conditions:
-        if not isinstance(condition, KeyCondition) or condition.term is None:
-            continue
-        known = await store.known_term(condition.term)
-        if known or (known is None and ontology.prefix(condition.term) in ontology.KNOWN_PREFIXES):
-            continue
-        for decision, dataset in answering:
-            rows = _Rows(store, dataset, decision.withheld)
-            people = await rows.of(replace(condition, negated=False), "individual")
-            if joins.size(people) >= (max(decision.threshold, 1) if threshold_applies(decision) else 1):
-                break
-        else:
-            raise UnknownFilter(f"filter {condition.term!r} is not a term known here", where=condition.term)
-
-
-class _Rows:
-    """What index conditions select in one dataset."""
-
-    def __init__(self, store: Store, dataset: Dataset, withheld: Withheld) -> None:
-        self.store = store
-        self.dataset = dataset
-        self.withheld = withheld
-
-    async def of(self, condition: Condition, target: str) -> Selection:
-        """Return the rows of ``target`` that a condition, on whichever kind it speaks of, selects."""
-        found: Selection = {segment.id: BitMap() for segment in self.dataset.segments}
-        for part in allowed(condition, self.withheld):
-            for kind in part.kinds if not isinstance(part, ZygosityCondition) else ():
-                held = {segment.id: await self._held(part, kind, segment) for segment in self.dataset.segments}
-                if joins.size(held):
-                    found = joins.either(found, await joins.convert(self.store, self.dataset, kind, held, target))
-        if getattr(condition, "negated", False):
-            return joins.without(joins.everything(self.dataset, target), found)
-        return found
-
-    async def _held(self, condition: Condition, kind: str, segment: Segment) -> BitMap:
-        match condition:
-            case KeyCondition(key=key):
-                return await self.store.posting(segment, kind, [key])
-            case TextCondition(field=field, pattern=pattern):
-                return await self.store.text_posting(segment, kind, field, pattern)
-            case NumberCondition(field=field, low=low, high=high):
-                return await self.store.between(segment, kind, field, low, high)
-            case ZygosityCondition():
-                return BitMap()
 
 
 class _Evaluation:
@@ -121,7 +66,7 @@ class _Evaluation:
     def __init__(self, store: Store, dataset: Dataset, asked: Plan, query: Query, decision: Decision) -> None:
         self.store = store
         self.dataset = dataset
-        self.plan = asked
+        self.plan = within(asked, decision.withheld)
         self.query = query
         self.depth = needed(query.granularity, decision)
         self.people_matter = threshold_applies(decision)
@@ -132,9 +77,9 @@ class _Evaluation:
         """Return the findings, no deeper than the answer or its protection needs."""
         if self.plan.anchor and self.plan.anchor.entry_type == "dataset" and self.plan.anchor.id != self.dataset.id:
             return self._made(0, (), 0)
-        if not self.answerable:
+        if not self.answerable or not meets("dataset", dataset_record(self.dataset), self.plan.about("dataset")):
             return self._made(0, (), 0)
-        if self.plan.target in ("dataset", "cohort"):
+        if self.plan.target in SIDES:
             return await self._collections()
         if self.plan.target == "genomicVariant":
             return await self._variants()
@@ -188,7 +133,7 @@ class _Evaluation:
         people = everyone if members is None else BitMap().union(*members.values())
         if self.plan.target == "dataset":
             held = members is None or bool(people) or await self._sites()
-            found, fewest = [_dataset_record(self.dataset)] if held else [], len(people)
+            found, fewest = [dataset_record(self.dataset)] if held else [], len(people)
         else:
             anchor = self.plan.anchor
             wanted = anchor.id if anchor and anchor.entry_type == "cohort" else None
@@ -196,12 +141,13 @@ class _Evaluation:
                 cohort
                 for cohort in self.dataset.cohorts
                 if (wanted is None or cohort.id == wanted) and (members is None or cohort.members & people)
+                if meets("cohort", cohort_record(cohort, 0), self.plan.about("cohort"))
             ]
-            found = [_cohort_record(cohort, len(cohort.members & everyone)) for cohort in cohorts]
+            found = [cohort_record(cohort, len(cohort.members & everyone)) for cohort in cohorts]
             # Each cohort that is listed says something of its own members.
             fewest = min((len(cohort.members & people) for cohort in cohorts), default=0)
         begin, stop = self.bounds()
-        return self._made(len(found), tuple(found[begin:stop]), fewest if found else 0)
+        return self._made(len(found), tuple(map(orjson.dumps, found[begin:stop])), fewest if found else 0)
 
     async def _sites(self) -> bool:
         """Whether the question is about variants alone and finds some, be it that nobody is known to carry them."""
@@ -211,13 +157,12 @@ class _Evaluation:
 
     async def selected(self, target: str) -> Selection | None:
         """Return the rows of ``target`` that everything asked selects; None where nothing narrows them."""
-        rows = _Rows(self.store, self.dataset, self.withheld)
-        parts = [await rows.of(condition, target) for condition in self.plan.conditions]
+        parts = [await selected(self.store, self.dataset, one, target, self.withheld) for one in self.plan.choosing]
         parts += await self._anchored(target)
         if self.plan.alleles is not None and target != COLUMN:
             # Whoever else is asked for narrows whose genotypes are looked at.
-            within = await self._columns(target, reduce(joins.both, parts)) if parts else None
-            for carrying in await variants.carriers(self.store, self.dataset, self.plan, within):
+            columns = await self._columns(target, reduce(joins.both, parts)) if parts else None
+            for carrying in await variants.carriers(self.store, self.dataset, self.plan, columns):
                 parts.append(await joins.convert(self.store, self.dataset, COLUMN, carrying, target))
         return reduce(joins.both, parts) if parts else None
 
@@ -252,22 +197,3 @@ class _Evaluation:
             records if self.depth is Granularity.RECORD else None,
             {"people": people} if self.people_matter and people is not None else {},
         )
-
-
-def _dataset_record(dataset: Dataset) -> bytes:
-    record: dict[str, Any] = {
-        "id": dataset.id,
-        "name": dataset.name,
-        "createDateTime": dataset.created.isoformat(),
-        "updateDateTime": dataset.updated.isoformat(),
-        **dataset.info,
-    }
-    if dataset.description:
-        record["description"] = dataset.description
-    record["info"] = {"assemblies": list(dataset.assemblies)}
-    return orjson.dumps(record)
-
-
-def _cohort_record(cohort: Cohort, size: int) -> bytes:
-    record = {"id": cohort.id, "name": cohort.name, "cohortType": "user-defined", "cohortSize": size}
-    return orjson.dumps(record | ({"info": dict(cohort.info)} if cohort.info else {}))

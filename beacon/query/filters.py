@@ -7,54 +7,46 @@ question mean the same thing.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from beacon.errors import UnknownFilter
-from beacon.model import ontology
+from beacon.model import ontology, units
 from beacon.model.calls import GROUP_OF_ZYGOSITY
-from beacon.model.entry_types import CLOSED_TERMS, ENTRY_TYPES, RECORD_TYPES, ZYGOSITY, Field, FieldKind, entry_type_id
-from beacon.model.indexing import ABSENT, BELOW, RECORDED, as_number
+from beacon.model.entry_types import (
+    CLOSED_PREFIXES,
+    CLOSED_TERMS,
+    ENTRY_TYPES,
+    FIELDS,
+    HGVS,
+    RECORD_TYPES,
+    SEXES,
+    ZYGOSITIES,
+    ZYGOSITY,
+    Field,
+    FieldKind,
+    entry_type_id,
+)  # fmt: skip
+from beacon.model.indexing import ABSENT, BELOW, IN_UNIT, RECORDED, as_number
 from beacon.model.query import AlphanumericFilter, CustomFilter, Filter, OntologyFilter
-from beacon.store.base import Bound, Range
+from beacon.model.similarity import LEVELS
+from beacon.store.base import Bound, KeyCondition, NumberCondition, TextCondition
 
 _RANGES = ("<", ">", "<=", ">=")
+_SIDES = ("dataset", "cohort")
+"""Entry types of which there are few, each with one record that is looked at as it is."""
+_WORDS = {label: id for id, label in (SEXES | ZYGOSITIES).items()}
+"""Words for the terms of closed fields, as custom filters name them."""
 
 
 @dataclass(frozen=True, slots=True)
-class KeyCondition:
-    """Rows of any of ``kinds`` found under ``key``; ``term`` is what must be known for an empty answer to be a "no"."""
+class SimilarCondition:
+    """Rows of any of ``kinds`` with a term similar to this one, or, if ``descendants``, with it or one below it."""
 
     kinds: tuple[str, ...]
-    key: str
-    term: str | None = None
-    negated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class TextCondition:
-    """Rows whose text in ``field`` matches a pattern with ``%`` wildcards."""
-
-    kinds: tuple[str, ...]
-    field: str
-    pattern: str
-    negated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class NumberCondition:
-    """Rows with one number in ``field`` between the bounds."""
-
-    kinds: tuple[str, ...]
-    field: str
-    low: Bound | None
-    high: Bound | None
-    negated: bool = False
-
-    @property
-    def range(self) -> Range:
-        """The numbers that are meant."""
-        return Range(self.low, self.high, self.negated)
+    term: str
+    level: str
+    descendants: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,120 +56,206 @@ class ZygosityCondition:
     group: str
 
 
-Condition = KeyCondition | TextCondition | NumberCondition | ZygosityCondition
+@dataclass(frozen=True, slots=True)
+class NameCondition:
+    """Variants of this HGVS name, which is asked for as the request's short form would be."""
+
+    text: str
 
 
-def conditions(filters: Iterable[Filter], target: str) -> list[Condition]:
+Condition = KeyCondition | TextCondition | NumberCondition | SimilarCondition | ZygosityCondition | NameCondition
+
+
+def conditions(filters: Iterable[Filter], *targets: str) -> list[Condition]:
     """Translate filters, all of which must hold. Raises ``UnknownFilter`` that names the first unusable one.
+
+    A field that several entry types have is that of the first of ``targets`` which has it, else of all.
 
     Comparisons of one field are about one value: onset >= P1Y and onset < P5Y means one onset between the two.
     """
     found: list[Condition] = []
-    ranges: dict[tuple[str, tuple[str, ...]], list[tuple[str, float]]] = {}
+    ranges: dict[_Compared, list[tuple[str, float]]] = {}
     for item in filters:
-        if isinstance(item, AlphanumericFilter):
-            field, kinds = _field(item, target)
-            number = _comparable(item, field)
-            if number is not None and item.operator in _RANGES:
-                ranges.setdefault((field.id, kinds), []).append((item.operator, number))
-            else:
-                found.append(_alphanumeric(item, field, kinds, number))
-        elif isinstance(item, OntologyFilter):
+        if isinstance(item, OntologyFilter):
             found.append(_ontology(item))
+            continue
+        if isinstance(item, CustomFilter):
+            item = _custom(item)
+        field, kinds = _field(item, targets)
+        compared = _comparable(item, field, kinds)
+        if compared is None:
+            found.append(_equal(item, field, kinds))
+        elif item.operator in _RANGES:
+            what, number = compared
+            ranges.setdefault(what, []).append((item.operator, number))
         else:
-            found.append(_custom(item))
-    for (field_id, kinds), bounds in ranges.items():
-        found.append(_range(kinds, field_id, bounds))
-    return found
+            what, number = compared
+            bound = Bound(number, True)
+            found.append(NumberCondition(what.kinds, what.name, bound, bound, item.operator == "!", what.measured))
+    return found + [_range(what, bounds) for what, bounds in ranges.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """A field whose numbers are compared; ``measured`` is the term of what was measured, where that names it."""
+
+    name: str
+    kinds: tuple[str, ...]
+    measured: str | None
 
 
 def _scope(item: Filter) -> str | None:
     if item.scope is None:
         return None
     kind = entry_type_id(item.scope)
-    if kind is None or not ENTRY_TYPES[kind].fields:
-        raise UnknownFilter(f"filter {item.id!r} has the scope {item.scope!r}, which no filter has here", where=item.id)
+    if kind is None:
+        raise UnknownFilter(f"The filter {item.id!r} has the scope {item.scope!r}, which no filter has.", where=item.id)
     return kind
 
 
 def _ontology(item: OntologyFilter) -> Condition:
-    if item.similarity != "exact":
-        raise UnknownFilter(
-            f"filter {item.id!r} asks for similarity {item.similarity!r}; only exact is answered here", where=item.id
-        )
     scope = _scope(item)
     closed = CLOSED_TERMS.get(item.id)
+    if item.similarity != "exact":
+        return _similar(item, scope or CLOSED_PREFIXES.get(ontology.prefix(item.id) or ""))
     if closed and scope in (None, closed[0]):
         if closed[1] == ZYGOSITY:
             if item.excluded:
-                raise UnknownFilter(f"filter {item.id!r} cannot be asked as excluded", where=item.id)
+                raise UnknownFilter(f"The zygosity {item.id!r} cannot be asked for as excluded.", where=item.id)
             return ZygosityCondition(GROUP_OF_ZYGOSITY[item.id])
         return KeyCondition((closed[0],), f"{closed[1]}{ABSENT if item.excluded else RECORDED}{item.id}", item.id)
-    if scope == "genomicVariant":
-        raise UnknownFilter(f"filter {item.id!r} cannot be asked of genomic variants", where=item.id)
     mark = ABSENT if item.excluded else BELOW if item.descendants else RECORDED
-    return KeyCondition((scope,) if scope else RECORD_TYPES, f"{mark}{item.id}", item.id)
+    kind = scope or CLOSED_PREFIXES.get(ontology.prefix(item.id) or "")
+    return KeyCondition((kind,) if kind else RECORD_TYPES, f"{mark}{item.id}", item.id)
 
 
-def _custom(item: CustomFilter) -> Condition:
-    raise UnknownFilter(f"filter {item.id!r} is not known here; /filtering_terms lists those that are", where=item.id)
+def _similar(item: OntologyFilter, kind: str | None) -> Condition:
+    if item.similarity not in LEVELS:
+        raise UnknownFilter(
+            f"The filter {item.id!r} has the similarity {item.similarity!r}; there are exact, high, medium and low.",
+            where=item.id,
+        )
+    if kind not in (None, *RECORD_TYPES):
+        raise UnknownFilter(
+            f"The filter {item.id!r} asks for similar terms of the entry type {kind}, which are not compared here; ask "
+            "for similarity exact.",
+            where=item.id,
+        )
+    if item.excluded:
+        raise UnknownFilter(
+            f"The filter {item.id!r} asks for an excluded term and for similar ones; that something similar is absent "
+            "says nothing, so ask for similarity exact.",
+            where=item.id,
+        )
+    return SimilarCondition((kind,) if kind else RECORD_TYPES, item.id, item.similarity, item.descendants)
 
 
-def _field(item: AlphanumericFilter, target: str) -> tuple[Field, tuple[str, ...]]:
+def _custom(item: CustomFilter) -> AlphanumericFilter:
+    """Read ``field:value`` (``vitalStatus:DECEASED``, ``sex:female``), the one form of custom filters here."""
+    name, _, value = item.id.partition(":")
+    named = [fields[name] for fields in FIELDS.values() if name in fields]
+    value = next((_WORDS[value.lower()] for field in named if field.closed and value.lower() in _WORDS), value)
+    usable = any(field.kind is FieldKind.TEXT or value in field.closed for field in named)
+    if not value or not usable:
+        raise UnknownFilter(
+            f"The filter {item.id!r} is not known here; /filtering_terms lists those that are.", where=item.id
+        )
+    return AlphanumericFilter(name, "=", value, item.scope)
+
+
+def _field(item: AlphanumericFilter, targets: Sequence[str]) -> tuple[Field, tuple[str, ...]]:
     """Return the field that a filter names, and the kinds that have it: the asked-for type's own goes first."""
     scope = _scope(item)
-    kinds = (scope,) if scope else (*RECORD_TYPES, "genomicVariant")
-    holders = {kind: row for kind in kinds for row in ENTRY_TYPES[kind].fields if row.id == item.id}
+    kinds = (scope,) if scope else (*RECORD_TYPES, "genomicVariant", *_SIDES)
+    holders = {kind: FIELDS[kind][item.id] for kind in kinds if item.id in FIELDS[kind]}
+    if not holders and ontology.prefix(item.id) is not None:
+        # The term of what was measured names its values, on whatever it was measured.
+        targets = ()
+        holders = {kind: row for kind in kinds for row in ENTRY_TYPES[kind].fields if row.kind is FieldKind.QUANTITY}
     if not holders:
         place = f" of {scope}" if scope else ""
-        raise UnknownFilter(f"{item.id!r} is not a field{place} that can be filtered here", where=item.id)
-    if target in holders:
-        return holders[target], (target,)
+        raise UnknownFilter(
+            f"{item.id!r} is not a field{place} that can be filtered here; /filtering_terms lists those that are.",
+            where=item.id,
+        )
+    for target in targets:
+        if target in holders:
+            return holders[target], (target,)
     return next(iter(holders.values())), tuple(holders)
 
 
-def _comparable(item: AlphanumericFilter, field: Field) -> float | None:
+def _comparable(item: AlphanumericFilter, field: Field, kinds: tuple[str, ...]) -> tuple[_Compared, float] | None:
+    """Return what is compared with which number; None for fields that hold text or terms."""
     if field.kind in (FieldKind.TEXT, FieldKind.ONTOLOGY):
         if item.operator in _RANGES:
-            raise UnknownFilter(f"{item.id!r} can be compared with = and ! only, not {item.operator}", where=item.id)
+            raise UnknownFilter(f"{item.id!r} can be compared with = and ! only, not {item.operator}.", where=item.id)
         return None
-    value: object = item.value
-    if field.kind is FieldKind.NUMBER:
-        try:
-            value = float(item.value)
-        except ValueError:
-            value = None
-    number = as_number(field.kind, value)
-    if number is None or not math.isfinite(number):
+    if field.kind is FieldKind.QUANTITY:
+        return _quantity(item, field, kinds)
+    number = as_number(field.kind, _plain(item.value) if field.kind is FieldKind.NUMBER else item.value)
+    if number is None:
+        forms = {FieldKind.DURATION: "a duration, such as P40Y", FieldKind.DATE: "a date, such as 2020-01-31"}
         raise UnknownFilter(
-            f"{item.value!r} is not a {field.kind} that {item.id!r} can be compared with", where=item.id
+            f"{item.id!r} is compared with {forms.get(field.kind, 'a number')}; {item.value!r} is none.", where=item.id
         )
-    return number
+    return _Compared(field.id, kinds, None), number
 
 
-def _alphanumeric(item: AlphanumericFilter, field: Field, kinds: tuple[str, ...], number: float | None) -> Condition:
+def _quantity(item: AlphanumericFilter, field: Field, kinds: tuple[str, ...]) -> tuple[_Compared, float]:
+    measured = item.id if item.id not in FIELDS[kinds[0]] else None
+    name = measured or field.id
+    bare = _plain(item.value)
+    if bare is not None:
+        return _Compared(name, kinds, measured), bare
+    given = units.read(item.value)
+    if given is None:
+        raise UnknownFilter(
+            f"{item.id!r} is compared with a number or a quantity, such as 25 kg/m2; {item.value!r} is neither.",
+            where=item.id,
+        )
+    unit = units.unit(given[1])
+    if unit is None:
+        raise UnknownFilter(
+            f"The unit {given[1]!r} is not known here, so nothing can be compared with it; use a UCUM code, such as "
+            "mmol/L, or the unit's id as it is recorded.",
+            where=item.id,
+        )
+    return _Compared(f"{name}{IN_UNIT}{unit.base}", kinds, measured), units.comparable(given[0], unit)
+
+
+def _plain(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _equal(item: AlphanumericFilter, field: Field, kinds: tuple[str, ...]) -> Condition:
     negated = item.operator == "!"
-    if number is not None:
-        return NumberCondition(kinds, field.id, Bound(number, True), Bound(number, True), negated)
-    if field.id == ZYGOSITY:
-        if item.value not in GROUP_OF_ZYGOSITY or negated:
-            raise UnknownFilter(f"{item.value!r} is not a zygosity that can be asked for", where=item.id)
+    if field.id == HGVS:
+        if negated or "%" in item.value:
+            raise UnknownFilter(f"{item.id!r} is asked with = and a whole name.", where=item.id)
+        return NameCondition(item.value)
+    if field.id == ZYGOSITY and item.value in GROUP_OF_ZYGOSITY:
+        if negated:
+            raise UnknownFilter(f"{item.id!r} is asked with =; name the zygosity that is wanted.", where=item.id)
         return ZygosityCondition(GROUP_OF_ZYGOSITY[item.value])
-    if field.kind is FieldKind.ONTOLOGY:
-        if ontology.prefix(item.value) is None:
-            raise UnknownFilter(f"{item.id!r} holds ontology terms; {item.value!r} is not the id of one", where=item.id)
-        return KeyCondition(kinds, f"{field.id}{RECORDED}{item.value}", item.value, negated)
     if "%" in item.value:
         return TextCondition(kinds, field.id, item.value, negated)
-    return KeyCondition(kinds, f"{field.id}{RECORDED}{item.value}", None, negated)
+    term = item.value if field.kind is FieldKind.ONTOLOGY else None
+    if term is not None and ontology.prefix(term) is None:
+        raise UnknownFilter(f"{item.id!r} holds ontology terms; {term!r} is not the id of one.", where=item.id)
+    return KeyCondition(kinds, f"{field.id}{RECORDED}{item.value}", term, negated)
 
 
-def _range(kinds: tuple[str, ...], field: str, bounds: list[tuple[str, float]]) -> NumberCondition:
+def _range(what: _Compared, bounds: list[tuple[str, float]]) -> NumberCondition:
     lows = [Bound(value, operator == ">=") for operator, value in bounds if operator in (">", ">=")]
     highs = [Bound(value, operator == "<=") for operator, value in bounds if operator in ("<", "<=")]
     return NumberCondition(
-        kinds,
-        field,
+        what.kinds,
+        what.name,
         max(lows, key=lambda bound: (bound.value, not bound.inclusive), default=None),
         min(highs, key=lambda bound: (bound.value, bound.inclusive), default=None),
+        term=what.measured,
     )

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from beacon.errors import BadRequest, CannotAnswer, TooLarge, UnknownFilter
 from beacon.model.access import Granularity
-from beacon.model.entry_types import entry_type_id
+from beacon.model.entry_types import FIELD_NAMES, entry_type_id
 from beacon.model.query import (
     AlphanumericFilter,
     Anchor,
@@ -180,10 +180,11 @@ def _filter(given: Mapping[str, Any]) -> Filter:
             word = "excluded" if excluded else "similarity"
             raise UnknownFilter(f"The filter {id!r} compares a field; {word} is for terms.", where=id)
         return AlphanumericFilter(id, given.get("operator", "="), _value(id, given["value"]), scope)
-    if _CURIE.fullmatch(id):
+    custom = id.partition(":")[0] in FIELD_NAMES
+    if _CURIE.fullmatch(id) and not custom:
         return OntologyFilter(id, given.get("includeDescendantTerms", True), similarity, excluded, scope)
     if excluded or similarity != "exact":
-        raise UnknownFilter(f"The filter {id!r} is not an ontology term, so it is asked as it is.", where=id)
+        raise UnknownFilter(f"The filter {id!r} is no ontology term, so leave out excluded and similarity.", where=id)
     return CustomFilter(id, scope)
 
 

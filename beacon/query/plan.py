@@ -9,13 +9,14 @@ from beacon.model import protein
 from beacon.model.bases import ambiguous
 from beacon.model.calls import GROUPS
 from beacon.model.edit import Edit
-from beacon.model.entry_types import ENTRY_TYPES, FREQUENCY
+from beacon.model.entry_types import ENTRY_TYPES, FREQUENCY, HGVS
 from beacon.model.query import Anchor, Query, VariantQuery
 from beacon.model.variant import matching_types
 from beacon.query import short_form
-from beacon.query.filters import Condition, NumberCondition, ZygosityCondition, conditions
+from beacon.query.filters import NameCondition, SimilarCondition, ZygosityCondition, conditions
+from beacon.query.index import IndexCondition
 from beacon.query.short_form import ShortForm
-from beacon.store.base import AllelePredicate
+from beacon.store.base import ALLELE, AllelePredicate, KeyCondition, NumberCondition, TextCondition
 
 MAX_WILD = 50
 """The most bases on a side where either side has codes that stand for several bases."""
@@ -34,26 +35,42 @@ class Plan:
 
     target: str
     anchor: Anchor | None
-    conditions: tuple[Condition, ...]
+    conditions: tuple[IndexCondition | SimilarCondition, ...]
     alleles: AllelePredicate | None
     groups: tuple[tuple[str, ...], ...]
     edit: Edit | None = None
     text: str | None = None
+
+    @property
+    def choosing(self) -> tuple[IndexCondition, ...]:
+        """The conditions that choose people; those on a dataset alone, or on the cohorts asked for, choose these."""
+        apart = {("dataset",), (self.target,) if self.target == "cohort" else ()}
+        return tuple(one for one in self.indexed if one.kinds not in apart)
+
+    def about(self, kind: str) -> tuple[IndexCondition, ...]:
+        """Return the conditions on records of one kind alone."""
+        return tuple(one for one in self.indexed if one.kinds == (kind,))
+
+    @property
+    def indexed(self) -> tuple[IndexCondition, ...]:
+        """The conditions, once it is settled which terms are similar."""
+        return tuple(one for one in self.conditions if not isinstance(one, SimilarCondition))
 
 
 def plan(query: Query) -> Plan:
     """Translate a question. Raises ``UnknownFilter`` and ``CannotAnswer``."""
     # A dataset or cohort is asked for by its people, so a field that several entry types have is theirs.
     target = "individual" if ENTRY_TYPES[query.entry_type].collection else query.entry_type
-    found = conditions(query.filters, target)
+    found = conditions(query.filters, query.entry_type, target)
     groups = tuple((item.group,) for item in found if isinstance(item, ZygosityCondition))
-    frequency = tuple(item.range for item in found if isinstance(item, NumberCondition) and item.field == FREQUENCY)
+    named = [item.text for item in found if isinstance(item, NameCondition)]
+    variant = query.variant if not named else _with_name(query.variant, named)
     edit = text = None
     alleles = None
-    if query.variant is not None:
-        form = _short_form(query.variant)
+    if variant is not None:
+        form = _short_form(variant)
         text = form.text if form else None
-        alleles = predicate(query.variant) if form is None else _named(query.variant, form)
+        alleles = predicate(variant) if form is None else _named(variant, form)
         edit = _open(alleles, form)
     anchor = query.anchor
     if anchor is not None and anchor.entry_type == "genomicVariant":
@@ -62,12 +79,26 @@ def plan(query: Query) -> Plan:
         alleles = AllelePredicate(ids=(anchor.id,))
     if alleles is None and (groups or query.entry_type == "genomicVariant"):
         alleles = AllelePredicate()
-    if frequency:
-        alleles = replace(alleles or AllelePredicate(), frequency=frequency)
+    told = tuple(
+        item
+        for item in found
+        if isinstance(item, KeyCondition | TextCondition | NumberCondition) and ALLELE in item.kinds
+    )
+    if told:
+        counted = [item for item in told if isinstance(item, NumberCondition) and item.field == FREQUENCY]
+        alleles = replace(
+            alleles or AllelePredicate(),
+            told=tuple(item for item in told if item not in counted),
+            frequency=tuple(item.range for item in counted),
+        )
     return Plan(
         query.entry_type,
         anchor,
-        tuple(item for item in found if not _of_alleles(item)),
+        tuple(
+            item
+            for item in found
+            if not isinstance(item, ZygosityCondition | NameCondition) and ALLELE not in item.kinds
+        ),
         alleles,
         groups or (GROUPS,),
         edit,
@@ -75,8 +106,13 @@ def plan(query: Query) -> Plan:
     )
 
 
-def _of_alleles(item: Condition) -> bool:
-    return isinstance(item, ZygosityCondition) or (isinstance(item, NumberCondition) and item.field == FREQUENCY)
+def _with_name(asked: VariantQuery | None, names: list[str]) -> VariantQuery:
+    """Ask for the variant of an HGVS name, which is a request's short form in all but the place where it stands."""
+    asked = asked or VariantQuery()
+    forms = {*names, *([asked.short_form] if asked.short_form is not None else [])}
+    if len(forms) > 1:
+        raise CannotAnswer(f"One variant cannot have the names {' and '.join(sorted(forms))}; ask for one.", where=HGVS)
+    return replace(asked, short_form=names[0])
 
 
 def _short_form(asked: VariantQuery) -> ShortForm | None:

@@ -1,5 +1,5 @@
-"""The part of a question that only stored sequences and gene tables can settle: what an allele's other spellings are,
-and where a gene lies.
+"""The part of a question that only stored sequences, gene tables and ontologies can settle: what an allele's other
+spellings are, where a gene lies, which terms are similar.
 
 All of this is decided before any data are looked at, so that an error never tells anything of them.
 """
@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from beacon.errors import BadRequest, CannotAnswer, NeedsReference, StoreUnavailable
+from beacon.errors import BadRequest, CannotAnswer, NeedsReference, StoreUnavailable, UnknownFilter
 from beacon.model import genome
 from beacon.model.edit import Contradiction, Edit, Normal, normal
 from beacon.model.genome import Reference
+from beacon.model.indexing import BELOW, RECORDED
 from beacon.model.vrs import allele_id
+from beacon.query.filters import SimilarCondition
+from beacon.query.index import IndexCondition
 from beacon.query.plan import Plan
 from beacon.query.short_form import WHERE
-from beacon.store.base import AllelePredicate, Dataset, Store
+from beacon.store.base import AllelePredicate, Dataset, KeyCondition, Store
 
 LONGEST = 100_000
 """An allele that replaces more bases than this is not moved about."""
@@ -28,6 +31,7 @@ async def settled(store: Store, asked: Plan, datasets: Sequence[Dataset]) -> Pla
     Raises ``NeedsReference`` where a sequence would be needed that is not here, and ``BadRequest`` where the short
     form contradicts it.
     """
+    asked = replace(asked, conditions=tuple([await _alike(store, item) for item in asked.conditions]))
     alleles = asked.alleles
     if alleles is None:
         return asked
@@ -38,6 +42,21 @@ async def settled(store: Store, asked: Plan, datasets: Sequence[Dataset]) -> Pla
     if alleles.gene is not None and (gene := await store.gene(alleles.gene)):
         alleles = replace(alleles, gene_names=gene.names, gene_places=gene.places)
     return replace(asked, alleles=alleles, edit=None)
+
+
+async def _alike(store: Store, item: IndexCondition | SimilarCondition) -> IndexCondition:
+    """Name the terms that a question for similar ones is about. Raises ``UnknownFilter`` where nobody measured that."""
+    if not isinstance(item, SimilarCondition):
+        return item
+    near = await store.neighbours(item.term, item.level)
+    if near is None:
+        raise UnknownFilter(
+            f"Which terms are similar to {item.term!r} is not known here: similarity is measured for terms of the "
+            "stored ontologies that /filtering_terms names; ask for similarity exact.",
+            where=item.term,
+        )
+    own = f"{BELOW if item.descendants else RECORDED}{item.term}"
+    return KeyCondition(item.kinds, own, item.term, others=tuple(f"{RECORDED}{term}" for term in near))
 
 
 async def _elsewhere(store: Store, alleles: AllelePredicate, edit: Edit, text: str | None) -> AllelePredicate:

@@ -18,7 +18,7 @@ from beacon.model.entry_types import ENTRY_TYPES
 from beacon.model.indexing import RECORDED
 from beacon.privacy.rules import threshold_applies
 from beacon.query.visible import Withheld, everyday, visible
-from beacon.store.base import COLUMN, KINDS, Dataset, Store
+from beacon.store.base import ALLELE, COLUMN, KINDS, Dataset, Store
 
 
 @dataclass(slots=True)
@@ -92,6 +92,8 @@ async def _terms(store: Store, dataset: Dataset, cohort: str | None, withheld: W
         persons: dict[str, np.ndarray[Any, Any]] = {}
         for term in await store.terms(segment):
             field, _, id = term.key.partition(RECORDED)
+            if term.kind == ALLELE:
+                continue
             fields = named[term.kind]
             if not id or (field not in fields if fields is not None else field):
                 continue

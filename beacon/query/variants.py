@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from beacon.model.calls import GROUP_OF_ZYGOSITY, GROUPS
-from beacon.query.carrying import alive, carried_in, carrying
+from beacon.query.carrying import Limits, alive, carried_in, carrying
 from beacon.query.frequency import as_frequent
 from beacon.query.joins import Selection
 from beacon.query.plan import Plan
+from beacon.query.told import candidates, chosen, limits_of, told
 from beacon.store.base import COLUMN, AllelePredicate, Dataset, Segment, Store
 from beacon.store.heads import Heads
 
@@ -26,11 +27,12 @@ async def carriers(store: Store, dataset: Dataset, plan: Plan, within: Selection
     if plan.alleles == AllelePredicate() and plan.groups != (GROUPS,):
         return [await _any_of_group(store, dataset, group) for group in plan.groups]
     found: list[Selection] = [{} for _ in plan.groups]
-    for segment, heads in zip(dataset.segments, await _matching(store, dataset, plan.alleles, calls=True), strict=True):
+    matching, limits = await _matching(store, dataset, plan.alleles, calls=True)
+    for segment, heads, some in zip(dataset.segments, matching, limits, strict=True):
         live = segment.live.get(COLUMN, BitMap())
         allowed = live if within is None else within.get(segment.id, BitMap()) & live
         for selection, groups in zip(found, plan.groups, strict=True):
-            selection[segment.id] = await carrying(store, segment, heads, groups, allowed)
+            selection[segment.id] = await carrying(store, segment, heads, groups, allowed, some)
     return found
 
 
@@ -39,12 +41,29 @@ async def _any_of_group(store: Store, dataset: Dataset, groups: tuple[str, ...])
     return {segment.id: await store.posting(segment, COLUMN, keys) for segment in dataset.segments}
 
 
-async def _matching(store: Store, dataset: Dataset, predicate: AllelePredicate, *, calls: bool = False) -> list[Heads]:
-    """Return the matching alleles of each segment; ``calls`` says that their calls will be asked for next."""
-    heads = await _written(store, dataset, predicate, calls)
-    if not predicate.frequency:
-        return heads
-    return await as_frequent(store, dataset, heads, predicate.frequency)
+async def _matching(
+    store: Store, dataset: Dataset, predicate: AllelePredicate, *, calls: bool = False
+) -> tuple[list[Heads], Sequence[Limits]]:
+    """Return the matching alleles of each segment, and which of their carriers are meant where that is not all.
+
+    ``calls`` says that their calls will be asked for next.
+    """
+    wanted = [await told(store, dataset, one) for one in predicate.told if not one.negated]
+    unwanted = [await told(store, dataset, one) for one in predicate.told if one.negated]
+    alleles = replace(predicate, told=())
+    if wanted and len(dataset.segments) == 1:
+        rows = reduce(BitMap.intersection, (one.rows[0] for one in wanted))
+        heads = [await store.heads(dataset.segments[0], replace(alleles, among=rows), calls=calls)]
+    elif wanted and replace(alleles, frequency=()) == AllelePredicate():
+        near = await candidates(store, dataset, wanted)
+        keys = reduce(np.intersect1d, (one.keys for one in wanted))
+        heads = [await _named(store, segment, near, keys) for segment in dataset.segments]
+    else:
+        heads = await _written(store, dataset, alleles, calls)
+    heads = chosen(heads, wanted, unwanted)
+    if predicate.frequency:
+        heads = await as_frequent(store, dataset, heads, predicate.frequency)
+    return heads, limits_of(dataset, wanted)
 
 
 async def _written(store: Store, dataset: Dataset, predicate: AllelePredicate, calls: bool) -> list[Heads]:
@@ -53,23 +72,17 @@ async def _written(store: Store, dataset: Dataset, predicate: AllelePredicate, c
     What a variant's records say of it (its genes, its effects) holds for the variant: one that matches in any
     segment matches in all that have it, so that answers do not depend on how files were split into loads.
     """
-    bare = replace(predicate, gene=None, aminoacid_change=None, keys=(), lacking=(), frequency=())
-    told = [replace(bare, keys=(keys,)) for keys in predicate.keys]
+    bare = replace(predicate, gene=None, aminoacid_change=None, frequency=())
+    apart = []
     if predicate.gene is not None:
-        told.append(replace(bare, gene=predicate.gene))
+        apart.append(replace(bare, gene=predicate.gene))
     if predicate.aminoacid_change is not None:
-        told.append(replace(bare, aminoacid_change=predicate.aminoacid_change))
-    if len(dataset.segments) == 1 or not (told or predicate.lacking):
+        apart.append(replace(bare, aminoacid_change=predicate.aminoacid_change))
+    if len(dataset.segments) == 1 or not apart:
         return [await store.heads(segment, predicate, calls=calls) for segment in dataset.segments]
-    unwanted = [await _everywhere(store, dataset, replace(bare, keys=(keys,))) for keys in predicate.lacking]
-    absent = np.unique(_joined([part.key for heads in unwanted for part in heads], np.uint64))
-    if told:
-        found = [await _everywhere(store, dataset, one) for one in told]
-        wanted = reduce(np.intersect1d, [_joined([part.key for part in heads], np.uint64) for heads in found])
-        wanted = np.setdiff1d(wanted, absent)
-        return [await _named(store, segment, found[-1], wanted) for segment in dataset.segments]
-    heads = [await store.heads(segment, bare) for segment in dataset.segments]
-    return [part.pick(~np.isin(part.key, absent)) for part in heads]
+    found = [await _everywhere(store, dataset, one) for one in apart]
+    wanted = reduce(np.intersect1d, [_joined([part.key for part in heads], np.uint64) for heads in found])
+    return [await _named(store, segment, found[-1], wanted) for segment in dataset.segments]
 
 
 async def _everywhere(store: Store, dataset: Dataset, predicate: AllelePredicate) -> list[Heads]:
@@ -106,7 +119,7 @@ async def count(store: Store, dataset: Dataset, plan: Plan) -> int | None:
     """
     assert plan.alleles is not None
     asked = plan.alleles
-    if plan.groups != (GROUPS,):
+    if plan.groups != (GROUPS,) or asked.told or asked.frequency:
         return None
     holding = []
     for segment in dataset.segments:
@@ -131,6 +144,7 @@ class Found:
     stop: NDArray[np.int64]
     segment: NDArray[np.int64]
     index: NDArray[np.int64]
+    limits: Sequence[Limits]
 
     def __len__(self) -> int:
         return len(self.first)
@@ -156,10 +170,10 @@ async def find(store: Store, dataset: Dataset, plan: Plan, columns: Selection | 
     Each group asked for must have a carrier; carriers of one variant may lie in different segments.
     """
     assert plan.alleles is not None
-    heads = await _matching(store, dataset, plan.alleles)
+    heads, limits = await _matching(store, dataset, plan.alleles)
     carried = [
-        await carried_in(store, segment, part, plan.groups, columns)
-        for segment, part in zip(dataset.segments, heads, strict=True)
+        await carried_in(store, segment, part, plan.groups, columns, some)
+        for segment, part, some in zip(dataset.segments, heads, limits, strict=True)
     ]
     names = sorted({name for part in heads for name in part.names})
     codes = [np.array([names.index(name) for name in part.names], np.int64)[part.chrom] for part in heads]
@@ -174,7 +188,7 @@ async def find(store: Store, dataset: Dataset, plan: Plan, columns: Selection | 
     if len(first):
         chosen = np.logical_or.reduceat(np.concatenate(carried, axis=1)[:, order], first, axis=1).all(axis=0)
         first, stop = first[chosen], stop[chosen]
-    return Found(tuple(heads), first, stop, segment[order], index[order])
+    return Found(tuple(heads), first, stop, segment[order], index[order], limits)
 
 
 def _joined(parts: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
@@ -189,5 +203,6 @@ async def bearers(
     bearing: Selection = {}
     for number, segment in enumerate(dataset.segments):
         allowed = segment.live.get(COLUMN, BitMap()) if columns is None else columns.get(segment.id, BitMap())
-        bearing[segment.id] = await carrying(store, segment, found.within(number), wanted, allowed)
+        heads = found.within(number)
+        bearing[segment.id] = await carrying(store, segment, heads, wanted, allowed, found.limits[number])
     return bearing

@@ -6,17 +6,19 @@ found out by asking.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 from pyroaring import BitMap
 
+from beacon.model import ontology
 from beacon.model.access import Decision, Level
-from beacon.model.entry_types import ENTRY_TYPES, ZYGOSITY, Field
-from beacon.model.indexing import ABSENT, BELOW, RECORDED
-from beacon.query.filters import Condition, KeyCondition, NumberCondition, TextCondition, ZygosityCondition
-from beacon.store.base import COLUMN, Dataset, Segment, Store
+from beacon.model.entry_types import ENTRY_TYPES, FIELDS, FREQUENCY, ZYGOSITY, FieldKind
+from beacon.model.indexing import ABSENT, BELOW, IN_UNIT, RECORDED
+from beacon.query.index import IndexCondition
+from beacon.query.plan import Plan
+from beacon.store.base import COLUMN, Dataset, KeyCondition, Segment, Store
 
 _LEVELS = tuple(Level)
 Withheld = frozenset[tuple[str, str]]
@@ -50,48 +52,55 @@ async def _without(store: Store, segment: Segment, hidden: BitMap) -> Segment:
     return replace(segment, live=live, whole=segment.whole and live.get(COLUMN) == segment.live.get(COLUMN))
 
 
-def touched(withheld: Withheld, kind: str, source: str) -> bool:
-    """Say whether a property at this dotted path of a record is withheld, or a part of it, or what it is a part of."""
+def touched(withheld: Withheld, kind: str, *sources: str) -> bool:
+    """Say whether a property at one of these paths of a record is withheld, or a part of it, or what it is part of."""
     return any(
         entry_type == kind and (f"{source}.".startswith(f"{path}.") or path.startswith(f"{source}."))
         for entry_type, path in withheld
+        for source in sources
     )
 
 
 def everyday(withheld: Withheld, kind: str) -> tuple[str, ...] | None:
     """Return the everyday fields of a kind that an asker may search; None where that is all of them."""
     rows = [row for row in ENTRY_TYPES[kind].fields if row.everyday] if kind in ENTRY_TYPES else []
-    left = tuple(row.id for row in rows if not touched(withheld, kind, row.source))
+    left = tuple(row.id for row in rows if not touched(withheld, kind, *row.sources))
     return None if len(left) == len(rows) else left
 
 
-def allowed(condition: Condition, withheld: Withheld) -> tuple[Condition, ...]:
+def named(kind: str, name: str) -> tuple[str, ...]:
+    """Return the dotted paths of what an index names: a field, one in a unit, or the term of what was measured."""
+    name = name.partition(IN_UNIT)[0]
+    fields = FIELDS.get(kind, {})
+    if name in fields:
+        return fields[name].sources
+    if ontology.prefix(name) is not None:
+        return tuple(path for row in fields.values() if row.kind is FieldKind.QUANTITY for path in row.sources)
+    return (name,)
+
+
+def permitted(condition: IndexCondition, withheld: Withheld) -> tuple[IndexCondition, ...]:
     """Return what is to be asked in place of a condition, each part of other kinds: what is withheld finds nothing.
 
     The parts are alternatives; an empty tuple finds nobody.
     """
-    if not withheld or isinstance(condition, ZygosityCondition):
-        return (condition,)
-    return tuple(_parts(condition, withheld))
+    return tuple(_parts(condition, withheld)) if withheld else (condition,)
 
 
-def _parts(condition: KeyCondition | TextCondition | NumberCondition, withheld: Withheld) -> Iterator[Condition]:
-    name, mark, term = ("", "", "")
-    if isinstance(condition, KeyCondition):
-        name, mark, term = _split(condition.key)
-    else:
-        name = condition.field
+def _parts(condition: IndexCondition, withheld: Withheld) -> Iterator[IndexCondition]:
+    keys = (condition.key, *condition.others) if isinstance(condition, KeyCondition) else ()
+    names = {_split(key)[0] for key in keys} if isinstance(condition, KeyCondition) else {condition.field}
     for kind in condition.kinds:
-        if name:
-            if not touched(withheld, kind, _source(kind, name)):
+        if names != {""}:
+            if not any(touched(withheld, kind, *named(kind, name)) for name in names):
                 yield replace(condition, kinds=(kind,))
             continue
         fields = everyday(withheld, kind)
         if fields is None:
             yield replace(condition, kinds=(kind,))
-        elif isinstance(condition, KeyCondition):
-            for field in fields:
-                yield replace(condition, kinds=(kind,), key=f"{field}{mark}{term}")
+        elif fields and isinstance(condition, KeyCondition):
+            first, *others = (f"{field}{key}" for field in fields for key in keys)
+            yield replace(condition, kinds=(kind,), key=first, others=tuple(others))
 
 
 def _split(key: str) -> tuple[str, str, str]:
@@ -100,10 +109,28 @@ def _split(key: str) -> tuple[str, str, str]:
     return key[:at], mark, key[at + len(mark) :]
 
 
-def _source(kind: str, name: str) -> str:
-    entry = ENTRY_TYPES.get(kind)
-    known: Mapping[str, Field] = {row.id: row for row in entry.fields} if entry else {}
-    return known[name].source if name in known else name
+def within(asked: Plan, withheld: Withheld) -> Plan:
+    """Return a plan in which conditions on variants, datasets and cohorts find nothing of what is withheld."""
+    if not withheld:
+        return asked
+    alone = tuple(_alone(one, withheld) if one.kinds in _APART else one for one in asked.indexed)
+    alleles = asked.alleles
+    if alleles is not None:
+        told = tuple(_alone(one, withheld) for one in alleles.told)
+        if alleles.frequency and touched(withheld, "genomicVariant", FREQUENCY):
+            told = (*told, _NOTHING)
+        alleles = replace(alleles, told=told)
+    return replace(asked, conditions=alone, alleles=alleles)
+
+
+_APART = (("dataset",), ("cohort",))
+_NOTHING = KeyCondition(("genomicVariant",), f"{RECORDED}")
+"""What nothing is found under: every key has a term."""
+
+
+def _alone(condition: IndexCondition, withheld: Withheld) -> IndexCondition:
+    parts = permitted(condition, withheld)
+    return parts[0] if parts else replace(_NOTHING, kinds=condition.kinds, negated=condition.negated)
 
 
 def zygosity_withheld(decision: Decision) -> bool:

@@ -378,19 +378,24 @@ class Admin:
         resource: Mapping[str, Any],
         terms: Mapping[str, str],
         above: Mapping[str, Iterable[str]] | None = None,
+        neighbours: Callable[[], Mapping[str, bytes]] | None = None,
     ) -> None:
         """Keep an ontology's term ids and labels, so that a server can tell a term that does not exist.
 
         ``resource`` is a Phenopackets resource with ``namespacePrefix`` and ``version``; ``above`` gives all ancestors
-        of each term, where they are to be kept too. Storing the version that is there already does nothing, unless
-        ancestors come with it.
+        of each term, where they are to be kept too, ``neighbours`` makes what is similar to each
+        (``beacon.model.similarity``). Storing the version that is there already does nothing, unless ancestors come
+        with it.
         """
         prefix = resource["namespacePrefix"]
         held = self._db["ontologies"].find_one({"_id": prefix})
         if held is not None and held["resource"]["version"] == resource["version"] and above is None:
             return
-        documents = [
-            {"_id": term, "label": label} | ({} if above is None else {"above": sorted(above.get(term, ()))})
+        near = neighbours() if neighbours else {}
+        documents: list[Document] = [
+            {"_id": term, "label": label}
+            | ({} if above is None else {"above": sorted(above.get(term, ()))})
+            | ({"near": near[term]} if term in near else {})
             for term, label in terms.items()
         ]
         if held is not None or not self._insert_terms(documents):

@@ -64,7 +64,7 @@ class AlleleFinder:
         if asked.positional:
             return await self._overlaps(runs, asked.overlap)
         alone = AllelePredicate(
-            assembly=asked.assembly, gene=asked.gene, gene_names=asked.gene_names, types=asked.types, keys=asked.keys
+            assembly=asked.assembly, gene=asked.gene, gene_names=asked.gene_names, types=asked.types
         )
         if asked == alone and not asked.gene_places and len(runs) == len(self.layout.runs):
             found = await self._indexed(asked, everywhere=True)
@@ -112,7 +112,7 @@ class AlleleFinder:
 
     async def _indexed(self, asked: AllelePredicate, *, everywhere: bool) -> BitMap | None:
         """Return the ordinals that every posting asked for holds, None where none is asked for."""
-        every: list[Sequence[str]] = [*asked.keys]
+        every: list[Sequence[str]] = []
         if asked.gene is not None and not asked.gene_places:
             every.append([f"gene:{name}" for name in sorted({asked.gene, *asked.gene_names})])
         if asked.aminoacid_change is not None:
@@ -122,10 +122,10 @@ class AlleleFinder:
         if asked.types is not None and everywhere:
             every.append([f"type:{one}" for one in sorted(asked.types)])
         if not every:
-            return None
+            return asked.among
         held = await self.postings([key for keys in every for key in keys])
         unions = [BitMap.union(*(held.get(key, BitMap()) for key in keys)) for keys in every]
-        return BitMap.intersection(*unions)
+        return BitMap.intersection(*unions, *([] if asked.among is None else [asked.among]))
 
     async def _in_blocks(self, asked: AllelePredicate, chosen: BitMap | None, calls: bool) -> Any:
         named = None if asked.vrs is None else await self.named(asked.vrs)
@@ -134,10 +134,6 @@ class AlleleFinder:
         if asked.gene_places and asked.gene is not None:
             annotated = await self.postings([f"gene:{name}" for name in sorted({asked.gene, *asked.gene_names})])
             by_gene = BitMap.union(BitMap(), *annotated.values())
-        lacking = BitMap()
-        if asked.lacking:
-            held = await self.postings([key for keys in asked.lacking for key in keys])
-            lacking = BitMap.union(BitMap(), *held.values())
         blocks = where.blocks(chosen, by_gene)
         along = calls and _bounded(asked, _RARE_ENOUGH)
         names = ("head", "rare") if along else ("head",)
@@ -145,7 +141,7 @@ class AlleleFinder:
             some = blocks[begin : begin + _AT_ONCE].tolist()
             held_parts = await self.parts(part_id(self.segment, block, name) for block in some for name in names)
             heads = [held_parts[part_id(self.segment, block, "head")] for block in some]
-            mask = where.mask(some, heads, chosen, by_gene, lacking)
+            mask = where.mask(some, heads, chosen, by_gene)
             found = heads_of(
                 (self.layout.run_of(block).chrom, block, head) for block, head in zip(some, heads, strict=True)
             )
@@ -244,7 +240,6 @@ class _Where:
         heads: Sequence[Arrays],
         chosen: BitMap | None,
         by_gene: BitMap | None,
-        lacking: BitMap,
     ) -> Mask:
         """Say which alleles of these blocks match, as far as heads can tell."""
         asked = self.asked
@@ -268,14 +263,12 @@ class _Where:
         if asked.types is not None:
             kinds = [code for code, kind in enumerate(self.layout.kinds) if not asked.types.isdisjoint(kind)]
             keep &= np.isin(of("kind"), np.array(kinds, np.int32))
-        if chosen is not None or by_gene is not None or lacking or self.named is not None:
+        if chosen is not None or by_gene is not None or self.named is not None:
             sizes = [len(head["start"]) for head in heads]
             within = np.concatenate([np.arange(size) for size in sizes])
             ordinals = np.repeat(self.layout.first[list(blocks)], sizes) + within
         if chosen is not None:
             keep &= _among(ordinals, chosen)
-        if lacking:
-            keep &= ~_among(ordinals, lacking)
         if by_gene is not None:
             keep &= _among(ordinals, by_gene) | self._in_places(blocks, heads, start, end)
         exact = self._exact()

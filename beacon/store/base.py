@@ -29,6 +29,9 @@ COLUMN = "column"
 WIDE_KINDS = ("individual", "biosample")
 """Kinds whose rows are ordinals of the whole dataset."""
 KINDS = ("individual", "biosample", "run", "analysis", COLUMN)
+ALLELE, CASE = "genomicVariant", "case"
+"""Kinds that an index has rows of beside those of people: a segment's alleles by their order, and what its case-level
+data say of single carriers. Which of them are live only genotypes tell."""
 
 NO_SAMPLE = 0xFFFFFFFF
 """The sample of a row that belongs to none."""
@@ -75,6 +78,15 @@ class Links:
     @cached_property
     def _by_person(self) -> bool:
         return bool((self.persons[1:] >= self.persons[:-1]).all())
+
+
+@dataclass(frozen=True, slots=True)
+class Cases:
+    """Whose a segment's case-level entries are: by row, the variant's key (``Heads.key``), the column, the allele."""
+
+    variants: NDArray[np.uint64]
+    columns: Uints
+    alleles: Uints
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +158,47 @@ class Range(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class KeyCondition:
+    """Rows of any of ``kinds`` found under ``key`` or one of ``others``.
+
+    ``term`` is what must be known for an empty answer to be a "no".
+    """
+
+    kinds: tuple[str, ...]
+    key: str
+    term: str | None = None
+    negated: bool = False
+    others: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TextCondition:
+    """Rows whose text in ``field`` matches a pattern with ``%`` wildcards."""
+
+    kinds: tuple[str, ...]
+    field: str
+    pattern: str
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NumberCondition:
+    """Rows with one number in ``field`` between the bounds; ``term`` as in ``KeyCondition``."""
+
+    kinds: tuple[str, ...]
+    field: str
+    low: Bound | None
+    high: Bound | None
+    negated: bool = False
+    term: str | None = None
+
+    @property
+    def range(self) -> Range:
+        """The numbers that are meant."""
+        return Range(self.low, self.high, self.negated)
+
+
+@dataclass(frozen=True, slots=True)
 class AllelePredicate:
     """Which alleles are meant, as conditions that must all hold. Coordinates 0-based half-open.
 
@@ -158,7 +211,9 @@ class AllelePredicate:
     does as well; alone, the allele of that id. ``gene``: annotated with the gene under this name or one of
     ``gene_names``, or overlapping one of ``gene_places``.
 
-    ``keys``: found under any index key of each group (``beacon.model.indexing``). ``lacking``: under none of any group.
+    ``told``: what the index holds of the variant, or of the carriers that are meant. It may be told by any segment of
+    the dataset, so ``Store.heads`` leaves it open (``beacon.query.told``). ``among``: one of these rows (``ALLELE``) of
+    the one segment that is asked.
 
     ``frequency``: allele count over allele number lies in each of these ranges. That is a property of the variant in
     its whole dataset, counted over live columns only (``beacon.query.frequency``); ``Store.heads`` leaves it open.
@@ -183,8 +238,8 @@ class AllelePredicate:
     leftmost: tuple[int, str, str] | None = None
     gene_names: frozenset[str] = frozenset()
     gene_places: tuple[Place, ...] = ()
-    keys: tuple[tuple[str, ...], ...] = ()
-    lacking: tuple[tuple[str, ...], ...] = ()
+    told: tuple[KeyCondition | TextCondition | NumberCondition, ...] = ()
+    among: BitMap | None = None
     frequency: tuple[Range, ...] = ()
 
     @property
@@ -233,6 +288,16 @@ class Term:
     rows: BitMap = field(compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What the rows of one kind have in one field: two arrays of the same length."""
+
+    kind: str
+    field: str
+    values: NDArray[np.float64]
+    rows: Uints
+
+
 class Store(Protocol):
     """Asynchronous reading. Every method may raise ``StoreUnavailable``."""
 
@@ -241,7 +306,7 @@ class Store(Protocol):
         ...
 
     async def posting(self, segment: Segment, kind: str, keys: Sequence[str]) -> BitMap:
-        """Return the live rows found under any of these index keys."""
+        """Return the live rows found under any of these index keys; of ``ALLELE`` and ``CASE`` all of them."""
         ...
 
     async def text_posting(self, segment: Segment, kind: str, field: str, pattern: str) -> BitMap:
@@ -258,6 +323,21 @@ class Store(Protocol):
 
     async def column_rows(self, segment: Segment, kind: str) -> NDArray[np.int64]:
         """Return, by column, the row of its ``run`` or ``analysis``; -1 where it has none."""
+        ...
+
+    async def cases_of(self, segment: Segment) -> Cases:
+        """Return whose the case-level entries are."""
+        ...
+
+    async def numbers(self, segment: Segment) -> list[Numbers]:
+        """Return all numbers of this segment's live rows."""
+        ...
+
+    async def neighbours(self, term: str, level: str) -> list[str] | None:
+        """Return the terms similar to this one, itself left out; None where no measure of similarity is stored.
+
+        ``level`` is high, medium or low (``beacon.model.similarity``).
+        """
         ...
 
     async def row_of(self, segment: Segment, kind: str, id: str) -> int | None:

@@ -39,7 +39,7 @@ from beacon.model.access import (
 from beacon.store.base import Cohort, Dataset, Links, Segment
 from beacon.store.packing import pack, unpack
 
-MODEL_VERSION = 3
+MODEL_VERSION = 4
 Document = dict[str, Any]
 
 SEGMENT_COLLECTIONS = ("arrays", "records", "postings", "numbers", "blocks", "names", "cases")

@@ -24,12 +24,26 @@ from pymongo.errors import PyMongoError
 from pyroaring import BitMap
 
 from beacon.errors import StoreUnavailable
+from beacon.model import similarity
 from beacon.model.genome import Gene, Reference
-from beacon.model.indexing import RECORDED
+from beacon.model.indexing import HELD, RECORDED
 from beacon.store import freshness
 from beacon.store.admin import check_version, not_an_address
 from beacon.store.alleles import AlleleFinder
-from beacon.store.base import AllelePredicate, Bound, Dataset, Links, Segment, StoredAllele, Term
+from beacon.store.base import (
+    ALLELE,
+    CASE,
+    KINDS,
+    AllelePredicate,
+    Bound,
+    Cases,
+    Dataset,
+    Links,
+    Numbers,
+    Segment,
+    StoredAllele,
+    Term,
+)  # fmt: skip
 from beacon.store.blocks import HEAD, layout_id, part_id, text_part
 from beacon.store.calls import Calls, is_common, tiles, tiles_of
 from beacon.store.documents import Document, decode_dataset, decode_links, decode_rows, no_links
@@ -188,14 +202,13 @@ class MongoStore:
 
     async def _postings(self, segment: Segment, kind: str, key: Document) -> BitMap:
         rows = BitMap()
-        if live := segment.live.get(kind):
+        if segment.live.get(kind) or kind in (ALLELE, CASE):
             async with self._asking():
                 async for part in self._db["postings"].find(
                     {"s": segment.id, "k": kind, "key": key}, {"rows": 1, "_id": 0}
                 ):
                     rows |= decode_rows(part["rows"])
-            rows &= live
-        return rows
+        return _living(segment, kind, rows)
 
     async def between(self, segment: Segment, kind: str, field: str, low: Bound | None, high: Bound | None) -> BitMap:
         """Return the live rows that have a number in this range in ``field``."""
@@ -216,7 +229,23 @@ class MongoStore:
                     else np.searchsorted(values, high.value, "right" if high.inclusive else "left")
                 )
                 rows |= BitMap(arrays["rows"][begin:stop])
-        return rows & segment.live.get(kind, BitMap())
+        return _living(segment, kind, rows)
+
+    async def numbers(self, segment: Segment) -> list[Numbers]:
+        """Return all numbers of this segment's live rows."""
+        listed = []
+        async with self._asking():
+            async for part in self._db["numbers"].find({"s": segment.id, "k": {"$nin": [ALLELE, CASE]}}, {"_id": 0}):
+                arrays = unpack(part["data"])
+                live = np.isin(arrays["rows"], np.array(segment.live.get(part["k"], BitMap()), np.uint32))
+                listed.append(Numbers(part["k"], part["f"], arrays["values"][live], arrays["rows"][live]))
+        return listed
+
+    async def neighbours(self, term: str, level: str) -> list[str] | None:
+        """Return the terms similar to this one; None where no measure of similarity is stored for its ontology."""
+        async with self._asking():
+            held = await self._db["terms"].find_one({"_id": term}, {"near": 1})
+        return None if held is None or "near" not in held else similarity.decode(term, bytes(held["near"]), level)
 
     async def links(self, segment: Segment, kind: str) -> Links:
         """Return to whom this kind's rows belong."""
@@ -257,6 +286,10 @@ class MongoStore:
             found = await self._db["arrays"].find_one({"s": segment.id, "k": kind}, {"data": 1})
         data = bytes(found["data"]) if found else b""
         return self._kept.put(key, decode(data), len(data) + 100)
+
+    async def cases_of(self, segment: Segment) -> Cases:
+        """Return whose the case-level entries are."""
+        return await self._array(segment, CASE, _cases)
 
     async def row_of(self, segment: Segment, kind: str, id: str) -> int | None:
         """Return the live row of the record with this id."""
@@ -423,10 +456,10 @@ class MongoStore:
     async def terms(self, segment: Segment) -> list[Term]:
         """Return every filter under which this segment has live rows."""
         listed = []
-        where = {"s": segment.id, "key": {"$regex": RECORDED}}
+        where = {"s": segment.id, "k": {"$in": KINDS}, "key": {"$regex": f"[{RECORDED}{HELD}]"}}
         async with self._asking():
             async for part in self._db["postings"].find(where, {"_id": 0, "s": 0}):
-                rows = decode_rows(part["rows"]) & segment.live.get(part["k"], BitMap())
+                rows = _living(segment, part["k"], decode_rows(part["rows"]))
                 if rows:
                     listed.append(Term(part["k"], part["key"], part["label"], rows))
         return listed
@@ -449,6 +482,17 @@ class MongoStore:
         """Return the stored ontologies as Phenopackets resources."""
         async with self._asking():
             return [part["resource"] async for part in self._db["ontologies"].find().sort("_id", 1)]
+
+
+def _living(segment: Segment, kind: str, rows: BitMap) -> BitMap:
+    return rows if kind in (ALLELE, CASE) else rows & segment.live.get(kind, BitMap())
+
+
+def _cases(data: bytes) -> Cases:
+    if not data:
+        return Cases(np.empty(0, np.uint64), np.empty(0, np.uint32), np.empty(0, np.uint32))
+    arrays = unpack(data)
+    return Cases(arrays["variants"], arrays["columns"], arrays["alleles"])
 
 
 def _gone() -> StoreUnavailable:

@@ -29,18 +29,18 @@ from beacon.errors import LoadError
 from beacon.model import protein
 from beacon.model.calls import GROUP_OF_ZYGOSITY, GROUPS, Calls
 from beacon.model.entry_types import ENTRY_TYPES, ZYGOSITIES, ZYGOSITY
-from beacon.model.indexing import RECORDED, Ancestors, index_entries, keys_above
+from beacon.model.indexing import RECORDED, Ancestors, Entries, index_entries, keys_above, told_keys
 from beacon.model.records import unite
 from beacon.model.variant import Allele
 from beacon.store import journal
 from beacon.store.alleles import allele_keys
-from beacon.store.base import COLUMN, NO_SAMPLE, Links
+from beacon.store.base import ALLELE, CASE, COLUMN, NO_SAMPLE, Links
 from beacon.store.batches import Batches
 from beacon.store.blocks import BlockBuilder, ends_id, layout_id, part_id
 from beacon.store.documents import READY, WRITING, Document, encode_links, encode_rows
 from beacon.store.fragments import encode_fragments, fragment
 from beacon.store.garbage import remove_segment
-from beacon.store.heads import UNKNOWN
+from beacon.store.heads import UNKNOWN, identity
 from beacon.store.layout import LayoutBuilder
 from beacon.store.leaving import LeftOut
 from beacon.store.packing import Arrays, pack
@@ -52,6 +52,7 @@ from beacon.store.tombstones import IsGone, nobody
 BATCH = 2_000
 NUMBERS_PER_DOCUMENT = 50_000
 DUPLICATE_KEY = 11000
+_VARIANT = ENTRY_TYPES["genomicVariant"]
 _LOOSE = 4_096
 
 
@@ -182,6 +183,8 @@ class SegmentWriter:
         self._fragments: list[bytes] = []
         self._zygous: dict[str, NDArray[np.bool_]] = {}
         self._cases: dict[str, _Case] = {}
+        self._details: list[tuple[int, int, int]] = []
+        self._borne: dict[str, tuple[BitMap, str]] = {}
         self._block: BlockBuilder | None = None
         self._block_place = ("", "", -1)
         self._blocks = 0
@@ -313,7 +316,7 @@ class SegmentWriter:
         id = allele.id
         counts = (UNKNOWN, UNKNOWN) if calls is None else self._count(calls)
         self._block.add(allele, id, orjson.dumps(body), calls, counts)
-        self._post_allele(allele, body)
+        self._post_allele(allele, body, calls)
         if names := self._namer.names(allele):
             self._batches.add("names", {"s": self.id, "x": self._alleles} | names)
         self._alleles += 1
@@ -327,6 +330,7 @@ class SegmentWriter:
         column = self._left_out.stored[column]
         if column < 0:
             return
+        self._post_detail(allele.id, column, told)
         self._batches.add("cases", {"s": self.id, "v": allele.id, "c": column, "b": orjson.dumps(told)})
 
     @property
@@ -416,11 +420,8 @@ class SegmentWriter:
         encoded = orjson.dumps(body)
         document = {"s": self.id, "k": kind, "r": row, "i": id, "b": encoded} | self._origin
         self._batches.add("records", document, len(encoded))
-        entries = index_entries(ENTRY_TYPES[kind], body, _no_ancestors)  # those follow for all people at once
-        for key, label in entries.keys.items():
-            self._post(kind, key, label, row)
-        for name, number in entries.numbers:
-            self._numbers[kind, name].append((number, row))
+        # Ancestors follow for all people at once.
+        self._post_entries(kind, index_entries(ENTRY_TYPES[kind], body, _no_ancestors), row)
 
     def _post(self, kind: str, key: str, label: str, row: int) -> None:
         posting = self._postings.get((kind, key))
@@ -444,16 +445,34 @@ class SegmentWriter:
         found = give_ordinals(self._db, self._home, kind, wanted)
         self._ordinals.update({(kind, id): ordinal for id, ordinal in found.items()})
 
-    def _post_allele(self, allele: Allele, body: Mapping[str, Any]) -> None:
+    def _post_allele(self, allele: Allele, body: Mapping[str, Any], calls: Calls | None) -> None:
         """Post an allele under its types, genes, protein changes and mate, and under whatever its body is found by."""
         genes = body.get("molecularAttributes", {}).get("geneIds", ())
         for key in allele_keys(allele.types, genes, _protein_changes(body), allele.mate):
             self._post("allele", key, "", self._alleles)
-        entries = index_entries(ENTRY_TYPES["genomicVariant"], body, _no_ancestors)
+        entries = index_entries(_VARIANT, body, _no_ancestors)
+        self._post_entries(ALLELE, entries, self._alleles)
+        if calls is not None:
+            carriers = [getattr(calls, group) for group in GROUPS if len(getattr(calls, group))]
+            for key, label in told_keys(_VARIANT, entries):
+                bearing, _ = self._borne.setdefault(key, (BitMap(), label))
+                for columns in carriers:
+                    bearing.update(columns)
+
+    def _post_detail(self, variant: str, column: int, detail: Mapping[str, Any]) -> None:
+        """Post what was said of one carrier of the last allele."""
+        entries = index_entries(_VARIANT, {"caseLevelData": detail}, _no_ancestors)
+        if entries.keys:
+            self._post_entries(CASE, entries, len(self._details))
+            self._details.append((identity(variant), column, self._alleles - 1))
+            for told, label in told_keys(_VARIANT, entries):
+                self._borne.setdefault(told, (BitMap(), label))[0].add(column)
+
+    def _post_entries(self, kind: str, entries: Entries, row: int) -> None:
         for key, label in entries.keys.items():
-            self._post("genomicVariant", key, label, self._alleles)
+            self._post(kind, key, label, row)
         for name, number in entries.numbers:
-            self._numbers["genomicVariant", name].append((number, self._alleles))
+            self._numbers[kind, name].append((number, row))
 
     def _count(self, calls: Calls) -> tuple[int, int]:
         """Return AC and AN; remember how many alleles each column carries, and who has which zygosity at all."""
@@ -491,6 +510,7 @@ class SegmentWriter:
             calls = Calls(groups["het"], groups["hom"], groups["hemi"], groups["other"], counted=False)
             self._allele(case.allele, case.body, calls)
             for column, detail in case.details:
+                self._post_detail(variant_id, column, detail)
                 self._batches.add("cases", {"s": self.id, "v": variant_id, "c": column, "b": orjson.dumps(detail)})
 
     def _write_block(self) -> None:
@@ -526,6 +546,9 @@ class SegmentWriter:
                 self._post(COLUMN, f"{RECORDED}{zygosity}", label, column)
                 self._post(COLUMN, f"{ZYGOSITY}{RECORDED}{zygosity}", label, column)
         found = {place: (BitMap(posting.settle()), posting.label) for place, posting in self._postings.items()}
+        for key, (columns, label) in self._borne.items():
+            rows, _ = found.setdefault((COLUMN, key), (BitMap(), label))
+            rows |= columns
         for (kind, key), posting in self._postings.items():
             for higher in keys_above(key, self._ancestors):
                 rows, _ = found.setdefault((kind, higher), (BitMap(), ""))
@@ -554,6 +577,16 @@ class SegmentWriter:
             runs, analyses = (np.array(part, np.int64) for part in zip(*self._column_rows, strict=True))
             data = pack({"run": runs, "analysis": analyses})
             self._batches.add("arrays", {"s": self.id, "k": "column_rows", "data": data})
+        if self._details:
+            variants, columns, alleles = zip(*self._details, strict=True)
+            data = pack(
+                {
+                    "variants": np.array(variants, np.uint64),
+                    "columns": np.array(columns, np.uint32),
+                    "alleles": np.array(alleles, np.uint32),
+                }
+            )
+            self._batches.add("arrays", {"s": self.id, "k": CASE, "data": data}, len(data))
         for kind, arrays in encode_fragments(self._fragments):
             data = pack(arrays)
             self._batches.add("arrays", {"s": self.id, "k": kind, "data": data}, len(data))

@@ -10,12 +10,13 @@ from beacon.errors import UnknownFilter
 from beacon.model.calls import GROUP_OF_ZYGOSITY
 from beacon.model.entry_types import RECORD_TYPES, SEXES, ZYGOSITIES, ZYGOSITY
 from beacon.model.query import AlphanumericFilter, CustomFilter, Filter, OntologyFilter
-from beacon.query.filters import KeyCondition, NumberCondition, TextCondition, ZygosityCondition, conditions
-from beacon.store.base import Bound
+from beacon.query.filters import SimilarCondition, ZygosityCondition, conditions
+from beacon.store.base import Bound, KeyCondition, NumberCondition, TextCondition
 
 YEAR = 12 * 30.4375
 ONSET = "diseases.ageOfOnset.iso8601duration"
 FEATURE = "phenotypicFeatures.featureType"
+VALUE = "measures.measurementValue.quantity.value"
 
 
 def one(item: Filter, target: str = "individual") -> object:
@@ -100,6 +101,62 @@ def test_text_is_equal_or_matches_a_pattern_and_may_be_negated() -> None:
     )
 
 
+def test_a_term_of_an_ontology_that_one_field_alone_uses_is_asked_of_that_field() -> None:
+    assert one(OntologyFilter("SO:0001583")) == KeyCondition(("genomicVariant",), "^SO:0001583", "SO:0001583")
+    assert one(OntologyFilter("DUO:0000007")) == KeyCondition(("dataset",), "^DUO:0000007", "DUO:0000007")
+    assert one(OntologyFilter("SO:0001583", scope="run")) == KeyCondition(("run",), "^SO:0001583", "SO:0001583")
+
+
+def test_similar_terms_are_asked_of_people_and_their_samples() -> None:
+    asked = OntologyFilter("HP:0001166", similarity="medium", descendants=False)
+    assert one(asked) == SimilarCondition(RECORD_TYPES, "HP:0001166", "medium", False)
+
+
+def test_a_quantity_is_compared_as_written_or_in_the_unit_of_its_kind() -> None:
+    bare = NumberCondition(("individual",), VALUE, Bound(25.0, True), None)
+    assert one(AlphanumericFilter(VALUE, ">=", "25")) == bare
+    grams = NumberCondition(("individual",), f"{VALUE}@g", None, Bound(2500.0, False))
+    assert one(AlphanumericFilter(VALUE, "<", "2.5 kg")) == one(AlphanumericFilter(VALUE, "<", "2500g")) == grams
+
+
+def test_what_was_measured_names_its_values_too() -> None:
+    kinds = ("individual", "biosample")
+    low = Bound(0.0041, True)
+    expected = NumberCondition(kinds, "LOINC:14749-6@mol/L", low, low, True, "LOINC:14749-6")
+    assert one(AlphanumericFilter("LOINC:14749-6", "!", "4.1 mmol/L")) == expected
+    assert one(AlphanumericFilter("LOINC:14749-6", "!", "4100 UO:0000064")) == expected
+
+
+def test_a_field_is_known_by_its_other_names() -> None:
+    (found,) = conditions([AlphanumericFilter("PATO:0000011", ">", "P70Y")], "individual")
+    assert found == NumberCondition(("individual",), "ageAtLastEncounter", Bound(70 * YEAR, False), None)
+
+
+@pytest.mark.parametrize(
+    ("custom", "field", "value"),
+    [
+        ("vitalStatus:DECEASED", "vitalStatus", "DECEASED"),
+        ("sex:Female", "sex", "NCIT:C16576"),
+        (f"{ZYGOSITY}:homozygous", ZYGOSITY, "GENO:0000136"),
+        ("caseLevelData.clinicalInterpretations.clinicalRelevance:likely pathogenic",
+         "caseLevelData.clinicalInterpretations.clinicalRelevance", "likely pathogenic"),
+    ],
+)  # fmt: skip
+def test_a_custom_filter_is_a_field_and_a_value(custom: str, field: str, value: str) -> None:
+    assert one(CustomFilter(custom)) == one(AlphanumericFilter(field, "=", value))
+
+
+def test_a_pattern_may_stand_for_terms() -> None:
+    asked = AlphanumericFilter("diseases.diseaseCode", "=", "OMIM:%")
+    assert one(asked) == TextCondition(("individual",), "diseases.diseaseCode", "OMIM:%")
+
+
+def test_the_asked_for_kind_goes_first_where_a_dataset_and_a_cohort_have_a_field() -> None:
+    asked = AlphanumericFilter("name", "=", "cases")
+    assert conditions([asked], "cohort", "individual") == [KeyCondition(("cohort",), "name=cases")]
+    assert one(asked) == KeyCondition(("dataset", "cohort"), "name=cases")
+
+
 def test_twelve_months_are_a_year() -> None:
     assert one(AlphanumericFilter("ageAtLastEncounter", "=", "P12M")) == one(
         AlphanumericFilter("ageAtLastEncounter", "=", "P1Y")
@@ -118,11 +175,16 @@ def test_twelve_months_are_a_year() -> None:
         AlphanumericFilter(ONSET, ">", "five years"),
         AlphanumericFilter(ONSET, "=", "5"),
         AlphanumericFilter("runDate", ">=", "yesterday"),
-        AlphanumericFilter(ZYGOSITY, "=", "GENO:0000999"),
         AlphanumericFilter(ZYGOSITY, "!", "GENO:0000135"),
-        OntologyFilter("HP:0001166", similarity="high"),
-        OntologyFilter("HP:0001166", scope="genomicVariant"),
-        OntologyFilter("HP:0001166", scope="datasets"),
+        AlphanumericFilter(VALUE, ">", "tall"),
+        AlphanumericFilter(VALUE, ">", "25 bananas"),
+        AlphanumericFilter("LOINC:39156-5", "=", "high"),
+        AlphanumericFilter("LOINC:39156-5", "=", "25", scope="run"),
+        AlphanumericFilter("alleleFrequency", "<=", "often"),
+        AlphanumericFilter("identifiers.genomicHGVSId", "!", "NC_000015.10:g.48500001G>A"),
+        OntologyFilter("HP:0001166", similarity="quite"),
+        OntologyFilter("HP:0001166", similarity="high", excluded=True),
+        OntologyFilter("SO:0001583", similarity="high"),
         OntologyFilter("HP:0001166", scope="nonsense"),
         OntologyFilter("GENO:0000135", excluded=True),
     ],

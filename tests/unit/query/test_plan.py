@@ -9,9 +9,8 @@ import pytest
 from beacon.errors import CannotAnswer, UnknownFilter
 from beacon.model.calls import GROUPS
 from beacon.model.query import AlphanumericFilter, Anchor, CustomFilter, OntologyFilter, Query, VariantQuery
-from beacon.query.filters import KeyCondition
 from beacon.query.plan import MAX_WILD, plan, predicate
-from beacon.store.base import AllelePredicate
+from beacon.store.base import AllelePredicate, KeyCondition
 
 PLACE: dict[str, Any] = {"assembly": "GRCh38", "chrom": "1"}
 
