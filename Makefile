@@ -4,7 +4,7 @@ ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test fuzz fuzz-vcf bench bench-access check format clean
+.PHONY: demo test fuzz fuzz-vcf fuzz-phenopackets bench bench-access check format clean
 
 demo: .venv/.run
 	@$(BIN)/skerry demo $(ARGS)
@@ -21,6 +21,10 @@ fuzz: .venv/.dev
 MINUTES ?= 1
 fuzz-vcf: .venv/.dev
 	@$(BIN)/python -m tests.unit.loaders.fuzz_vcf --minutes '$(MINUTES)' $(ARGS)
+
+# make fuzz-phenopackets MINUTES=15 does the same with phenopackets, families, cohorts and tables.
+fuzz-phenopackets: .venv/.dev
+	@$(BIN)/python -m tests.unit.loaders.fuzz_phenopackets --minutes '$(MINUTES)' $(ARGS)
 
 # make bench SIZE=million QUESTIONS=gene,ill-gene DATA=/var/tmp/bench ARGS='--requests 500'; see docs/benchmarks.md.
 SIZE ?= small

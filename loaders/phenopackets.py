@@ -71,26 +71,38 @@ class Reader:
         if isinstance(body, Problem):
             self._tell(body)
             self.counts.set_aside += 1
-        elif (found := message(body)) is None:
-            yield from self._one(document, body)
-        else:
-            group, members = take_apart(found, body)
-            if self._is_sound(document, self._group_problems(document, found, body, members)):
-                for pointer, member in members:
-                    yield from self._one(document.inside(pointer), member, group)
+            return
+        problems: list[Problem] = []
+        packets = list(self._parts(document, body, problems))
+        for problem in _placed(document, problems):
+            self._tell(problem)
+        yield from packets
 
-    def _one(self, document: Document, body: Any, group: Group | None = None) -> Iterator[Packet]:
+    def _parts(self, document: Document, body: Any, problems: list[Problem]) -> Iterator[Packet]:
+        """Yield the phenopackets of a document that may be loaded; what is wrong is added to ``problems``."""
+        found = message(body)
+        if found is None:
+            yield from self._one(document, body, None, problems)
+            return
+        group, members = take_apart(found, body)
+        if self._is_sound(self._group_problems(document, found, body, members), problems):
+            for pointer, member in members:
+                yield from self._one(document.inside(pointer), member, group, problems)
+
+    def _one(self, document: Document, body: Any, group: Group | None, problems: list[Problem]) -> Iterator[Packet]:
         """Yield one phenopacket, unless it is set aside or a repetition."""
         if isinstance(body, dict) and isinstance(body.get("id"), str):
             self.seen.add(body["id"])
-        if self._is_sound(document, self._problems(document, body)) and not self._is_repeated(document, body):
-            yield Packet(document, body, group)
+        if self._is_sound(self._problems(document, body), problems):
+            if (repeated := self._repeated(document, body)) is None:
+                yield Packet(document, body, group)
+            else:
+                problems.append(repeated)
 
-    def _is_sound(self, document: Document, found: Iterable[Problem]) -> bool:
-        problems = _placed(document, list(found))
-        for problem in problems:
-            self._tell(problem)
-        sound = all(problem.severity is not Severity.ERROR for problem in problems)
+    def _is_sound(self, found: Iterable[Problem], problems: list[Problem]) -> bool:
+        new = list(found)
+        problems += new
+        sound = all(problem.severity is not Severity.ERROR for problem in new)
         self.counts.set_aside += not sound
         return sound
 
@@ -115,45 +127,34 @@ class Reader:
         else:
             yield from checks.check(document, body, self._terms)
 
-    def _is_repeated(self, document: Document, body: dict[str, Any]) -> bool:
+    def _repeated(self, document: Document, body: dict[str, Any]) -> Problem | None:
+        """Return what is to be said of a packet whose id was there before; None where it was not."""
         content = hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).digest()
         if body["id"] not in self._seen:
             self._seen[body["id"]] = (content, document.place)
-            return False
+            return None
         earlier, first = self._seen[body["id"]]
         if earlier == content:
             self.counts.duplicates += 1
-            self._say(
-                document,
-                document.problem(
-                    "packet-repeated",
-                    f"The same phenopacket was read before, from {first}; it is loaded once.",
-                    severity=Severity.WARNING,
-                    pointer="/id",
-                    value=body["id"],
-                ),
+            return document.problem(
+                "packet-repeated",
+                f"The same phenopacket was read before, from {first}; it is loaded once.",
+                severity=Severity.WARNING,
+                pointer="/id",
+                value=body["id"],
             )
-        else:
-            self.counts.set_aside += 1
-            self._say(
-                document,
-                document.problem(
-                    "packet-id-taken",
-                    f"Another phenopacket has this id, with other content, in {first}; that one is loaded.",
-                    pointer="/id",
-                    value=body["id"],
-                    hint="Give each phenopacket an id of its own, or remove the outdated one.",
-                ),
-            )
-        return True
-
-    def _say(self, document: Document, problem: Problem) -> None:
-        for placed in _placed(document, [problem]):
-            self._tell(placed)
+        self.counts.set_aside += 1
+        return document.problem(
+            "packet-id-taken",
+            f"Another phenopacket has this id, with other content, in {first}; that one is loaded.",
+            pointer="/id",
+            value=body["id"],
+            hint="Give each phenopacket an id of its own, or remove the outdated one.",
+        )
 
 
 def _placed(document: Document, problems: list[Problem]) -> list[Problem]:
-    """Give problems the line that their pointer names, where the document has lines."""
+    """Give problems the line that their pointer names, where the document has lines; read once for all of them."""
     if document.line is not None or not problems:
         return problems
     lines = lines_of(document.data, {problem.pointer or "" for problem in problems})

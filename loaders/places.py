@@ -51,9 +51,11 @@ def lines_of(data: bytes, pointers: Iterable[str]) -> Mapping[str, int]:
             case b":":
                 expects_name = False
             case text if expects_name:
-                step(_unquoted(text).replace("~", "~0").replace("/", "~1"))
-                if places[-1] is not None:
-                    found[places[-1]] = line
+                places[-1] = None
+                if places[-2] is not None:  # else nobody asks for anything in here
+                    step(_unquoted(text).replace("~", "~0").replace("/", "~1"))
+                if (place := places[-1]) is not None:
+                    found[place] = line
                 expects_name = False
             case _:
                 _note(found, places[-1], line)
