@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from beacon import __version__, telemetry
-from beacon.commands import audit, data, dataset, load, login, query, zoo
+from beacon.commands import audit, data, dataset, export, load, login, query, zoo
 from beacon.commands.common import site_options, site_settings
 from beacon.errors import ConfigurationError, SkerryError
 from beacon.settings import MOST_WORKERS, load_network
@@ -47,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     dataset.add_parsers(commands.add_parser("dataset", help="make, list, open and delete datasets"))
     load.add_parsers(commands.add_parser("load", help="load phenopackets, a VCF, a reference sequence or genes"))
     load.add_check_parsers(commands.add_parser("check", help="read what would be loaded, and report what is wrong"))
+    export.add_parser(commands.add_parser("export", help="write a dataset as Beacon files or Phenopackets"))
     login.add_parsers(
         commands.add_parser("login", help="log in as a person, for asking a Beacon"),
         commands.add_parser("logout", help="forget a login"),

@@ -19,7 +19,7 @@ from beacon.model import genome
 from beacon.store.admin import Admin
 from beacon.store.writer import LoadInfo
 from loaders import bff_shapes
-from loaders.bff_cases import Variants
+from loaders.bff_cases import OutOfOrder, Variants
 from loaders.bff_files import TARGETS, Entry, Files, digest, find
 from loaders.bff_shapes import UNKNOWN, Fitter, Misfit, Shape
 from loaders.bff_variants import EXTENSION, extension
@@ -152,6 +152,7 @@ class _Loading:
     analyses: dict[str, list[str]] = field(default_factory=dict)
     runners: dict[str, str] = field(default_factory=dict)
     seen: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    exported: bool = False
 
     @property
     def anything(self) -> bool:
@@ -169,7 +170,14 @@ class _Loading:
                 self._made_of_samples(kind, shape, batch)
         variants = Variants(self.files, self.assembly, self.report, self.advance, self._read)
         columns = self._columns(variants)
-        variants.write(self.writer, columns)
+        try:
+            variants.write(self.writer, columns)
+        except OutOfOrder:
+            message = "The variants of an export are not in the order in which they were written."
+            place = str(self.files.by_kind["genomicVariant"][0])
+            hint = "Export the dataset again."
+            self.report.add(Problem(place, None, None, "bff-extension", Severity.ERROR, message, None, hint))
+            raise Refused from None
 
     def describe(self, admin: Admin | None, dataset: str) -> None:
         """Take over cohorts, and name and description of the dataset where it has none; without ``admin`` only read."""
@@ -265,8 +273,8 @@ class _Loading:
 
         A sample that has one run in these files is taken as genotyped by it, and so with analyses.
         """
-        variants.survey()
         listed = list(self._targets())
+        variants.survey(exported=self.exported)
         targeted = {sample for sample, _, _, _ in listed}
         listed += [
             (sample, person, _only(self.runs.get(sample)), _only(self.analyses.get(sample)))
@@ -287,6 +295,7 @@ class _Loading:
                 self._set_aside(entry, "bff-targets", "The list of samples is missing.", "/biosampleIds")
                 continue
             kept = extension(entry.body)
+            self.exported = kept.get("inOrder") is True
             for index, sample in enumerate(samples):
                 person, run, analysis = (
                     _at(kept.get(name), index) for name in ("individualIds", "runIds", "analysisIds")

@@ -14,11 +14,21 @@ from typing import Any
 
 import orjson
 
-from beacon.model.calls import GROUPS
+from beacon.model.calls import GROUPS, Calls
 from beacon.model.records import unite
 from loaders.bff_files import CASES, TARGETS, Entry, Files
 from loaders.bff_shapes import CASE, VARIANT, Fitter, Misfit
-from loaders.bff_variants import EXTENSION, Carried, Unusable, allele, calls, extension, split_group, zygosity_group
+from loaders.bff_variants import (
+    EXTENSION,
+    Carried,
+    Unusable,
+    allele,
+    calls,
+    extension,
+    kept_calls,
+    split_group,
+    zygosity_group,
+)
 from loaders.bff_writers import Writer
 from loaders.elements import Json
 from loaders.genotypes import unite as unite_calls
@@ -30,6 +40,10 @@ _MADE_HERE = frozenset({"variantInternalId", "variation", "caseLevelData", "data
 """Members that the site makes itself, or that say again what ``variation`` says."""
 _LINKS = frozenset({"biosampleId", "individualId", "runId", "analysisId"})
 _PLAIN = _LINKS | {"zygosity"}
+
+
+class OutOfOrder(Exception):
+    """An export is not in the order in which it was written."""
 
 
 @dataclass(slots=True)
@@ -45,10 +59,17 @@ class Variants:
     _split: dict[str, bytes] = field(default_factory=dict)
     _targets: tuple[str, ...] = ()
     _in_order: bool = True
+    _surveyed: bool = True
 
-    def survey(self) -> None:
-        """Read everything once: problems are told, samples found, and whether the alleles are in order."""
+    def survey(self, *, exported: bool = False) -> None:
+        """Read everything once: problems are told, samples found, and whether the alleles are in order.
+
+        An export tells its samples itself and is in order, so it is read once only.
+        """
         self._read_split_form()
+        self._surveyed = not exported
+        if exported:
+            return
         done: set[tuple[str, str]] = set()
         place, start = ("", ""), -1
         for entry in self.read("genomicVariant"):
@@ -82,29 +103,43 @@ class Variants:
                 writer.detail(one.allele, column, detail)
 
     def _carried(self, columns: Columns, by_sample: Mapping[str, int]) -> Iterator[Carried]:
-        for entry in self.files.entries("genomicVariant"):
+        for entry in self.files.entries("genomicVariant") if self._surveyed else self.read("genomicVariant"):
             if not isinstance(entry, Entry):
                 continue  # told of by the survey
             self.advance(1)
             try:
                 which = allele(entry.body, self.assembly)
-                groups: dict[str, list[int]] = {group: [] for group in GROUPS}
-                details = []
-                for case in self._cases(entry):
-                    sample = case["biosampleId"]
-                    column = columns.get((sample, case.get("runId"), case.get("analysisId")), by_sample[sample])
-                    group = zygosity_group(case.get("zygosity"))
-                    groups[group or "other"].append(column)
-                    if detail := self._detail(entry, case, group):
-                        details.append((column, detail))
-            except Unusable:
-                continue  # told of by the survey
+                kept = extension(entry.body).get("calls")
+                listed = entry.body.get("caseLevelData") or []
+                if isinstance(kept, Mapping) and not kept.get("details") and isinstance(listed, list):
+                    cases = listed  # only their number counts
+                else:
+                    cases = self._cases(entry)
+            except Unusable as error:
+                if not self._surveyed:
+                    self._tell(entry, error)
+                continue
+            if not self._surveyed:
+                self.report.count("variant record")
             try:
-                genotypes = calls(groups, extension(entry.body).get("calls"), len(columns))
+                if isinstance(kept, Mapping):
+                    genotypes: Calls | None = kept_calls(kept, len(cases), len(columns))
+                    details = tuple(self._details(entry, cases, columns, by_sample)) if kept.get("details") else ()
+                else:
+                    genotypes = calls(_groups(cases, columns, by_sample))
+                    details = tuple(self._details(entry, cases, columns, by_sample))
             except Unusable as error:
                 self._tell(entry, error)
                 continue
-            yield Carried(which, self._body(entry), genotypes, tuple(details))
+            yield Carried(which, self._body(entry), genotypes, details)
+
+    def _details(
+        self, entry: Entry, cases: list[Json], columns: Columns, by_sample: Mapping[str, int]
+    ) -> Iterator[tuple[int, Json]]:
+        for case in cases:
+            group = zygosity_group(case.get("zygosity"))
+            if detail := self._detail(entry, case, group):
+                yield _column(case, columns, by_sample), detail
 
     def _cases(self, entry: Entry) -> list[Json]:
         """Return the case-level entries of a variant, of whichever form. Raises ``Unusable``."""
@@ -184,6 +219,22 @@ _ZYGOSITY_OF = {
 }  # fmt: skip
 
 
+def _column(case: Json, columns: Columns, by_sample: Mapping[str, int]) -> int:
+    sample = case["biosampleId"]
+    column = columns.get((sample, case.get("runId"), case.get("analysisId")), by_sample.get(sample))
+    if column is None:
+        raise Unusable("/caseLevelData", "bff-case", f"The sample {sample!r} is not among the targets.")
+    return column
+
+
+def _groups(cases: list[Json], columns: Columns, by_sample: Mapping[str, int]) -> dict[str, list[int]]:
+    """Return the columns of the carriers, by group."""
+    groups: dict[str, list[int]] = {group: [] for group in GROUPS}
+    for case in cases:
+        groups[zygosity_group(case.get("zygosity")) or "other"].append(_column(case, columns, by_sample))
+    return groups
+
+
 def _names(record: Json) -> Iterator[str]:
     """Yield every name under which the two files of the split form may mean the same variant, the surest first."""
     if record.get("_id"):
@@ -200,8 +251,15 @@ def _place(one: Carried) -> tuple[str, str, int]:
 
 
 def _each_once(found: Iterable[Carried], columns: int) -> Iterator[Carried]:
-    """Unite the entries of one allele; those of one start come by end and bases."""
-    for _, beside in groupby(found, _place):
+    """Unite the entries of one allele; those of one start come by end and bases. Raises ``OutOfOrder``."""
+    done: set[tuple[str, str]] = set()
+    last = ("", "", -1)
+    for place, beside in groupby(found, _place):
+        if place[:2] != last[:2]:
+            done.add(last[:2])
+        if place[:2] in done or (place[:2] == last[:2] and place < last):
+            raise OutOfOrder
+        last = place
         together: dict[str, Carried] = {}
         for one in beside:
             held = together.get(one.allele.id)

@@ -6,6 +6,7 @@ import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -202,30 +203,39 @@ def split_group(genotype: str) -> str | None:
     return "het"
 
 
-def calls(groups: Mapping[str, Iterable[int]], kept: Any, total: int) -> Calls | None:
-    """Return who carries an allele, from columns by group and from ``info.skerry.calls``, which says the rest.
+def calls(groups: Mapping[str, Iterable[int]]) -> Calls | None:
+    """Return who carries an allele, from columns by group; None where nobody does.
 
-    There are ``total`` columns.
-    Without that nobody knows who was called without the allele, so allele counts would mean nothing. None where
-    there is neither. A column in several groups stays in the one that tells most.
+    Nobody knows who was called without the allele, so allele counts would mean nothing. A column in several groups
+    stays in the one that tells most.
     """
-    if not isinstance(kept, Mapping) and not any(groups.values()):
+    if not any(groups.values()):
         return None
-    kept = kept if isinstance(kept, Mapping) else {}
     seen: set[int] = set()
     found: dict[str, Columns] = {}
     for group in ("hom", "hemi", "het", "other"):
         mine = sorted(set(groups.get(group, ())) - seen)
         seen.update(mine)
         found[group] = np.array(mine, np.uint32)
+    return Calls(found["het"], found["hom"], found["hemi"], found["other"], counted=False)
+
+
+def kept_calls(kept: Mapping[str, Any], entries: int, total: int) -> Calls:
+    """Return the calls that ``info.skerry.calls`` of a variant says, which has so many case-level ``entries``.
+
+    There are ``total`` columns. Raises ``Unusable`` where it cannot be read, or entries were taken away.
+    """
     try:
+        found = {name: columns(str(kept.get(name, "")), total) for name in (*GROUPS, "missing", "haploid")}
+        if entries < sum(len(found[group]) for group in GROUPS):
+            raise ValueError("it names more carriers than there are")
+        if any(np.intersect1d(found[one], found[other]).size for one, other in combinations((*GROUPS, "missing"), 2)):
+            raise ValueError("it has a sample twice")
+        exceptions = _exceptions(kept.get("exceptions", ()), total)
         return Calls(
-            **{group: found[group] for group in GROUPS},
-            missing=columns(str(kept.get("missing", "")), total),
-            haploid=columns(str(kept.get("haploid", "")), total),
-            exceptions=_exceptions(kept.get("exceptions", ()), total),
-            counted=bool(kept.get("counted", False)),
-        )
+            found["het"], found["hom"], found["hemi"], found["other"], found["missing"], found["haploid"],
+            exceptions=exceptions, counted=bool(kept.get("counted", False)),
+        )  # fmt: skip
     except (TypeError, ValueError) as error:
         message = f"info.skerry.calls cannot be read ({error})."
         raise Unusable("/info/skerry/calls", "bff-extension", message, "Export the dataset again.") from error
@@ -254,7 +264,7 @@ def _runs(text: str, total: int) -> Iterator[Columns]:
         yield np.arange(first, last + 1, dtype=np.uint32)
 
 
-def written(found: Sequence[int] | Columns) -> str:
+def written(found: Sequence[int] | NDArray[Any]) -> str:
     """Write ascending column numbers as ``columns`` reads them."""
     listed = np.asarray(found, np.int64)
     if not len(listed):

@@ -81,7 +81,9 @@ class SegmentPage:
         at = np.unique(np.concatenate([np.empty(0, np.uint32), *(part[:MAX_CASES] for part, _ in listed.values())]))
         fragments = dict(zip(at.tolist(), await store.fragments(segment, at), strict=True))
         details: dict[str, dict[int, list[dict[str, Any]]]] = {}
-        if not all(calls[block].counted(row) for block, row in places):  # only reported carriers come with details
+        # Of carriers among counted genotypes hardly any segment tells more.
+        detailed = (await store.layout(segment)).detailed
+        if detailed or not all(calls[block].counted(row) for block, row in places):
             for (id, column), told in (await store.cases(segment, [one.id for one in stored.values()])).items():
                 details.setdefault(id, {})[column] = told
         for place, one in stored.items():

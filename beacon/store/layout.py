@@ -42,7 +42,7 @@ class Layout:
 
     ``first`` has one entry more than there are blocks: the number of alleles. ``ends_low`` is the first of each part
     of ends. ``kinds`` are the combinations of types that heads number. ``distinct`` says that no allele occurs twice,
-    and that no chromosome has two runs.
+    and that no chromosome has two runs, ``detailed`` that something was told of single carriers of counted alleles.
     """
 
     runs: tuple[Run, ...]
@@ -54,6 +54,7 @@ class Layout:
     kinds: tuple[tuple[str, ...], ...]
     columns: int
     distinct: bool
+    detailed: bool = False
 
     @property
     def size(self) -> int:
@@ -106,7 +107,9 @@ class Layout:
     def encode(self) -> bytes:
         """Write it as bytes."""
         runs = [list(run) for run in self.runs]
-        told = orjson.dumps({name: getattr(self, name) for name in ("kinds", "columns", "distinct")} | {"runs": runs})
+        told = orjson.dumps(
+            {name: getattr(self, name) for name in ("kinds", "columns", "distinct", "detailed")} | {"runs": runs}
+        )
         names = ("low", "high", "reach", "first", "ends_low")
         return pack({name: getattr(self, name) for name in names} | {"told": np.frombuffer(told, np.uint8)})
 
@@ -120,6 +123,7 @@ class Layout:
             kinds=tuple(tuple(kind) for kind in told["kinds"]),
             columns=told["columns"],
             distinct=told["distinct"],
+            detailed=told.get("detailed", False),
             **arrays,
         )
 
@@ -178,12 +182,12 @@ class LayoutBuilder:
         """Yield what is left of the ends."""
         yield from self._end_run()
 
-    def layout(self, kinds: dict[tuple[str, ...], int], columns: int) -> Layout:
+    def layout(self, kinds: dict[tuple[str, ...], int], columns: int, *, detailed: bool = False) -> Layout:
         """Return the layout of all blocks; ``finish`` was called before."""
         low, high, reach, rows = (np.array(part, np.int64) for part in zip(*self._blocks, strict=True))
         first = np.concatenate([[0], np.cumsum(rows)])
         ends = np.array(self._ends_low, np.int64)
-        return Layout(tuple(self._runs), low, high, reach, first, ends, tuple(kinds), columns, self._distinct)
+        return Layout(tuple(self._runs), low, high, reach, first, ends, tuple(kinds), columns, self._distinct, detailed)
 
     def _end_run(self) -> Iterator[tuple[int, Arrays]]:
         if len(self._pending):

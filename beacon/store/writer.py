@@ -189,6 +189,7 @@ class SegmentWriter:
         self._block_place = ("", "", -1)
         self._blocks = 0
         self._layout = LayoutBuilder()
+        self._detailed = False
         self._kinds: dict[tuple[str, ...], int] = {}
         self._totals = np.zeros(0, np.uint32)
         self._alleles = 0
@@ -331,6 +332,7 @@ class SegmentWriter:
         if column < 0:
             return
         self._post_detail(allele.id, column, told)
+        self._detailed = True
         self._batches.add("cases", {"s": self.id, "v": allele.id, "c": column, "b": orjson.dumps(told)})
 
     @property
@@ -534,7 +536,7 @@ class SegmentWriter:
             return
         for number, ends in self._layout.finish():
             self._write_part(ends_id(self.id, number), ends)
-        data = self._layout.layout(self._kinds, len(self._columns)).encode()
+        data = self._layout.layout(self._kinds, len(self._columns), detailed=self._detailed).encode()
         self._batches.add("blocks", {"_id": layout_id(self.id), "s": self.id, "d": data}, len(data))
         if len(self._totals):
             self._batches.add("arrays", {"s": self.id, "k": "totals", "data": pack({"totals": self._totals})})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -17,7 +18,10 @@ from beacon.app import create_app
 from beacon.auth.oidc import Verifier
 from beacon.model.entry_types import entry_type_id
 from beacon.settings import Mongo, SiteSettings
+from beacon.store.admin import Admin
 from beacon.store.mongo import MongoStore
+from loaders.bff import load_bff
+from loaders.export import export
 from tests.contract import official
 
 if TYPE_CHECKING:
@@ -104,6 +108,20 @@ async def serve_site(uri: str, database: str, settings: SiteSettings | None = No
     finally:
         await server.close()
         await store.close()
+
+
+async def again(uri: str, database: str, admin: Admin, dataset: str, folder: Path) -> None:
+    """Export a dataset as Beacon files, delete it, and load it from these."""
+    store = await MongoStore.open(uri, database)
+    try:
+        await export(store, dataset, folder / "bff")
+    finally:
+        await store.close()
+    policy = admin.dataset(dataset).policy
+    admin.delete_dataset(dataset)
+    admin.create_dataset(dataset, policy=policy)
+    report = load_bff(admin, [folder / "bff"], dataset)
+    assert not report.problems, report.render()
 
 
 @pytest.fixture

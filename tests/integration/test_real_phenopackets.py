@@ -16,7 +16,7 @@ from beacon.model.access import Granularity, Level
 from beacon.store.admin import Admin
 from loaders.pipeline import load_phenopackets
 from loaders.report import Progress
-from tests.integration.conftest import Site, drop, serve_site
+from tests.integration.conftest import Site, again, drop, serve_site
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -36,14 +36,20 @@ CLASSES = {47: "HP:0003593", 48: "HP:0003577"}
 COUNTED_FROM_RECORDS = {38, 39}
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def site(mongo_uri: str, shared: Path) -> AsyncIterator[Site]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["loaded", "round trip"])
+async def site(
+    request: pytest.FixtureRequest, mongo_uri: str, shared: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Site]:
+    """A site with all packets, as they were loaded, or loaded, exported as Beacon files, and loaded from these."""
     database = "real_phenopackets"
+    drop(mongo_uri, database)
     with Admin.open(mongo_uri, database) as admin:
         admin.create_dataset(DATASET, policy=policy_for(Level.PUBLIC, Granularity.RECORD))
         packets = sorted((shared / "data" / "phenopackets").glob("cohorts_*.zip"))
         report = load_phenopackets(admin, packets, DATASET, cohort="published", progress=Progress(quiet=True))
         assert report.errors == 0, report.render()
+        if request.param == "round trip":
+            await again(mongo_uri, database, admin, DATASET, tmp_path_factory.mktemp("export"))
     async with serve_site(mongo_uri, database) as running:
         yield running
     drop(mongo_uri, database)

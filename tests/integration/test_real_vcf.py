@@ -16,7 +16,7 @@ from beacon.query.case_level import MAX_CASES
 from beacon.store.admin import Admin
 from loaders.report import Progress
 from loaders.vcf import load_vcf
-from tests.integration.conftest import Site, drop, serve_site
+from tests.integration.conftest import Site, again, drop, serve_site
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -40,9 +40,14 @@ def expected(shared: Path) -> dict[str, Any]:
     return loaded
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=list(ASSEMBLIES))
-async def loaded(request: pytest.FixtureRequest, mongo_uri: str, shared: Path) -> AsyncIterator[tuple[str, Site]]:
-    name: str = request.param
+@pytest_asyncio.fixture(
+    scope="module", loop_scope="module", params=[(name, way) for name in ASSEMBLIES for way in ("loaded", "round trip")]
+)
+async def loaded(
+    request: pytest.FixtureRequest, mongo_uri: str, shared: Path, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[tuple[str, Site]]:
+    """A site with one file, as it was loaded, or loaded, exported as Beacon files, and loaded again from these."""
+    name, way = request.param
     database = "real_vcf"
     drop(mongo_uri, database)
     with Admin.open(mongo_uri, database) as admin:
@@ -50,6 +55,8 @@ async def loaded(request: pytest.FixtureRequest, mongo_uri: str, shared: Path) -
         path = shared / "data" / "vcf" / name
         report = load_vcf(admin, path, "calls", assembly=ASSEMBLIES[name], progress=Progress(quiet=True))
         assert report.errors == 0, report.render()
+        if way == "round trip":
+            await again(mongo_uri, database, admin, "calls", tmp_path_factory.mktemp("export"))
     async with serve_site(mongo_uri, database) as running:
         yield name, running
     drop(mongo_uri, database)
