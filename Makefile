@@ -4,7 +4,7 @@ ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test fuzz fuzz-vcf fuzz-phenopackets bench bench-access check format clean
+.PHONY: demo test fuzz fuzz-vcf fuzz-phenopackets bench bench-access bench-network soak check format clean
 
 demo: .venv/.run
 	@$(BIN)/skerry demo $(ARGS)
@@ -36,6 +36,15 @@ bench: .venv/.dev
 # What authorization and audit add to a count query (at most 15 %); make bench-access ARGS='--requests 10000'.
 bench-access: .venv/.dev
 	@$(BIN)/python -m tests.perf.access $(ARGS)
+
+# make bench-network SIZE=full RUNS=zoo,crowd,scale,kill; make soak SECONDS=300; see docs/benchmarks.md.
+RUNS ?= zoo,crowd,scale,kill
+bench-network: .venv/.dev
+	@$(BIN)/python -m tests.perf.federation --size '$(SIZE)' --runs '$(RUNS)' $(ARGS)
+
+SECONDS ?= 300
+soak: .venv/.dev
+	@$(BIN)/python -m tests.perf.federation.soak --seconds '$(SECONDS)' $(ARGS)
 
 check: .venv/.dev
 	$(BIN)/ruff check .

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from tests.perf import floor
 
 ROOT = Path(__file__).parents[2]
 _START_SECONDS = 60.0
-_SITE = "import sys; from beacon.cli import main; sys.exit(main(sys.argv[1:]))"
+COMMAND = "import sys; from beacon.cli import main; sys.exit(main(sys.argv[1:]))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def site(uri: str, database: str, workers: int, folder: Path) -> Iterator[Server
         f'id = "bench"\n[mongo]\nuri = "{uri}"\ndatabase = "{database}"\n'
         f"[listen]\nport = {port}\n[rate]\nper_second = 0\n[audit]\ndir = 'audit'\n"
     )
-    command = [sys.executable, "-c", _SITE, "serve", "--config", str(config), "--workers", str(workers)]
+    command = [sys.executable, "-c", COMMAND, "serve", "--config", str(config), "--workers", str(workers)]
     with running(command, folder / "site.log") as process:
         wait_until_open(port, process, folder / "site.log")
         yield Server(port, "/api", _children(process.pid) if workers > 1 else (process.pid,))
@@ -65,10 +65,19 @@ def floors(uri: str, database: str, workers: int, folder: Path) -> Iterator[Serv
 
 
 @contextmanager
-def running(command: list[str], log: Path, *inherited: int) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    command: list[str], log: Path, *inherited: int, environment: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command, its output in a file; end it with the block."""
     with log.open("wb") as output:
-        process = subprocess.Popen(command, pass_fds=inherited, stdout=output, stderr=output, cwd=ROOT)
+        process = subprocess.Popen(
+            command,
+            pass_fds=inherited,
+            stdout=output,
+            stderr=output,
+            cwd=ROOT,
+            env={**os.environ, **(environment or {})},
+        )
     try:
         yield process
     finally:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, aclosing
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -14,7 +16,7 @@ from aiohttp import web
 from beacon.client import Answer, Arrival, Beacon, Found, NoAnswer, Total
 from beacon.client.beacon import filter_of
 from beacon.errors import ConfigurationError
-from beacon.settings import Listen, NetworkSettings
+from beacon.settings import Audit, Listen, NetworkSettings
 from network.app import running as running_network
 from network.zoo import ANIMALS, HEALTHY, open_zoo
 from network.zoo.answers import answer, people
@@ -23,14 +25,14 @@ from network.zoo.running import Handler, serving
 
 
 @pytest.fixture
-async def network_of() -> AsyncIterator[Callable[..., Awaitable[str]]]:
+async def network_of(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[str]]]:
     """Start the zoo and a network over it; gives the network's address."""
-
     async with AsyncExitStack() as stack:
 
         async def begin(*animals: str, seconds: float = 20.0) -> str:
             zoo = await stack.enter_async_context(open_zoo(animals))
             settings = NetworkSettings("test.network", zoo.peers, listen=Listen(port=0), deadline_seconds=seconds)
+            settings = replace(settings, audit=Audit(dir=tmp_path / "audit"))
             return await stack.enter_async_context(running_network(settings))
 
         yield begin

@@ -12,7 +12,7 @@ import orjson
 import pytest
 
 from beacon.cli import main
-from beacon.settings import Listen, NetworkSettings
+from beacon.settings import Audit, Listen, NetworkSettings
 from network.app import running as running_network
 from network.zoo import open_zoo
 from network.zoo.answers import answer
@@ -33,9 +33,11 @@ def typed(capsys: pytest.CaptureFixture[str]) -> Typed:
     return type_it
 
 
-async def test_a_network_is_shown_as_a_table_as_csv_and_as_json(typed: Typed) -> None:
+async def test_a_network_is_shown_as_a_table_as_csv_and_as_json(typed: Typed, tmp_path: Path) -> None:
     async with open_zoo(["boolean-only", "html"]) as zoo:
-        settings = NetworkSettings("n", zoo.peers, listen=Listen(port=0), deadline_seconds=20)
+        settings = NetworkSettings(
+            "n", zoo.peers, listen=Listen(port=0), deadline_seconds=20, audit=Audit(dir=tmp_path)
+        )
         async with running_network(settings) as url:
             code, table, _ = await typed("count", url, "individuals", "NCIT:C16576", "--format", "table")
             lines = [line.split() for line in table.splitlines()]
