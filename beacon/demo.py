@@ -39,7 +39,7 @@ from loaders.report import Problem, Progress
 from loaders.sources import documents
 from loaders.synthetic import generate, write
 from loaders.vcf import load_vcf
-from network.issuer import DemonstrationIssuer, running_issuer
+from network.issuer import GRANT, SOURCE, DemonstrationIssuer, running_issuer
 
 NETWORK = "demo.network"
 AUDIENCE = "skerry-demo"
@@ -67,9 +67,9 @@ class DemoSite:
         ceilings = "\n".join(f'{asker} = "{granularity}"' for asker, granularity in self.ceilings.items())
         people = "".join(
             f'\n[[{kind}]]\nissuer = "{issuer}"\nsubject = "{subject}"\n'
-            for kind, subject in (("registered", "rosa"), ("registered", "tomas"), ("granted", "tomas"))
+            for kind, subject in (("registered", "rosa"), ("registered", "tomas"))
         )
-        return f'level = "{self.level}"\n\n[granularity]\n{ceilings}\n{people}'
+        return f'level = "{self.level}"\nvisas = ["{GRANT}"]\n\n[granularity]\n{ceilings}\n{people}'
 
 
 SITES = (
@@ -149,17 +149,22 @@ class _Demo:
         _private(self.folder / "network.pem", pem)
         jwks = self.folder / "network.jwks"
         jwks.write_bytes(orjson.dumps(public_jwks(signing_key(pem, place="network.pem"))))
-        people = f'\n[[issuers]]\nissuer = "{issuer.url}"\naudiences = ["{AUDIENCE}"]\njwks_uri = "{issuer.url}/jwks"\n'
+        people = (
+            f'\n[[issuers]]\nissuer = "{issuer.url}"\naudiences = ["{AUDIENCE}"]\njwks_uri = "{issuer.url}/jwks"\n'
+            'visas = "userinfo"\n'
+        )
+        committee = f'\n[[visa_issuers]]\nissuer = "{issuer.url}"\njku = "{issuer.url}/jwks"\nsources = ["{SOURCE}"]\n'
         for site in SITES:
             (self.folder / f"{site.id}.toml").write_text(
                 f'id = "{site.id}"\nname = "{site.name}"\n\n[listen]\nport = {self.ports[site.id]}\n'
-                f'\n[mongo]\nuri = "{self.uri}"\ndatabase = "{site.id}"\n{people}'
+                f'\n[mongo]\nuri = "{self.uri}"\ndatabase = "{site.id}"\n{people}{committee}'
                 f'\n[[nodes]]\nid = "{NETWORK}"\njwks_file = "network.jwks"\nissuers = ["{issuer.url}"]\n'
                 'max_level = "controlled"\nmax_granularity = "record"\n'
                 f'\n[audit]\ndir = "audit/{site.id}"\n'
             )
         peers = "".join(
             f'\n[[peers]]\nid = "{site.id}"\nname = "{site.name}"\nurl = "http://127.0.0.1:{self.ports[site.id]}/api"\n'
+            f'beacon_id = "{site.id}"\nvisas = ["{GRANT}"]\n'
             for site in SITES
         )
         (self.folder / "network.toml").write_text(

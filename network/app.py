@@ -26,7 +26,8 @@ from beacon.http.server import accepting, address, bind, tls_context
 from beacon.http.site import DOOR, Door
 from beacon.settings import NetworkSettings, SiteSettings
 from network.breaker import Breaker
-from network.client import Client, Signer, session
+from network.client import Client, session
+from network.credentials import Exchanger, Signer
 from network.handlers import CLIENT, NODE, Node, entries, jwks, terms
 from network.registry import Registry
 from network.scan import Caps
@@ -85,7 +86,13 @@ def create_network(
     registry = Registry(settings.peers, settings.id)
     app[NODE] = Node(registry, settings.deadline_seconds, settings.max_hops, keys)
     account.keep(app, settings)
-    sign = Signer(key or ECKey.generate_key("P-256"), settings.id, settings.assertion_seconds, vouching=key is not None)
+    sign = Signer(
+        key or ECKey.generate_key("P-256"),
+        settings.id,
+        settings.assertion_seconds,
+        Exchanger(settings.issuers),
+        vouching=key is not None,
+    )
 
     async def connections(app: web.Application) -> AsyncIterator[None]:
         async with session(settings.peer_requests) as opened:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -18,11 +18,9 @@ import aiohttp
 from yarl import URL
 
 from beacon import __version__
-from beacon.auth import hop
-from beacon.auth.assertion import SigningKey, request_digest, sign_assertion
-from beacon.auth.hop import Hop
-from beacon.model.access import ANONYMOUS, Principal
+from beacon.auth.assertion import request_digest
 from network.breaker import Breaker
+from network.credentials import Behalf, Signer
 from network.outcomes import (
     ERRORS,
     IMPOSTOR,
@@ -60,37 +58,6 @@ class Question:
     read: Reader
     body: bytes | None = None
     single: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Behalf:
-    """For whom members are asked, and of what question that is a part; ``account`` is whose turn it is."""
-
-    principal: Principal = ANONYMOUS
-    account: str = ""
-    hop: Hop | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Signer:
-    """What signs for a node. Without ``vouching`` it says nothing about who asks, since nobody knows its key."""
-
-    key: SigningKey
-    node: str
-    seconds: int
-    vouching: bool = True
-    clock: Callable[[], float] = time.time
-
-    def headers(self, member: Member, behalf: Behalf, request: str) -> Iterator[tuple[str, str]]:
-        """Yield what goes with the one request of this digest to this one member."""
-        principal = behalf.principal
-        if principal.person is not None and self.vouching:
-            signed = sign_assertion(
-                self.key, self.node, member.audience, principal, request, self.clock(), seconds=self.seconds
-            )
-            yield "Authorization", f"Bearer {signed}"
-        if behalf.hop is not None:
-            yield hop.HEADER, hop.sign_hop(self.key, member.audience, behalf.hop, self.clock())
 
 
 class Client:
@@ -161,7 +128,8 @@ class Client:
         if question.body is not None:
             headers["Content-Type"] = "application/json"
         method = "GET" if question.body is None else "POST"
-        headers |= self._signer.headers(member, behalf, request_digest(method, question.path, question.body or b""))
+        digest = request_digest(method, question.path, question.body or b"")
+        headers |= await self._signer.headers(member, behalf, digest)
         async with self._session.request(
             method,
             URL(f"{member.url}{question.path}", encoded=True),

@@ -13,7 +13,8 @@ from beacon.auth.hop import Hop, digests
 from beacon.errors import CannotAnswer
 from beacon.model.entry_types import ENTRY_TYPES
 from beacon.model.query import Query
-from network.client import Behalf, Client, Question
+from network.client import Client, Question
+from network.credentials import Behalf
 from network.outcomes import LOOP, Outcome, Verdict
 from network.reading import entries, filtering_terms
 from network.registry import Member, Registry

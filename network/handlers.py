@@ -12,19 +12,21 @@ import orjson
 from aiohttp import web
 
 from beacon.audit.lines import Told
+from beacon.auth import tokens
 from beacon.errors import SkerryError
 from beacon.http.account import REQUEST_ID, TOLD, account_part
 from beacon.http.handlers import ROOT, Handler, read, read_terms, respond, terms_page, test_answer
 from beacon.http.hops import is_first
 from beacon.http.proxies import client_address
 from beacon.http.rate import network_of
-from beacon.http.site import DEADLINE, DOOR, ENTRY_TYPE, HOP, PRINCIPAL, QUERY
+from beacon.http.site import DEADLINE, DOOR, ENTRY_TYPE, HOP, PRINCIPAL, QUERY, VISAS
 from beacon.http.streams import Stream, StreamedAnswer, accepted
 from beacon.model.query import Anchor, Query
 from beacon.query import testmode
 from network import fanout
 from network.answers import answer
-from network.client import Behalf, Client
+from network.client import Client
+from network.credentials import Behalf
 from network.events import events
 from network.merge import join, join_terms, tally
 from network.outcomes import Outcome
@@ -56,7 +58,7 @@ def entries(entry_type: str, anchor_type: str | None = None) -> Handler:
             return respond(test_answer(request.app[DOOR].settings.id, query))
         asks = fanout.plan(request.app[NODE].registry, query)
         if (form := accepted(request)) is not None:
-            return _streamed(request, form, query, asks)
+            return await _streamed(request, form, query, asks)
         outcomes = await _ask(request, asks)
         try:
             joined = join(query, outcomes, anonymous=request[PRINCIPAL].person is None)
@@ -97,7 +99,7 @@ async def jwks(request: web.Request) -> web.StreamResponse:
 async def _ask(request: web.Request, asks: Sequence[fanout.Ask]) -> tuple[Outcome, ...]:
     """Ask on behalf of whoever asks here; the deadline begins now, when the question is understood."""
     deadline = asyncio.get_running_loop().time() + _seconds(request)
-    asks, behalf = _onward(request, asks)
+    asks, behalf = await _onward(request, asks)
     outcomes = await fanout.collect(request.app[CLIENT], asks, behalf, deadline)
     request[TOLD] = tuple(map(_told, outcomes))
     return outcomes
@@ -107,10 +109,10 @@ def _told(outcome: Outcome) -> Told:
     return Told(outcome.peer, outcome.kind.name, outcome.finding.granularity.label, request=outcome.request_id or None)
 
 
-def _streamed(request: web.Request, form: Stream, query: Query, asks: Sequence[fanout.Ask]) -> web.StreamResponse:
+async def _streamed(request: web.Request, form: Stream, query: Query, asks: Sequence[fanout.Ask]) -> web.StreamResponse:
     seconds = _seconds(request)
     deadline = asyncio.get_running_loop().time() + seconds
-    asks, behalf = _onward(request, asks)
+    asks, behalf = await _onward(request, asks)
     coming = _accounted(request, fanout.outcomes(request.app[CLIENT], asks, behalf, deadline))
     anonymous = request[PRINCIPAL].person is None
     beacon_id = request.app[DOOR].settings.id
@@ -133,7 +135,7 @@ def _seconds(request: web.Request) -> float:
     )
 
 
-def _onward(request: web.Request, asks: Sequence[fanout.Ask]) -> tuple[tuple[fanout.Ask, ...], Behalf]:
+async def _onward(request: web.Request, asks: Sequence[fanout.Ask]) -> tuple[tuple[fanout.Ask, ...], Behalf]:
     """Return who is asked, and on whose behalf; the question is known by its id here from now on."""
     door, principal = request.app[DOOR], request[PRINCIPAL]
     came = request.get(HOP)
@@ -142,5 +144,13 @@ def _onward(request: web.Request, asks: Sequence[fanout.Ask]) -> tuple[tuple[fan
     next_hop = fanout.onward(came, own, asks, max_hops=request.app[NODE].max_hops, request=id)
     if came is None:
         is_first(door, next_hop.question, own)
-    address = network_of(client_address(request, door.settings.listen))
-    return asks, Behalf(principal, repr(principal.person) if principal.person else f"address {address}", next_hop)
+    if principal.person is None:
+        return asks, Behalf(
+            account=f"address {network_of(client_address(request, door.settings.listen))}", hop=next_hop
+        )
+    header = request.headers["Authorization"]
+    visas: tuple[str, ...] = request.get(VISAS, ())
+    if principal.node is None and any(ask.member.visas for ask in asks):
+        visas = await door.verifier.passport(header)
+    token = tokens.bearer(header) if principal.node is None else None
+    return asks, Behalf(principal, repr(principal.person), next_hop, token, visas)

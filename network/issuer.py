@@ -1,8 +1,9 @@
 """A small OpenID Connect issuer for the demonstration and the tests: three people, one key, on loopback.
 
 The key is made when it starts and never leaves the process, so its tokens open nothing elsewhere, and
-nothing after it ends. It publishes what a site needs to check tokens (discovery document and keys); there
-is no login, the demonstration asks ``token`` for a person's.
+nothing after it ends. It publishes what a site needs to check tokens (discovery document and keys), gives a
+person's visas for their token (userinfo, GA4GH AAI 1.2), and for a token one for another audience (RFC 8693); there is
+no login, the demonstration asks ``token`` for a person's.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any, Final, Literal
 import orjson
 from aiohttp import web
 from joserfc import jws
+from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
 from beacon.auth.assertion import public_jwks
@@ -31,6 +33,12 @@ PEOPLE: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """Subject of each person, and what the demonstration makes of them."""
+
+
+GRANT: Final = "https://demonstration.example/datasets/granted"
+"""The value of the visa that tomas has."""
+SOURCE: Final = "https://demonstration.example/committee"
+_ACCESS: Final = "urn:ietf:params:oauth:token-type:access_token"
 
 
 class DemonstrationIssuer:
@@ -69,6 +77,29 @@ class DemonstrationIssuer:
         }
         return jws.serialize_compact(header, orjson.dumps(body), self._key, algorithms=[self._algorithm])
 
+    def visa(self, person: str, value: str = GRANT, *, seconds: int = 3600, **claims: Any) -> str:
+        """Sign a ControlledAccessGrants visa (GA4GH Passport 1.2); ``claims`` add to it or replace."""
+        now = int(self._clock())
+        header = {
+            "typ": "vnd.ga4gh.visa+jwt", "alg": self._algorithm, "kid": self._key.kid, "jku": self.url + "/jwks",
+        }  # fmt: skip
+        told = {"type": "ControlledAccessGrants", "value": value, "source": SOURCE, "by": "dac", "asserted": now}
+        body = {"iss": self.url, "sub": person, "iat": now, "exp": now + seconds, "ga4gh_visa_v1": told, **claims}
+        return jws.serialize_compact(header, orjson.dumps(body), self._key, algorithms=[self._algorithm])
+
+    def visas(self, person: str) -> list[str]:
+        """Return what ``userinfo`` gives a person."""
+        return [self.visa(person)] if person == "tomas" else []
+
+    def exchanged(self, form: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Answer a token exchange (RFC 8693, section 2); None where it is refused. Any client may ask, here."""
+        person = self._subject(str(form.get("subject_token", "")))
+        audience = form.get("audience")
+        if person is None or not isinstance(audience, str) or form.get("subject_token_type") != _ACCESS:
+            return None
+        token = self.token(person, audience, seconds=300)
+        return {"access_token": token, "issued_token_type": _ACCESS, "token_type": "Bearer", "expires_in": 300}
+
     def rotate(self) -> None:
         """Take a new key; tokens signed with the old one are worth nothing from the next fetch on."""
         self._key = self._new_key()
@@ -78,6 +109,8 @@ class DemonstrationIssuer:
         return {
             "issuer": self.url,
             "jwks_uri": self.url + "/jwks",
+            "userinfo_endpoint": self.url + "/userinfo",
+            "token_endpoint": self.url + "/token",
             "response_types_supported": ["none"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": [self._algorithm],
@@ -96,10 +129,33 @@ class DemonstrationIssuer:
         async def jwks(_request: web.Request) -> web.Response:
             return web.json_response(self.jwks())
 
+        async def userinfo(request: web.Request) -> web.Response:
+            person = self._subject(request.headers.get("Authorization", "").removeprefix("Bearer "))
+            if person is None:
+                raise web.HTTPUnauthorized
+            return web.json_response({"sub": person, "ga4gh_passport_v1": self.visas(person)})
+
+        async def token(request: web.Request) -> web.Response:
+            answer = self.exchanged(await request.post())
+            if answer is None:
+                return web.json_response({"error": "invalid_request"}, status=400)
+            return web.json_response(answer)
+
         app = web.Application()
         app.router.add_get("/.well-known/openid-configuration", discovery)
         app.router.add_get("/jwks", jwks)
+        app.router.add_get("/userinfo", userinfo)
+        app.router.add_post("/token", token)
         return app
+
+    def _subject(self, token: str) -> str | None:
+        """Return whose valid token of this issuer that is."""
+        try:
+            claims = orjson.loads(jws.deserialize_compact(token, self._key, algorithms=[self._algorithm]).payload)
+        except (JoseError, ValueError):
+            return None
+        good = claims.get("iss") == self.url and claims.get("exp", 0) > self._clock()
+        return claims["sub"] if good and claims.get("sub") in PEOPLE else None
 
     def _new_key(self) -> ECKey | RSAKey:
         if self._algorithm == "RS256":

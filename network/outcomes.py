@@ -70,6 +70,10 @@ class NoTurn(Exception):
     """So many questions to a member were under way that this one's turn did not come before the deadline."""
 
 
+class NoCredential(Exception):
+    """Nothing can be had that tells a member who asks."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """What is known of a number: at least ``low``, at most ``high`` (None: no upper bound)."""
@@ -224,6 +228,7 @@ _BY_STATUS = {401: DENIED, 403: DENIED, 429: BUSY, 504: TIMEOUT}
 _BY_ERROR: tuple[tuple[type[Exception], Kind, str], ...] = (
     (TimeoutError, TIMEOUT, "No complete answer before the deadline."),
     (Oversized, OVERSIZED, "It sent more than is read from one member."),
+    (NoCredential, DENIED, "The person's issuer gives no token for it, so it was not asked."),
     (NoTurn, BUSY, "Too many questions to it were under way here; ask again."),
     (aiohttp.ClientConnectorDNSError, UNREACHABLE, "Its name could not be resolved."),
     (aiohttp.ClientSSLError, UNREACHABLE, "No trusted TLS connection could be made."),

@@ -18,6 +18,7 @@ class Member:
     ``id`` is the name under which its answers appear, whatever it calls itself. ``url`` is the root of its
     Beacon API, without a slash at the end. ``audience`` is who the assertions for it are addressed to.
     ``beacon_id`` is what it must call itself, where that is known; ``others`` are names that are not its own.
+    ``visas`` are the values and types of those that it needs. With ``exchange`` people come with a token for it alone.
     """
 
     id: str
@@ -26,6 +27,8 @@ class Member:
     audience: str
     beacon_id: str | None = None
     others: frozenset[str] = frozenset()
+    visas: frozenset[str] = frozenset()
+    exchange: bool = False
 
     def may_be(self, name: str) -> bool:
         """Say whether a beacon that calls itself so (``meta.beaconId``) can be this one."""
@@ -70,7 +73,16 @@ def _member(peer: Peer, others: frozenset[str]) -> Member:
         raise ConfigurationError(
             f"The address of the peer {peer.id} holds a name or password; give it without.", where="peers"
         )
-    return Member(peer.id, peer.name or peer.id, url, peer.audience or peer.id, peer.beacon_id, others)
+    return Member(
+        peer.id,
+        peer.name or peer.id,
+        url,
+        peer.audience or peer.id,
+        peer.beacon_id,
+        others,
+        frozenset(peer.visas),
+        peer.people == "exchange",
+    )
 
 
 def _refuse_twice(what: str, values: list[str]) -> None:

@@ -30,6 +30,8 @@ from beacon.auth.assertion import SigningKey, algorithm
 from beacon.errors import BadRequest
 
 HEADER: Final = "Skerry-Question"
+VISAS: Final = "Skerry-Visas"
+"""The header in which a node sends visas (compact JWS, blanks between them) to a peer that needs them."""
 TYPE: Final = "skerry-question+jwt"
 SECONDS: Final = 300
 MOST_VISITED: Final = 400

@@ -70,13 +70,16 @@ def decide_one(dataset: str, policy: DatasetPolicy, principal: Principal, purpos
     """Decide on one dataset; granularity ``NONE`` means that this asker may not even know of it.
 
     ``reasons`` name everything that kept the answer from being all records with all properties:
-    ``level:controlled``, ``ceiling:stranger=boolean``, ``node:ceiling=public``, ``node:max_granularity=count``,
+    ``level:controlled``, ``ceiling:stranger=boolean``, ``node:ceiling=public``, ``node:no_visa``,
+    ``node:max_granularity=count``,
     ``consent:undecided=purpose``, ``withheld:individual.ethnicity``; for the custodian also ``refused`` and
     ``consent:refused=DUO:0000007``, which lead to ``NONE``.
     """
     reasons: list[str] = []
     asker, rule = _asker(policy, principal)
     if principal.node is not None:
+        if principal.person in policy.granted and asker is not Asker.GRANTED:
+            reasons.append("node:no_visa")  # a grant is never given on a node's word alone
         # A node's word reaches as high as its ceiling: it can make nobody a grantee below controlled.
         highest = KINDS[LEVELS.index(principal.ceiling)]
         if KINDS.index(asker) > KINDS.index(highest):
@@ -134,11 +137,11 @@ def _asker(policy: DatasetPolicy, principal: Principal) -> tuple[Asker, str]:
         return Asker.STRANGER, "none"
     if person in policy.refused or not policy.refused.isdisjoint(principal.identities):
         return Asker.STRANGER, "refused"
-    if person in policy.granted:
+    if person in policy.granted and principal.node is None:
         return Asker.GRANTED, "list"
     if not policy.visas.isdisjoint(principal.grants()):
         return Asker.GRANTED, "visa"
-    if person in policy.registered:
+    if person in policy.registered or person in policy.granted:
         return Asker.REGISTERED, "list"
     return (Asker.REGISTERED, "visa") if principal.bona_fide else (Asker.STRANGER, "none")
 

@@ -11,7 +11,7 @@ from beacon.auth import hop
 from beacon.auth.assertion import request_digest
 from beacon.auth.tokens import LEEWAY, refused
 from beacon.errors import BadRequest, Loop, Overloaded, Unauthenticated
-from beacon.http.site import DOOR, HOP, PRINCIPAL, Door
+from beacon.http.site import DOOR, HOP, PRINCIPAL, VISAS, Door
 
 _REMEMBERED_SECONDS: Final = 300.0
 """Longer than any deadline: within it, the same question is recognised."""
@@ -24,6 +24,7 @@ async def arrived(request: web.Request) -> None:
     question that somebody else has brought already.
     """
     await _once(request)
+    await _visas(request)
     await _first(request)
 
 
@@ -39,6 +40,15 @@ async def _once(request: web.Request) -> None:
         raise refused("was made before this server began, which cannot tell whether it has been used")
     if not door.once.first(f"assertion {request[PRINCIPAL].node} {asserted.id}", asserted.expires + LEEWAY):
         raise refused("has been used before")
+
+
+async def _visas(request: web.Request) -> None:
+    """Give a person for whom a node asks the visas that came along and count; nobody else sends any."""
+    principal = request[PRINCIPAL]
+    texts = tuple(" ".join(request.headers.getall(hop.VISAS, [])).split())
+    if texts and principal.node is not None:
+        request[VISAS] = texts
+        request[PRINCIPAL] = await request.app[DOOR].verifier.with_visas(principal, texts)
 
 
 async def _first(request: web.Request) -> None:

@@ -92,6 +92,8 @@ PRINCIPAL = web.RequestKey("principal", Principal)
 """Who asks; set before any handler runs."""
 HOP = web.RequestKey("hop", Hop)
 """Where the question has been, where it comes from a node."""
+VISAS: web.RequestKey[tuple[str, ...]] = web.RequestKey("visas", tuple)
+"""Visas that a node sends along for the person, unchecked."""
 DEADLINE = web.RequestKey("deadline", float)
 """When whoever asks stops waiting (time of the event loop's clock), where they say so (``Skerry-Deadline``)."""
 QUERY = web.RequestKey("query", Query)

@@ -284,6 +284,10 @@ class Peer:
     """A site that a network asks. ``url`` is the root of its Beacon API; ``audience`` defaults to its id.
 
     ``beacon_id`` is what it must call itself in ``meta.beaconId``; without it, any name that is not another peer's.
+
+    ``visas`` are those that the peer needs, by their value or type (``"*"``: all), and no others go there. Where
+    ``people`` come by ``exchange`` it gets no assertion but a token for its audience, which the person's issuer
+    gives for theirs (RFC 8693).
     """
 
     id: str = field(metadata=ID)
@@ -291,6 +295,8 @@ class Peer:
     name: str | None = None
     audience: str | None = None
     beacon_id: str | None = None
+    visas: tuple[str, ...] = ()
+    people: Literal["assertion", "exchange"] = "assertion"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,14 +17,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from beacon.auth.assertion import public_jwks, signing_key
 from beacon.auth.policy import policy_for
 from beacon.model.access import DatasetPolicy, Granularity, Level
-from beacon.settings import Issuer, Limits, Listen, NetworkSettings, Node, Peer, SiteSettings
+from beacon.settings import Issuer, Limits, Listen, NetworkSettings, Node, Peer, SiteSettings, VisaIssuer
 from beacon.store.admin import Admin
 from loaders.pipeline import load_phenopackets
 from loaders.synthetic import Cohort, generate, write
 from loaders.synthetic import Site as Files
 from loaders.vcf import load_vcf
 from network.app import running
-from network.issuer import DemonstrationIssuer
+from network.issuer import GRANT, SOURCE, DemonstrationIssuer
 from tests.integration.conftest import Site, drop
 
 T = TypeVar("T")
@@ -116,7 +116,12 @@ class Identity:
 
 def trust(issuer: DemonstrationIssuer) -> Issuer:
     """Return what a site or network needs to believe the issuer's tokens."""
-    return Issuer(issuer.url, (AUDIENCE,), jwks_uri=f"{issuer.url}/jwks")
+    return Issuer(issuer.url, (AUDIENCE,), jwks_uri=f"{issuer.url}/jwks", visas="userinfo")
+
+
+def committee(issuer: DemonstrationIssuer) -> VisaIssuer:
+    """Return what a site needs to believe the issuer's visas."""
+    return VisaIssuer(issuer.url, f"{issuer.url}/jwks", (SOURCE,))
 
 
 def site_settings(name: str, issuer: DemonstrationIssuer | None = None, node: Node | None = None) -> SiteSettings:
@@ -143,7 +148,7 @@ async def serve_network(
     """Serve a network over members by id and address; it is asked like a site."""
     settings = NetworkSettings(
         id=NETWORK,
-        peers=tuple(Peer(name, url) for name, url in peers.items()),
+        peers=tuple(Peer(name, url, visas=(GRANT,)) for name, url in peers.items()),
         listen=Listen(port=0),
         issuers=(trust(issuer),) if issuer else (),
         signing_key_file=key_file,

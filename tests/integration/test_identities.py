@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -18,7 +18,7 @@ import pytest_asyncio
 from beacon.model.access import Asker, DatasetPolicy, Granularity, Level, Person
 from beacon.model.entry_types import ENTRY_TYPES, entry_type_id
 from loaders.synthetic import Question
-from network.issuer import DemonstrationIssuer, running_issuer
+from network.issuer import GRANT, DemonstrationIssuer, running_issuer
 from tests.contract import official
 from tests.integration.cohort import (
     AUDIENCE,
@@ -26,6 +26,7 @@ from tests.integration.cohort import (
     Databases,
     Identity,
     body,
+    committee,
     each,
     serve_network,
     site_settings,
@@ -53,7 +54,8 @@ class Rule:
     def policy(self, issuer: str) -> DatasetPolicy:
         rosa, tomas = Person(issuer, "rosa"), Person(issuer, "tomas")
         ceilings = dict(zip((Asker.STRANGER, Asker.REGISTERED, Asker.GRANTED), self.due, strict=True))
-        return DatasetPolicy(self.level, ceilings, frozenset({rosa, tomas}), frozenset({tomas}), self.threshold)
+        both = frozenset({rosa, tomas})
+        return DatasetPolicy(self.level, ceilings, both, frozenset({tomas}), self.threshold, visas=frozenset({GRANT}))
 
     def protects_from(self, person: str) -> bool:
         return self.level is not Level.PUBLIC and person != "tomas"
@@ -148,7 +150,7 @@ async def network(databases: Databases, tmp_path_factory: pytest.TempPathFactory
         peers = {}
         for name in databases.sites:
             databases.govern(name, {name: RULES[name].policy(issuer.url)})
-            settings = site_settings(name, node=identity.node)
+            settings = replace(site_settings(name, node=identity.node), visa_issuers=(committee(issuer),))
             context = serve_site(databases.uri, databases.name(name), settings)
             peers[name] = (await stack.enter_async_context(context)).url
         context = serve_network(peers, issuer=issuer, key_file=identity.key_file)

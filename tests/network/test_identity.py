@@ -19,7 +19,7 @@ from beacon.errors import ConfigurationError, Unauthenticated
 from beacon.model.access import Granularity, Level, Person
 from beacon.settings import Issuer, NetworkSettings, Node, Peer
 from network.app import create_network
-from network.issuer import DemonstrationIssuer, running_issuer
+from network.issuer import GRANT, DemonstrationIssuer, running_issuer
 from network.zoo.answers import people
 from network.zoo.behaviour import healthy, redirecting
 from tests.network.conftest import Network, Start
@@ -184,3 +184,57 @@ async def test_answers_of_one_asker_never_reach_another(
 def test_a_key_or_peer_that_cannot_be_used_is_said_at_the_start(settings: NetworkSettings) -> None:
     with pytest.raises(ConfigurationError):
         create_network(settings)
+
+
+async def test_visas_travel_only_to_the_members_that_need_them(
+    start: Start, issuer: DemonstrationIssuer, key_file: Path, members: Group
+) -> None:
+    for name in ("needs", "needs-others", "needs-none"):
+        await members.add(name, healthy({"ds": people("P1")}))
+    wanted = {"needs": (GRANT,), "needs-others": ("https://other.example/d",), "needs-none": ()}
+    peers = tuple(Peer(name, member.url, visas=wanted[name]) for name, member in members.members.items())
+    known = Issuer(issuer.url, (AUDIENCE,), jwks_uri=f"{issuer.url}/jwks", visas="userinfo")
+    network = await start({}, peers=peers, issuers=(known,), signing_key_file=key_file)
+    for person in ("tomas", "rosa"):
+        assert (await network.ask(token=issuer.token(person, AUDIENCE))).status == 200
+    sent = {name: [seen.headers.get("Skerry-Visas") for seen in one.seen] for name, one in members.members.items()}
+    assert sent["needs-others"] == sent["needs-none"] == [None, None]
+    (visa, nothing) = sent["needs"]
+    assert nothing is None
+    assert visa
+    assert orjson.loads(jws.extract_compact(visa.encode()).payload)["ga4gh_visa_v1"]["value"] == GRANT
+
+
+async def test_a_member_may_get_a_token_that_the_issuer_gave_for_it_in_exchange(
+    start: Start, issuer: DemonstrationIssuer, key_file: Path, members: Group, tmp_path: Path
+) -> None:
+    for name in ("exchanged", "asserted"):
+        await members.add(name, healthy({"ds": people("P1")}))
+    (tmp_path / "secret").write_text("secret")
+    peers = (
+        Peer("exchanged", members.members["exchanged"].url, audience="aud.exchanged", people="exchange"),
+        Peer("asserted", members.members["asserted"].url),
+    )
+    known = Issuer(
+        issuer.url, (AUDIENCE,), jwks_uri=f"{issuer.url}/jwks", client_id="node", client_secret_file=tmp_path / "secret"
+    )
+    network = await start({}, peers=peers, issuers=(known,), signing_key_file=key_file)
+    token = issuer.token("rosa", AUDIENCE)
+    for _ in range(2):
+        assert (await network.ask(token=token)).status == 200
+    first, second = (seen.headers["Authorization"] for seen in members.members["exchanged"].seen)
+    assert first == second != f"Bearer {token}"
+    claims = orjson.loads(jws.extract_compact(first.split()[1].encode()).payload)
+    assert (claims["iss"], claims["sub"], claims["aud"]) == (issuer.url, "rosa", "aud.exchanged")
+    site = Verifier([Issuer(issuer.url, ("aud.exchanged",), jwks_uri=f"{issuer.url}/jwks")], beacon_id="aud.exchanged")
+    principal = await site.principal(first)
+    assert (principal.person, principal.node) == (Person(issuer.url, "rosa"), None)
+    await site.close()
+    # Where the issuer gives none, the member is not asked, and says why; the person's own token goes nowhere.
+    without = Issuer(issuer.url, (AUDIENCE,), jwks_uri=f"{issuer.url}/jwks")
+    network = await start({}, peers=peers, issuers=(without,), signing_key_file=key_file)
+    reply = await network.ask(token=token)
+    assert reply.outcomes == {"exchanged": "denied", "asserted": "hit"}
+    assert len(members.members["exchanged"].seen) == 2
+    for member in members.members.values():
+        assert not any(token in value for seen in member.seen for value in seen.headers.values())

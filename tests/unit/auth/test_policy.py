@@ -76,7 +76,7 @@ def test_every_lowering_has_a_reason() -> None:
     assert decide_one("d", controlled, Principal(ROSA)).reasons == ("level:controlled",)
     node = Principal(TOMAS, node="net", ceiling=Level.REGISTERED, max_granularity=BOOLEAN)
     assert decide_one("d", public, node).reasons == (
-        "node:ceiling=registered",
+        "node:no_visa",
         "ceiling:registered=count",
         "node:max_granularity=boolean",
     )
@@ -91,10 +91,11 @@ def test_every_lowering_has_a_reason() -> None:
         (Level.REGISTERED, Level.PUBLIC, COUNT),
         (Level.REGISTERED, Level.REGISTERED, COUNT),
         (Level.REGISTERED, Level.CONTROLLED, NONE),
-        (Level.CONTROLLED, Level.CONTROLLED, RECORD),
+        (Level.CONTROLLED, Level.REGISTERED, COUNT),
+        (Level.CONTROLLED, Level.CONTROLLED, NONE),
     ],
 )
-def test_a_nodes_word_about_a_grantee_reaches_only_to_the_nodes_ceiling(
+def test_a_nodes_word_about_a_grantee_reaches_to_its_ceiling_and_never_to_controlled_access(
     ceiling: Level, level: Level, given: Granularity
 ) -> None:
     principal = Principal(TOMAS, node="net", ceiling=ceiling)

@@ -19,12 +19,12 @@ from beacon.app import create_app
 from beacon.auth.oidc import Verifier
 from beacon.model.access import Asker, DatasetPolicy, Granularity, Level, Person
 from beacon.model.variant import from_vcf
-from beacon.settings import Issuer, Node, SiteSettings
+from beacon.settings import Issuer, Node, SiteSettings, VisaIssuer
 from beacon.store.admin import Admin
 from beacon.store.mongo import MongoStore
 from beacon.store.writer import LoadInfo
 from network.app import mount
-from network.issuer import DemonstrationIssuer, running_issuer
+from network.issuer import SOURCE, DemonstrationIssuer, running_issuer
 from tests.contract import official
 
 DATABASE = "test_http"
@@ -150,23 +150,28 @@ async def site(
     extra: Sequence[web.RouteDef] = (),
     port: int | None = None,
     node: Node | None = None,
+    grants: str | None = None,
     **changes: Any,
 ) -> AsyncIterator[Client]:
     """Serve the database with these settings changed, and with ``extra`` routes that misbehave.
 
-    ``node`` is believed too, for people of the site's issuer.
+    ``node`` is believed too, for people of the site's issuer, whose visas of the value ``grants`` make grantees.
     """
     async with running_issuer() as issuer:
         if database == DATABASE:
             with Admin.open(uri, database) as admin:
                 for dataset, policy in policies(issuer.url).items():
-                    admin.set_policy(dataset, policy)
+                    visas = frozenset({grants} if grants else ())
+                    admin.set_policy(dataset, replace(policy, visas=visas))
         known = Issuer(issuer.url, ("test",), jwks_uri=issuer.url + "/jwks")
         settings = replace(SiteSettings(id="test.site", issuers=(known,)), **changes)
         if node is not None:
             settings = replace(settings, nodes=(replace(node, issuers=(issuer.url,)),))
+        if grants is not None:
+            committee = VisaIssuer(issuer.url, f"{issuer.url}/jwks", (SOURCE,))
+            settings = replace(settings, visa_issuers=(committee,))
         store = await MongoStore.open(uri, database)
-        verifier = Verifier(settings.issuers, settings.nodes, beacon_id=settings.id)
+        verifier = Verifier(settings.issuers, settings.nodes, beacon_id=settings.id, visa_issuers=settings.visa_issuers)
         app = create_app(settings, store, verifier, extend=mount if settings.network else None)
         app.add_routes(extra)
         server = TestServer(app, port=port)

@@ -18,6 +18,7 @@ from beacon.auth.assertion import public_jwks, request_digest, sign_assertion
 from beacon.auth.hop import Hop, digests, sign_hop
 from beacon.model.access import Person, Principal
 from beacon.settings import NetworkRole, Node, Peer
+from network.issuer import GRANT
 from tests.contract import official
 from tests.unit.http.conftest import Answer, Client, site
 
@@ -38,8 +39,9 @@ class Asking:
         digest = request_digest("POST", "/individuals", body)
         return sign_assertion(key, NODE, audience, asker, digest, more.pop("now", time.time()), **more)
 
-    async def ask(self, assertion: str, body: bytes = COUNT, path: str = "/individuals") -> Answer:
+    async def ask(self, assertion: str, body: bytes = COUNT, path: str = "/individuals", visas: str = "") -> Answer:
         headers = {"Authorization": f"Bearer {assertion}", "Content-Type": "application/json"}
+        headers |= {hop.VISAS: visas} if visas else {}
         return await self.client.send("POST", f"/api{path}", data=body, headers=headers)
 
 
@@ -98,6 +100,52 @@ async def test_a_question_that_comes_from_two_sides_is_answered_once(node: Askin
     assert (forged.status, forged.body["error"]["where"]) == (401, hop.HEADER)
     nonsense = await node.client.send("GET", "/api/individuals", headers={hop.HEADER: "a.b.c"})
     assert nonsense.status == 401
+
+
+async def test_a_node_that_forges_persons_gains_nothing_above_its_ceiling(mongo_uri: str, filled: str) -> None:
+    seen: dict[str, set[str]] = {}
+    for level in ("public", "registered", "controlled"):
+        async with asking(mongo_uri, filled, level) as node:
+            forged = await node.ask(node.sign("tomas"))  # tomas is on the list of grantees of every dataset
+            seen[level] = set(forged.sets)
+            nobody = Principal(Person("https://evil.example", "tomas"))
+            digest = request_digest("POST", "/individuals", COUNT)
+            assert (await node.ask(sign_assertion(KEY, NODE, SITE, nobody, digest, time.time()))).status == 401
+    assert seen == {
+        "public": {"open", "counted"},
+        "registered": {"open", "counted", "asked"},
+        "controlled": {"open", "counted", "asked"},  # hidden is for grantees, and a node's word makes none
+    }
+    async with asking(mongo_uri, filled, "controlled", "count") as node:
+        answer = await node.ask(node.sign("tomas"))
+        assert answer.body["meta"]["returnedGranularity"] == "count"
+
+
+async def test_a_grant_through_a_node_needs_a_visa_of_that_very_person(mongo_uri: str, filled: str) -> None:
+    node = Node(
+        NODE, ("https://made.example",), jwks=public_jwks(KEY), max_level="controlled", max_granularity="record"
+    )
+    async with site(mongo_uri, filled, node=node, grants=GRANT) as client:
+        asks, issuer = Asking(client), client.issuer
+        good = issuer.visa("tomas")
+        with_visas = {
+            "their own": await asks.ask(asks.sign("tomas"), visas=good),
+            "among others": await asks.ask(asks.sign("tomas"), visas=f"x.y.z {issuer.visa('noor')} {good}"),
+            "somebody else's": await asks.ask(asks.sign("noor"), visas=good),
+            "for another dataset": await asks.ask(
+                asks.sign("tomas"), visas=issuer.visa("tomas", "https://other.example/d")
+            ),
+            "expired": await asks.ask(asks.sign("tomas"), visas=issuer.visa("tomas", seconds=-1)),
+            "changed": await asks.ask(asks.sign("tomas"), visas=f"{good[:-8]}AAAAAAAA"),
+            "none": await asks.ask(asks.sign("tomas")),
+        }
+        assert {name: "hidden" in answer.sets for name, answer in with_visas.items()} == {
+            "their own": True, "among others": True, "somebody else's": False, "for another dataset": False,
+            "expired": False, "changed": False, "none": False,
+        }  # fmt: skip
+        # Nobody but a known node brings visas along.
+        stranger = await client.send("GET", "/api/individuals", headers={hop.VISAS: good})
+        assert "hidden" not in stranger.sets
 
 
 async def test_a_site_with_a_network_role_is_two_beacons(mongo_uri: str, filled: str) -> None:
