@@ -4,7 +4,7 @@ ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test fuzz fuzz-vcf fuzz-phenopackets bench bench-access bench-network soak check format clean
+.PHONY: demo test fuzz fuzz-vcf fuzz-phenopackets identities bench bench-access bench-network soak check format clean
 
 demo: .venv/.run
 	@$(BIN)/skerry demo $(ARGS)
@@ -16,6 +16,11 @@ test: .venv/.dev
 CASES ?= 5000
 fuzz: .venv/.dev
 	SKERRY_FUZZ='$(CASES)' $(BIN)/python -m pytest -s -k schemathesis tests/unit/http/test_openapi.py $(ARGS)
+
+# make identities REQUESTS=20000 asks a site so often as four people, 64 at a time and some slowly, and a network a quarter.
+REQUESTS ?= 5000
+identities: .venv/.dev
+	SKERRY_TEST_REQUESTS='$(REQUESTS)' $(BIN)/python -m pytest tests/integration/test_identities.py $(ARGS)
 
 # make fuzz-vcf MINUTES=15 hands broken VCFs to their reader for so long.
 MINUTES ?= 1

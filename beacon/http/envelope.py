@@ -41,6 +41,9 @@ def no_ways(_protected: Protected) -> list[dict[str, Any]]:
     return []
 
 
+_LONGEST = 1_000
+"""Characters of an error's sentence."""
+
 UNREAD = Query(entry_type="", granularity=Granularity.RECORD)
 """What the summary shows of a request that could not be read."""
 
@@ -75,15 +78,20 @@ def error(beacon_id: str, problem: SkerryError, query: Query | None = None) -> b
     shown = query or UNREAD
     refusal: dict[str, Any] = {
         "errorCode": problem.status,
-        "errorMessage": problem.message,
+        "errorMessage": _clipped(problem.message),
         "skerryCode": problem.code,
     }
     if problem.where is not None:
-        refusal["where"] = problem.where
+        refusal["where"] = _clipped(problem.where)
     body: dict[str, Any] = {"meta": meta(beacon_id, shown, Granularity.BOOLEAN), "error": refusal}
     if problem.info is not None:
         body["info"] = problem.info
     return orjson.dumps(body)
+
+
+def _clipped(text: str) -> str:
+    """An error names what it is about, but sends nobody back all that they sent."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def informational(
