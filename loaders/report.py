@@ -184,6 +184,13 @@ Advance = Callable[[int], None]
 """Called with the number of units done since the last call."""
 
 
+@dataclass(slots=True)
+class Share:
+    """How much of the input has been read, from 0 to 1, where whoever reads it knows; it is kept up to date."""
+
+    read: float = 0.0
+
+
 class Progress:
     """Shows that long work goes on: a bar on a terminal, a line now and then elsewhere, nothing where quiet."""
 
@@ -193,59 +200,99 @@ class Progress:
         self._every = every
 
     @contextmanager
-    def task(self, title: str, total: int | None = None, unit: str = "records") -> Iterator[Advance]:
-        """Show one piece of work while the block runs; ``total`` None where nobody knows it beforehand."""
+    def task(
+        self, title: str, total: int | None = None, unit: str = "records", share: Share | None = None
+    ) -> Iterator[Advance]:
+        """Show one piece of work while the block runs, with its rate and the time left.
+
+        ``total`` is None where nobody knows it beforehand; ``share`` then tells how far the work has got.
+        """
         if self._quiet:
             yield _ignore
-        elif self._stream.isatty():
-            with self._bar(title, total) as advance:
+            return
+        work = _Work(title, total, unit, share or Share())
+        if self._stream.isatty():
+            with self._bar(work) as advance:
                 yield advance
         else:
-            lines = _Lines(self._stream, title, total, unit, self._every)
+            lines = _Lines(self._stream, work, self._every)
             yield lines.advance
             lines.end()
 
     @contextmanager
-    def _bar(self, title: str, total: int | None) -> Iterator[Advance]:
+    def _bar(self, work: _Work) -> Iterator[Advance]:
         from rich import progress
         from rich.console import Console
 
         columns = (
             progress.TextColumn("{task.description}"),
             progress.BarColumn(),
-            progress.MofNCompleteColumn(),
-            progress.TimeRemainingColumn(),
+            progress.TextColumn("{task.fields[told]}"),
         )
         with progress.Progress(*columns, console=Console(file=self._stream)) as bar:
-            task = bar.add_task(title, total=total)
-            yield lambda number: bar.advance(task, number)
+            task = bar.add_task(work.title, total=None, told="")
+
+            def advance(number: int) -> None:
+                work.done += number
+                portion = work.portion if work.total or work.share.read else None
+                told = f"{work.counted}{work.speed}"
+                bar.update(task, total=None if portion is None else 1.0, completed=portion or 0.0, told=told)
+
+            yield advance
 
 
 def _ignore(number: int) -> None:
     del number
 
 
-class _Lines:
-    """Progress for logs: one line every few seconds, with the rate."""
+@dataclass(slots=True)
+class _Work:
+    """One piece of work: what was done of it, how fast, and how long the rest will take."""
 
-    def __init__(self, stream: TextIO, title: str, total: int | None, unit: str, every: float) -> None:
-        self._stream, self._title, self._total, self._unit, self._every = stream, title, total, unit, every
-        self._done = 0
-        self._begun = self._told = time.monotonic()
+    title: str
+    total: int | None
+    unit: str
+    share: Share
+    done: int = 0
+    begun: float = field(default_factory=time.monotonic)
+
+    @property
+    def portion(self) -> float:
+        """What part of the work is done, from 0 to 1, as far as known."""
+        return self.done / self.total if self.total else self.share.read
+
+    @property
+    def counted(self) -> str:
+        """``12 of 30 records``."""
+        of = f" of {self.total:,}" if self.total is not None else ""
+        return f"{self.done:,}{of} {self.unit}"
+
+    @property
+    def speed(self) -> str:
+        """``, 250 a second, 40 s left``; without what nobody knows."""
+        spent = time.monotonic() - self.begun
+        rate = f", {self.done / spent:,.0f} a second" if spent else ""
+        left = f", {spent * (1 - self.portion) / self.portion:,.0f} s left" if 0 < self.portion < 1 else ""
+        return rate + left
+
+
+class _Lines:
+    """Progress for logs: one line every few seconds."""
+
+    def __init__(self, stream: TextIO, work: _Work, every: float) -> None:
+        self._stream, self._work, self._every = stream, work, every
+        self._told = work.begun
 
     def advance(self, number: int) -> None:
-        self._done += number
+        self._work.done += number
         now = time.monotonic()
         if now - self._told >= self._every:
             self._told = now
-            rate = self._done / (now - self._begun)
-            left = f", {(self._total - self._done) / rate:.0f} s left" if self._total and rate else ""
-            self._write(f", {rate:,.0f} a second{left}")
+            self._write(self._work.speed)
 
     def end(self) -> None:
-        self._write(f" in {time.monotonic() - self._begun:.1f} s")
+        self._write(f" in {time.monotonic() - self._work.begun:.1f} s")
 
     def _write(self, rest: str) -> None:
-        of = f" of {self._total:,}" if self._total is not None else ""
-        self._stream.write(f"{self._title}: {self._done:,}{of} {self._unit}{rest}\n")
+        self._stream.write(f"{self._work.title}: {self._work.counted}{rest}\n")
         self._stream.flush()

@@ -23,7 +23,7 @@ from beacon.store.writer import Beside, LoadInfo, Origin, SegmentWriter
 from loaders.genotypes import unite as unite_calls
 from loaders.mapping import SEXES, UNKNOWN
 from loaders.pipeline import stopping, tell
-from loaders.report import Advance, Problem, Progress, Report, Severity
+from loaders.report import Advance, Problem, Progress, Report, Severity, Share
 from loaders.vcf_header import Header, HeaderError, decide_assembly, lengths_contradict, parse_header
 from loaders.vcf_lines import Damaged, numbered_lines, region_lines
 from loaders.vcf_normal import REACH, Sequences
@@ -90,7 +90,8 @@ def load_vcf(
         if admin.loaded(dataset, sha256, FORMAT):
             report.outcome = f"Dataset {dataset} holds this file already; nothing was changed."
             return report
-        reader, lines = begin(path, manner, sequences, report)
+        share = Share()
+        reader, lines = begin(path, manner, sequences, report, share)
         header = reader.header
         now = datetime.now(UTC)
         source = f"{path.name} ({', '.join(manner.regions)})" if manner.regions else path.name
@@ -98,7 +99,7 @@ def load_vcf(
         people = _whose(admin, dataset, header, manner.samples, path.name, report)
         with admin.begin(dataset, load, _no_ancestors) as writer:
             add_samples(writer, header, load, people)
-            with progress.task(f"Loading {path.name} into {dataset}") as advance:
+            with progress.task(f"Loading {path.name} into {dataset}", share=share) as advance:
                 found = records(reader, lines, report, advance)
                 for site in in_order(found, len(header.samples), path.name, report, reach_of(sequences)):
                     writer.allele(site.allele, site.body, site.calls)
@@ -148,9 +149,10 @@ def check_vcf(
     manner = manner or Manner(assembly)
     with stopping(report), _refusing(report), handed_over(path) as path, _sequences(manner) as sequences:
         _digest(path)
-        reader, lines = begin(path, manner, sequences, report)
+        share = Share()
+        reader, lines = begin(path, manner, sequences, report, share)
         report.count("sample", len(reader.header.samples))
-        with progress.task(f"Checking {path.name}") as advance:
+        with progress.task(f"Checking {path.name}", share=share) as advance:
             found = records(reader, lines, report, advance)
             for _ in in_order(found, len(reader.header.samples), path.name, report, reach_of(sequences)):
                 report.count("genomicVariant")
@@ -159,13 +161,13 @@ def check_vcf(
 
 
 def begin(
-    path: Path, manner: Manner, sequences: Sequences | None, report: Report
+    path: Path, manner: Manner, sequences: Sequences | None, report: Report, share: Share | None = None
 ) -> tuple[RecordReader, Iterator[tuple[int, bytes]]]:
     """Read a file's header; return what reads its records, and the lines that they are in.
 
     Raises ``Damaged`` where the header cannot be understood, ``LoadError`` where the assembly is not certain.
     """
-    lines = region_lines(path, manner.regions) if manner.regions else numbered_lines(path)
+    lines = region_lines(path, manner.regions) if manner.regions else numbered_lines(path, share)
     try:
         header = parse_header(lines)
     except HeaderError as error:

@@ -18,7 +18,7 @@ import pysam
 
 from beacon.errors import LoadError
 from beacon.model import genome
-from loaders.report import Problem, Severity
+from loaders.report import Problem, Severity, Share
 
 CHUNK = 1 << 20
 MAX_LINE = 1 << 28
@@ -38,14 +38,15 @@ class Damaged(Exception):
         self.problem = problem
 
 
-def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+def numbered_lines(path: Path, share: Share | None = None) -> Iterator[tuple[int, bytes]]:
     """Yield (line number from 1, line without its end). Raises ``Damaged``, after the lines before the damage.
 
-    For a BCF the numbers are those of its text form. ``OSError`` is raised where the file cannot be opened.
+    ``share`` is told how much of the file has been read, save of a BCF, of which the numbers are those of its text.
+    ``OSError`` is raised where the file cannot be opened.
     """
     number = 0
     try:
-        for line in _lines(path):
+        for line in _lines(path, share or Share()):
             number += 1
             yield number, line
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -159,7 +160,7 @@ class _Broken(Exception):
     """Where and how the bytes end too early, without the line, which the caller knows."""
 
 
-def _lines(path: Path) -> Iterator[bytes]:
+def _lines(path: Path, share: Share) -> Iterator[bytes]:
     with path.open("rb") as file:
         start = file.read(18)
         size = file.seek(0, 2)
@@ -168,10 +169,10 @@ def _lines(path: Path) -> Iterator[bytes]:
     if start.startswith(b"BCF"):
         return _bcf_lines(path)
     if not start.startswith(b"\x1f\x8b"):
-        return _split(_plain_chunks(path))
+        return _split(_plain_chunks(path, size, share))
     if start[12:14] != b"BC":
-        return _split(_gzip_chunks(path))
-    chunks = _bgzf_chunks(path, size, whole=end == BGZF_END)
+        return _split(_gzip_chunks(path, size, share))
+    chunks = _bgzf_chunks(path, size, share, whole=end == BGZF_END)
     first = next(chunks, b"")
     if first.startswith(b"BCF"):
         chunks.close()
@@ -202,23 +203,26 @@ def _split(chunks: Iterable[bytes]) -> Iterator[bytes]:
         )
 
 
-def _plain_chunks(path: Path) -> Iterator[bytes]:
+def _plain_chunks(path: Path, size: int, share: Share) -> Iterator[bytes]:
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
+            share.read = file.tell() / size
             yield chunk
 
 
-def _gzip_chunks(path: Path) -> Iterator[bytes]:
-    with gzip.open(path) as file:
+def _gzip_chunks(path: Path, size: int, share: Share) -> Iterator[bytes]:
+    with path.open("rb") as packed, gzip.open(packed) as file:
         while chunk := file.read(CHUNK):
+            share.read = packed.tell() / size
             yield chunk
 
 
-def _bgzf_chunks(path: Path, size: int, *, whole: bool) -> Generator[bytes, None, None]:
+def _bgzf_chunks(path: Path, size: int, share: Share, *, whole: bool) -> Generator[bytes, None, None]:
     with quiet():
         file = pysam.BGZFile(str(path), "rb", None)
         try:
             while chunk := file.read(CHUNK):
+                share.read = (file.tell() >> 16) / size
                 yield chunk
             if not whole:
                 raise _Broken("The file is cut short: the block that ends every bgzip file is missing.")

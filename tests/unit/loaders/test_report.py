@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
-from loaders.report import KEPT, Problem, Progress, Report, Severity
+from loaders.report import KEPT, Problem, Progress, Report, Severity, Share
 
 
 def problem(number: int = 0, rule: str = "term-label", severity: Severity = Severity.WARNING) -> Problem:
@@ -86,6 +87,16 @@ def test_progress_is_lines_in_a_log_a_bar_on_a_terminal_and_nothing_where_quiet(
     assert lines[-1].startswith("Reading: 3 of 3 documents in ")
     assert "Reading" in terminal.getvalue()
     assert nothing.getvalue() == ""
+
+
+def test_progress_tells_rate_and_time_left_also_where_only_the_share_that_was_read_is_known() -> None:
+    for total, share in ((8, None), (None, Share(0.25))):
+        log, terminal = io.StringIO(), Terminal()
+        for stream in (log, terminal):
+            with Progress(stream, every=0).task("Reading", total, share=share) as advance:
+                advance(2)
+        assert re.search(r"Reading: 2( of 8)? records, [\d,]+ a second, \d+ s left", log.getvalue())
+        assert re.search(r"2( of 8)? records, [\d,]+ a second, \d+ s left", terminal.getvalue())
 
 
 def test_progress_without_a_known_total_only_counts() -> None:
