@@ -26,7 +26,8 @@ class Group:
     """A family or cohort: ``body`` is the element without its members.
 
     ``people`` maps what a pedigree may call somebody, the phenopacket's or the subject's id, to individual ids. A name
-    that several members have is not in it: nobody can tell whom the pedigree means.
+    that several members have is not in it: nobody can tell whom the pedigree means. ``proband`` is the phenopacket of a
+    family's, where it has one that can be read.
     """
 
     kind: str

@@ -85,6 +85,8 @@ class Reader:
             yield from self._one(document, body, None, problems)
             return
         group, members = take_apart(found, body)
+        if group.proband is not None and not self._validator.is_valid(group.proband):
+            group = replace(group, proband=None)
         if self._is_sound(self._group_problems(document, found, body, members), problems):
             for pointer, member in members:
                 yield from self._one(document.inside(pointer), member, group, problems)

@@ -83,6 +83,15 @@ def test_a_member_with_an_error_is_set_aside_at_its_pointer_and_the_others_stand
     assert ("packet-list", "error", "/proband") in said(body)
 
 
+def test_relatives_stand_without_a_pedigree_where_the_proband_cannot_be_read() -> None:
+    body = small()
+    body["proband"]["diseases"] = ["Marfan syndrome"]
+    found = individuals(body)
+    assert found.keys() == {"mother"}
+    assert "pedigrees" not in found["mother"]
+    assert len(found["mother"]["info"]["family"]["persons"]) == 2
+
+
 def test_a_family_without_a_pedigree_is_set_aside_whole() -> None:
     body = small()
     del body["pedigree"]
