@@ -7,6 +7,7 @@ import resource
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import orjson
 import pytest
 
+import beacon
 from beacon.app import running
 from beacon.audit.heads import signing_key
 from beacon.audit.place import Place
@@ -29,6 +31,7 @@ from tests.integration.cohort import Identity
 from tests.unit.http.conftest import SEIZURE, Client, site
 from tests.unit.http.test_everywhere import filled as path_of
 from tests.unit.http.test_server import post, wire
+from tests.unit.test_settings import keys_of
 
 
 def place_of(folder: Path) -> Place:
@@ -169,6 +172,15 @@ async def test_without_room_to_write_no_answer_leaves(mongo_uri: str, filled: st
     assert [line["status"] for line in lines(tmp_path)] == [200, 200]
     place = place_of(tmp_path)
     assert verify(place, signing_key(place.key).public_key()).faults == []
+
+
+def test_nothing_that_can_be_set_switches_the_audit_off() -> None:
+    assert {one.name for one in fields(Audit)} == {"dir", "heads_dir", "key_file", "fsync_seconds", "retention_days"}
+    assert keys_of(Audit) == {one.name for one in fields(Audit)}
+    root = Path(beacon.__file__).parents[1]
+    sources = [path for part in ("beacon", "network") for path in (root / part).rglob("*.py")]
+    choosing = {path.name for path in sources if "keeping=" in path.read_text()}
+    assert choosing == set(), "only code outside of the program may choose another journal"
 
 
 async def test_people_see_their_own_lines_and_nobody_elses(mongo_uri: str, filled: str, tmp_path: Path) -> None:
