@@ -51,6 +51,10 @@ SECONDS ?= 300
 soak: .venv/.dev
 	@$(BIN)/python -m tests.perf.federation.soak --seconds '$(SECONDS)' $(ARGS)
 
+# make bench-load SIZE=medium: how long loading takes, as ratios to floors measured in the same run.
+bench-load: .venv/.dev
+	@$(BIN)/python -m tests.perf.loading --size '$(SIZE)' $(ARGS)
+
 check: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -28,7 +28,8 @@ from loaders.vcf_header import Header, HeaderError, decide_assembly, lengths_con
 from loaders.vcf_lines import Damaged, numbered_lines, region_lines
 from loaders.vcf_normal import REACH, Sequences
 from loaders.vcf_normal import opened as open_sequences
-from loaders.vcf_records import Record, RecordReader, Site, Unusable
+from loaders.vcf_parallel import outcomes
+from loaders.vcf_records import Record, RecordReader, Site
 from loaders.vcf_samples import SampleRules, match
 
 FORMAT = "vcf"
@@ -42,13 +43,17 @@ STANDARD_INPUT = Path("-")
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How a VCF is read: its ``assembly`` where it does not tell, a ``fasta`` of it, ``regions`` of an indexed file
-    (as in ``region_lines``), and whose its samples are.
+    (as in ``region_lines``), whose its samples are, and how many processes work on it.
     """
 
     assembly: str | None = None
     fasta: Path | None = None
     regions: tuple[str, ...] = ()
     samples: SampleRules = field(default_factory=SampleRules)
+    workers: int = 1
+
+
+ALONE = Manner()
 
 
 def load_vcf(
@@ -100,7 +105,7 @@ def load_vcf(
         with admin.begin(dataset, load, _no_ancestors) as writer:
             add_samples(writer, header, load, people)
             with progress.task(f"Loading {path.name} into {dataset}", share=share) as advance:
-                found = records(reader, lines, report, advance)
+                found = records(reader, lines, report, advance, manner)
                 for site in in_order(found, len(header.samples), path.name, report, reach_of(sequences)):
                     writer.allele(site.allele, site.body, site.calls)
             if report.errors and report.counts.get("set-aside record") == report.counts["record"]:
@@ -153,7 +158,7 @@ def check_vcf(
         reader, lines = begin(path, manner, sequences, report, share)
         report.count("sample", len(reader.header.samples))
         with progress.task(f"Checking {path.name}", share=share) as advance:
-            found = records(reader, lines, report, advance)
+            found = records(reader, lines, report, advance, manner)
             for _ in in_order(found, len(reader.header.samples), path.name, report, reach_of(sequences)):
                 report.count("genomicVariant")
         report.outcome = f"Checked {path.name}; nothing was changed."
@@ -238,31 +243,32 @@ def _no_ancestors(term: str) -> tuple[str, ...]:
 
 
 def records(
-    reader: RecordReader, lines: Iterable[tuple[int, bytes]], report: Report, advance: Advance
+    reader: RecordReader, lines: Iterator[tuple[int, bytes]], report: Report, advance: Advance, manner: Manner = ALONE
 ) -> Iterator[Record]:
     """Read records; one that is wrong goes into the report and is left out. Raises ``Damaged``, ``TooManyErrors``."""
     since = 0
+    contigs: dict[str, str] = {}
     try:
-        for number, line in lines:
+        for outcome in outcomes(reader, lines, manner.workers, manner.fasta):
             report.count("record")
             since += 1
             if since == STEP:
                 advance(since)
                 since = 0
-            try:
-                record = reader.read(number, line)
-            except Unusable as error:
+            if isinstance(outcome, Problem):
                 report.count("set-aside record")
-                report.add(error.problem)
+                report.add(outcome)
                 continue
-            if not record.sites:
+            contigs[outcome.contig] = outcome.chrom
+            if not outcome.sites:
                 report.count("record of the reference alone")
-            yield record
+            yield outcome
     finally:
         advance(since)
-    for contig in reader.without_sequence():
-        message = f"The FASTA has no sequence of {contig}: indels there are trimmed only, and REFs not compared."
-        report.add(Problem(reader.file, None, "CHROM", "vcf-no-sequence", Severity.WARNING, message, contig))
+    for contig, chrom in contigs.items():
+        if reader.sequences is not None and reader.sequences.length(chrom) is None:
+            message = f"The FASTA has no sequence of {contig}: indels there are trimmed only, and REFs not compared."
+            report.add(Problem(reader.file, None, "CHROM", "vcf-no-sequence", Severity.WARNING, message, contig))
 
 
 def in_order(found: Iterable[Record], samples: int, file: str, report: Report, reach: int = 0) -> Iterator[Site]:

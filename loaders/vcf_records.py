@@ -76,12 +76,6 @@ class RecordReader:
         """Prepare to read records under a header; with ``sequences`` REF is compared and indels are left-aligned."""
         return cls(header, assembly, file, Annotator.build(header, file), sequences, {})
 
-    def without_sequence(self) -> list[str]:
-        """Return the contigs that were read and of which sequences were wanted, but are not there."""
-        if self.sequences is None:
-            return []
-        return [contig for contig, chrom in self._chromosomes.items() if self.sequences.length(chrom) is None]
-
     def read(self, line: int, raw: bytes) -> Record:
         """Read one line. Raises ``Unusable`` with the first thing that is wrong with it."""
         parts = raw.split(b"\t", 9)

@@ -79,6 +79,7 @@ def data_formats(formats: Formats) -> Iterator[argparse.ArgumentParser]:
     vcf.add_argument("file", type=Path, help="- is standard input")
     vcf.add_argument("--fasta", type=Path, help="sequence of the assembly: REF is compared, indels are left-aligned")
     vcf.add_argument("--region", action="append", default=[], help="only chr1:1000-2000, by the index; may be repeated")
+    vcf.add_argument("--workers", type=_count, default=1, metavar="N", help="processes that work on it (default 1)")
     vcf.add_argument("--samples", type=Path, metavar="TABLE", help="whose the samples are: sample and individual")
     vcf.add_argument("--sample-rule", metavar="REGEX", help="whose they are: the first group is the individual's id")
     vcf.add_argument("--assembly", help="GRCh37, GRCh38 or T2T, where the file does not tell")
@@ -138,7 +139,7 @@ def _vcf(options: argparse.Namespace) -> int:
 
     progress, report = Progress(quiet=options.quiet), _begun(options)
     rules = sample_rules(options.samples, options.sample_rule)
-    manner = Manner(options.assembly, options.fasta, tuple(options.region), rules)
+    manner = Manner(options.assembly, options.fasta, tuple(options.region), rules, options.workers)
     if options.dry_run:
         if options.dataset is not None:
             with opened(options) as admin:

@@ -21,6 +21,7 @@ from pymongo import MongoClient
 from beacon.errors import LoadError
 from beacon.model.variant import from_vcf
 from beacon.store.admin import Admin
+from loaders import vcf_parallel
 from loaders.pipeline import load_phenopackets
 from loaders.report import Report
 from loaders.vcf import STANDARD_INPUT, Manner, begin, check_vcf, in_order, load_vcf, reach_of, records
@@ -50,7 +51,7 @@ def sites(path: Path, manner: Manner) -> tuple[list[Site], Report]:
     report = Report("d")
     with opened(manner.fasta) if manner.fasta else _nothing() as sequences:
         reader, lines = begin(path, manner, sequences, report)
-        found = records(reader, lines, report, lambda _: None)
+        found = records(reader, lines, report, lambda _: None, manner)
         return list(in_order(found, len(reader.header.samples), path.name, report, reach_of(sequences))), report
 
 
@@ -251,3 +252,24 @@ def test_a_table_that_cannot_be_meant_is_refused_with_its_line(tmp_path: Path) -
     for pattern, words in (("(", "no regular expression"), ("S.+", "no group")):
         with pytest.raises(LoadError, match=words):
             sample_rules(None, pattern)
+
+
+def test_several_processes_find_what_one_finds_in_the_same_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vcf_parallel, "PIECE_LINES", 3)
+    bad = {5: "1 500 A G 0/3 0/0", 11: "1 1100 Q G 0/1 0/0"}
+    records = [bad.get(n, f"1 {n}00 {'ACAG' if n % 4 else 'G'} A 0/{n % 2} 1/1") for n in range(1, 20)]
+    path = vcf(tmp_path / "a.vcf", *records)
+    one, report = sites(path, Manner("GRCh38"))
+    other, told = sites(path, Manner("GRCh38", workers=3))
+    assert [(site.line, site.allele, site.body) for site in one] == [(x.line, x.allele, x.body) for x in other]
+    for site, same in zip(one, other, strict=True):
+        assert site.calls is not None and same.calls is not None
+        for name in ("het", "hom", "hemi", "missing", "haploid"):
+            assert getattr(site.calls, name).tolist() == getattr(same.calls, name).tolist()
+    assert report.problems == told.problems and [problem.line for problem in told.problems] == [9, 15]
+    cut = tmp_path / "cut.vcf"
+    cut.write_bytes(path.read_bytes()[:-5])
+    found = {workers: check_vcf(cut, manner=Manner("GRCh38", workers=workers)).problems for workers in (1, 2)}
+    assert found[1] == found[2] and [problem.rule for problem in found[2]][-1] == "file-damaged"

@@ -1,0 +1,294 @@
+"""How long loading takes, as ratios to floors that are measured in the same run; ``make bench-load SIZE=medium``.
+
+A VCF's floor is what nobody can do without: its lines through pysam's BGZF reader, for each ALT the numbers of its
+carriers as a numpy array, and the documents that the load made, inserted as they are. Phenopackets' floor is orjson and
+the same inserts. Every measurement is made in a process of its own, which also tells how much memory it took at most;
+time is the processor's, of that process and its children and of MongoDB, beside that of the clock on the wall.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+import pysam
+from bson.raw_bson import RawBSONDocument
+from pymongo import MongoClient
+
+from beacon.settings import Mongo
+from beacon.store.admin import Admin
+from beacon.store.embedded import mongodb
+from loaders.pipeline import load_phenopackets
+from loaders.synthetic_people import make_people, phenopacket
+from loaders.vcf import Manner, load_vcf
+
+SAMPLES = 2504
+DATABASE = "bench_load"
+BATCH_BYTES = 8_000_000
+MEMORY_MB = 400
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is loaded: records of a GT-only VCF, of one with GT:AD:DP:GQ:PL, and phenopackets."""
+
+    genotypes: int
+    likelihoods: int
+    packets: int
+
+
+SIZES = {
+    "tiny": Size(150, 40, 60), "small": Size(5_000, 800, 1_000), "medium": Size(20_000, 3_000, 5_000),
+    "large": Size(200_000, 20_000, 50_000),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one measurement took: seconds on the wall, of processors, and MB at most of one process."""
+
+    wall: float
+    cpu: float
+    memory: float
+
+
+def write_vcf(path: Path, records: int, *, likelihoods: bool, samples: int = SAMPLES, seed: int = 1) -> None:
+    """Write a VCF of biallelic SNVs with frequencies as rare as in real ones, packed with bgzip."""
+    rng = np.random.default_rng(seed)
+    names = "\t".join(f"S{number:05d}" for number in range(samples))
+    header = (
+        "##fileformat=VCFv4.3\n##contig=<ID=1,length=248956422>\n"
+        f"#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\t{names}\n"
+    )
+    calls = [np.frombuffer(text, np.uint8) for text in (b"0|0\t", b"0|1\t", b"1|1\t")]
+    rest = [f"{d},{d // 2}:{d + d // 2}:{q}:0,{q},{q * 9}" for d in range(12, 42) for q in (21, 60, 99)]
+    cells = [[f"{call}:{one}" for one in rest] for call in ("0/0", "0/1", "1/1")]
+    with pysam.BGZFile(str(path), "wb", None) as file:
+        file.write(header.encode())
+        for number in range(records):
+            share = min(0.5, float(rng.beta(0.2, 6)))
+            copies = rng.binomial(2, share, samples)
+            begin = f"1\t{10_000 + 33 * number}\t.\tA\tG\t50\tPASS\tDP=9\t".encode()
+            if likelihoods:
+                chosen = rng.integers(0, len(cells[0]), samples)
+                row = "\t".join([cells[c][k] for c, k in zip(copies.tolist(), chosen.tolist(), strict=True)])
+                file.write(begin + b"GT:AD:DP:GQ:PL\t" + row.encode() + b"\n")
+            else:
+                file.write(begin + b"GT\t" + np.stack(calls)[copies].tobytes()[:-1] + b"\n")
+
+
+def vcf_floor(path: Path) -> int:
+    """Read a VCF's lines and find the carriers of every ALT; return how many there are."""
+    found = 0
+    with pysam.BGZFile(str(path), "rb", None) as file:
+        for line in _split(file):
+            if line.startswith(b"#"):
+                continue
+            fixed, cells = line.split(b"\t", 9)[:9], line[_ninth(line) :]
+            data = np.frombuffer(cells, np.uint8)
+            starts = np.concatenate([[0], np.flatnonzero(data == 9) + 1])
+            one, two = data[starts], data[starts + 2]
+            for alt in range(1, fixed[4].count(b",") + 2):
+                found += len(np.flatnonzero((one == 48 + alt) | (two == 48 + alt)))
+    return found
+
+
+def _ninth(line: bytes) -> int:
+    place = -1
+    for _ in range(9):
+        place = line.index(b"\t", place + 1)
+    return place + 1
+
+
+def _split(file: Any) -> Iterator[bytes]:
+    rest = b""
+    while chunk := file.read(1 << 20):
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from lines
+
+
+def kept_documents(uri: str, database: str) -> list[tuple[str, list[list[RawBSONDocument]]]]:
+    """Return all documents of a database as bytes, by collection, in batches."""
+    found = []
+    with MongoClient(uri, document_class=RawBSONDocument) as client:
+        for name in client[database].list_collection_names():
+            batches: list[list[RawBSONDocument]] = [[]]
+            size = 0
+            for document in client[database][name].find():
+                if size > BATCH_BYTES or len(batches[-1]) >= 2_000:
+                    batches.append([])
+                    size = 0
+                batches[-1].append(document)
+                size += len(document.raw)
+            found.append((name, batches))
+    return found
+
+
+def measured(uri: str, work: str, *arguments: str) -> Cost:
+    """Do one piece of work in a process of its own."""
+    command = [sys.executable, "-m", "tests.perf.loading", "--do", work, "--uri", uri, *arguments]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=os.environ)
+    return Cost(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def _do(work: str, uri: str, rest: list[str]) -> Cost:
+    """Do a piece of work in this process and say what it took."""
+    server = _server(uri)
+    kept = kept_documents(uri, DATABASE) if work.endswith("floor") else []
+    before = _times(server)
+    begun = time.perf_counter()
+    match work:
+        case "vcf":
+            _load(uri, rest[0], Path(rest[1]), int(rest[2]))
+        case "vcf-floor":
+            vcf_floor(Path(rest[0]))
+        case "packets":
+            _load_packets(uri, Path(rest[0]))
+        case "packets-floor":
+            _parse(Path(rest[0]))
+    _insert(uri, kept)
+    wall = time.perf_counter() - begun
+    own = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return Cost(wall, _times(server) - before, max(own) / 1024)
+
+
+def _load(uri: str, dataset: str, path: Path, workers: int) -> None:
+    with Admin.open(uri, DATABASE) as admin:
+        admin.create_dataset(dataset)
+        report = load_vcf(admin, path, dataset, manner=Manner("GRCh38", workers=workers))
+        assert not report.problems, report.render()
+
+
+def _load_packets(uri: str, path: Path) -> None:
+    with Admin.open(uri, DATABASE) as admin:
+        admin.create_dataset("packets")
+        report = load_phenopackets(admin, [path], "packets")
+        assert not report.errors, report.render()
+
+
+def _parse(path: Path) -> int:
+    with zipfile.ZipFile(path) as archive:
+        return sum(len(orjson.loads(archive.read(name))) for name in archive.namelist())
+
+
+def _insert(uri: str, documents: list[tuple[str, list[list[RawBSONDocument]]]]) -> None:
+    with MongoClient[Any](uri) as client:
+        for name, batches in documents:
+            for batch in filter(None, batches):
+                client[f"{DATABASE}_floor"][name].insert_many(batch, ordered=False)
+
+
+def _server(uri: str) -> int:
+    """Return the process id of MongoDB, which runs on this machine."""
+    with MongoClient[Any](uri) as client:
+        return int(client.admin.command("serverStatus")["pid"])
+
+
+def _times(server: int) -> float:
+    """Return the processor seconds of this process, of its children that have ended, and of MongoDB (Linux)."""
+    own = os.times()
+    theirs = Path(f"/proc/{server}/stat").read_text().rpartition(")")[2].split()
+    return own.user + own.system + own.children_user + own.children_system + sum(map(int, theirs[11:13])) / _TICKS
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure: a ratio (or MB), and what it must not exceed, or not fall below where ``at_least``."""
+
+    name: str
+    value: float
+    bound: float
+    at_least: bool = False
+    beside: str = ""
+
+    @property
+    def met(self) -> bool:
+        """Whether it is as promised."""
+        return self.value >= self.bound if self.at_least else self.value <= self.bound
+
+
+def measure(size: Size, uri: str, folder: Path) -> Iterator[Figure]:
+    """Measure everything of one size."""
+    for name, records, likelihoods in (("GT", size.genotypes, False), ("GT:AD:DP:GQ:PL", size.likelihoods, True)):
+        path = folder / f"{'likelihoods' if likelihoods else 'genotypes'}.vcf.gz"
+        write_vcf(path, records, likelihoods=likelihoods)
+        _clear(uri)
+        one = measured(uri, "vcf", "one", str(path), "1")
+        floor = measured(uri, "vcf-floor", str(path))
+        _clear(uri)
+        two = measured(uri, "vcf", "two", str(path), "2")
+        rate = f"{records / one.wall:,.0f} records/s"
+        yield Figure(f"VCF {name}: load over floor, processor", one.cpu / floor.cpu, 2.0, beside=rate)
+        yield Figure(f"VCF {name}: load over floor, wall", one.wall / floor.wall, 2.0)
+        yield Figure(f"VCF {name}: one worker over two, wall", one.wall / two.wall, 1.4, at_least=True)
+        yield Figure(f"VCF {name}: MB of one process", max(one.memory, two.memory), MEMORY_MB)
+    quarter = folder / "quarter.vcf.gz"
+    write_vcf(quarter, max(1, size.genotypes // 4), likelihoods=False)
+    _clear(uri)
+    few = measured(uri, "vcf", "few", str(quarter), "1")
+    _clear(uri)
+    many = measured(uri, "vcf", "many", str(folder / "genotypes.vcf.gz"), "1")
+    yield Figure("VCF GT: MB for four times as many records", many.memory / few.memory, 1.25)
+    packets = write_packets(folder, size.packets)
+    _clear(uri)
+    load = measured(uri, "packets", str(packets))
+    floor = measured(uri, "packets-floor", str(packets))
+    rate = f"{size.packets / load.wall:,.0f} packets/s"
+    yield Figure("phenopackets: load over floor, processor", load.cpu / floor.cpu, 4.0, beside=rate)
+    yield Figure("phenopackets: load over floor, wall", load.wall / floor.wall, 4.0)
+
+
+def write_packets(folder: Path, number: int) -> Path:
+    """Write an archive of phenopackets of synthetic people."""
+    path = folder / "packets.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for person in make_people(2026, 1, number):
+            archive.writestr(f"{person.id}.json", phenopacket(person))
+    return path
+
+
+def _clear(uri: str) -> None:
+    with MongoClient[Any](uri) as client:
+        for name in (DATABASE, f"{DATABASE}_floor"):
+            client.drop_database(name)
+
+
+def main(arguments: list[str]) -> int:
+    """Measure and print; returns 1 where a figure was missed."""
+    parser = argparse.ArgumentParser(prog="make bench-load", description=__doc__)
+    parser.add_argument("--size", choices=SIZES, default="small")
+    parser.add_argument("--do", help=argparse.SUPPRESS)
+    parser.add_argument("--uri", help=argparse.SUPPRESS)
+    given, rest = parser.parse_known_args(arguments)
+    if given.do:
+        cost = _do(given.do, given.uri, rest)
+        print(json.dumps({"wall": cost.wall, "cpu": cost.cpu, "memory": cost.memory}))
+        return 0
+    missed = 0
+    with tempfile.TemporaryDirectory(prefix="skerry-bench-load-") as name, mongodb(Mongo(data_dir=Path(name))) as uri:
+        load = os.getloadavg()[0]
+        print(f"size {given.size}, {os.cpu_count()} processors, load average {load:.1f}")
+        for figure in measure(SIZES[given.size], uri, Path(name)):
+            missed += not figure.met
+            bound = f"{'at least' if figure.at_least else 'at most'} {figure.bound:g}"
+            verdict = "" if figure.met else "  MISSED"
+            print(f"{figure.name:<48} {figure.value:8.2f}  ({bound}){verdict}  {figure.beside}".rstrip(), flush=True)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
