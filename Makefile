@@ -4,7 +4,7 @@ ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test fuzz fuzz-vcf fuzz-phenopackets identities bench bench-access bench-network soak check format clean
+.PHONY: demo test fuzz fuzz-vcf fuzz-phenopackets identities bench bench-load bench-access bench-network soak check format clean
 
 demo: .venv/.run
 	@$(BIN)/skerry demo $(ARGS)
