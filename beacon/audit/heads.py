@@ -98,7 +98,12 @@ class Heads:
             if torn:
                 os.truncate(path, whole[1])
             if whole[0]:
-                return int(orjson.loads(whole[0])["head"]), hash_of(whole[0])
+                try:
+                    return int(orjson.loads(whole[0])["head"]), hash_of(whole[0])
+                except (ValueError, KeyError, TypeError):
+                    raise OSError(
+                        0, f"{path} does not end with a head: run skerry audit verify, then move it away"
+                    ) from None
         return 0, NOTHING
 
 

@@ -29,14 +29,13 @@ def prune(place: Place, heads: Heads, *, now: float) -> int:
             if day < before:
                 going.append(path)
                 if line := last_line(path)[0]:
-                    said = orjson.loads(line)
-                    chains[chain] = [said["line"], said["hash"]]
+                    chains[chain] = _said(line, path, "line", "hash")
         facts: dict[str, Any] = {"before": before, "chains": chains}
         for day, path in place.head_files()[:-1]:
             if day < before:
                 going.append(path)
                 line = last_line(path)[0]
-                facts["heads"] = [orjson.loads(line)["head"], hash_of(line)]
+                facts["heads"] = [*_said(line, path, "head"), hash_of(line)]
         if not going:
             return 0
         heads.append_locked("pruned", **facts)
@@ -44,3 +43,11 @@ def prune(place: Place, heads: Heads, *, now: float) -> int:
             path.unlink()
     _log.info("removed %d files of the audit from before %s", len(going), before)
     return len(going)
+
+
+def _said(line: bytes, path: Path, *names: str) -> list[Any]:
+    try:
+        said = orjson.loads(line)
+        return [said[name] for name in names]
+    except (ValueError, KeyError, TypeError):
+        raise OSError(0, f"{path} does not end as it should: run skerry audit verify") from None

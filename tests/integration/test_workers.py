@@ -17,6 +17,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from beacon.audit.heads import signing_key as audit_key
+from beacon.audit.place import Place
+from beacon.audit.verify import verify
 from beacon.auth.policy import policy_for
 from beacon.model.access import Granularity, Level
 from beacon.settings import Mongo
@@ -129,6 +132,10 @@ async def test_requests_keep_being_answered_while_workers_are_killed(
         assert "\nskerry_workers 2.0\n" in text
         assert "\nskerry_worker_starts_total 4.0\n" in text
         assert f'skerry_requests_total{{method="GET",route="/api/individuals",status="200"}} {answered}.0' in text
+    place = Place(data / "audit", data / "audit" / "heads", data / "audit" / "key.pem")
+    audit = verify(place, audit_key(place.key).public_key())
+    assert audit.faults == [] and audit.chains >= 4
+    assert audit.lines >= answered and audit.uncovered == 0  # those of the killed are signed by those that followed
 
 
 def wait_for(server: Server, count: int) -> set[int]:
