@@ -75,6 +75,7 @@ def load_phenopackets(
                 )
                 for kind, number in counts.items():
                     report.count(kind, number)
+                admin.compact(dataset, terms.ancestors, who)
             else:
                 report.outcome = f"There was nothing to load; dataset {dataset} was not changed."
     conclude(report, reader, total)

@@ -45,7 +45,11 @@ def add_parsers(commands: Commands) -> None:
 
     withdraw = commands.add_parser("withdraw", help="withdrawal of consent: take a person out, for good")
     withdraw.add_argument("individual", metavar="ID")
+    withdraw.add_argument("--purge", action="store_true", help="erase their bytes, too, once questions under way ended")
     withdraw.set_defaults(command=_withdraw)
+
+    compact = commands.add_parser("compact", help="write many small loads of cases as one; answers stay the same")
+    compact.set_defaults(command=_compact)
 
     readmit = commands.add_parser("readmit", help="let a person who withdrew come again with the next load")
     readmit.add_argument("individual", metavar="ID")
@@ -56,11 +60,11 @@ def add_parsers(commands: Commands) -> None:
     sweep.add_argument("--no-wait", action="store_true", help="leave what has to wait for questions under way")
     sweep.set_defaults(command=_sweep)
 
-    for one in (delete, withdraw, readmit):
+    for one in (delete, withdraw, readmit, compact):
         one.add_argument("--dataset", required=True, metavar="ID")
-    for one in (delete, readmit):
+    for one in (delete, withdraw, readmit, compact):
         one.add_argument("--wait", action="store_true", help="wait while another command changes the dataset")
-    for one in (listed, show, where, delete, withdraw, readmit, sweep):
+    for one in (listed, show, where, delete, withdraw, readmit, compact, sweep):
         site_options(one)
 
 
@@ -158,6 +162,32 @@ def _withdraw(options: argparse.Namespace) -> int:
     else:
         print(f"Dataset {options.dataset} showed nothing of this individual.")
     print(f"No load brings them back, nor any of their {done.samples} known samples, until: skerry readmit ID")
+    if options.purge:
+        _purge(options)
+    return 0
+
+
+def _purge(options: argparse.Namespace) -> None:
+    from loaders.terms import site_ontologies
+
+    def wait(seconds: float) -> None:
+        print(f"Waiting for questions under way to end (at most {seconds:.0f} s) ...", flush=True)
+        time.sleep(seconds)
+
+    with opened(options) as admin, changing(admin, options, "purge"):
+        ancestors = site_ontologies(admin).ancestors
+        segments = admin.purge(options.dataset, options.individual, ancestors, getpass.getuser(), wait)
+    print(f"Erased from {segments} segments and from all notes; MongoDB's log of changes and backups keep theirs: see")
+    print("docs/curating.md, Withdrawal of consent.")
+
+
+def _compact(options: argparse.Namespace) -> int:
+    from loaders.terms import site_ontologies
+
+    with opened(options) as admin, changing(admin, options, "compact"):
+        ancestors = site_ontologies(admin).ancestors
+        gone = admin.compact(options.dataset, ancestors, getpass.getuser(), everything=True)
+    print(f"Dataset {options.dataset} has {gone} segments fewer." if gone else "There is nothing to unite.")
     return 0
 
 

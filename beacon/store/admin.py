@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
@@ -21,8 +22,9 @@ from beacon.errors import ConfigurationError, LoadError, StoreUnavailable
 from beacon.model.access import DatasetPolicy, Level
 from beacon.model.genome import Gene, Reference
 from beacon.model.indexing import Ancestors
-from beacon.store import freshness, journal, loads, removal
+from beacon.store import freshness, journal, loads, purge, removal
 from beacon.store.base import COLUMN
+from beacon.store.compact import due, rewrite
 from beacon.store.documents import (
     INDEXES,
     MODEL_VERSION,
@@ -169,9 +171,39 @@ class Admin:
         """Take a person from every answer at once, and let no load bring them back (``removal.withdraw``)."""
         return removal.withdraw(self._db, self.home(dataset), self.tombstones(dataset), id, who)
 
+    def purge(
+        self, dataset: str, id: str, ancestors: Ancestors, who: str, wait: Callable[[float], None] = time.sleep
+    ) -> int:
+        """Erase the bytes of a person who withdrew, and say so in the journal; return how many segments were rewritten.
+
+        Takes at least the grace, for questions under way (``wait`` is called with seconds). What is interrupted is
+        continued by doing it again. Raises ``LoadError`` where nobody of this id withdrew.
+        """
+        home, entry = self.home(dataset), uuid.uuid4().hex
+        person = removal.find_person(self._db, home, self.tombstones(dataset), id)
+        journal.begin(self._db, entry, home, "purge an individual", who, {})
+        segments = purge.erase(self._db, home, person, ancestors, who)
+        while left := self.sweep():
+            wait(left)
+        purge.forget_names(self._db, home, person)
+        journal.end(self._db, entry, {"segment written anew": segments, "sample": len(person.samples)})
+        return segments
+
     def readmit(self, dataset: str, id: str, samples: Iterable[str], who: str) -> int:
         """Let a person who withdrew come again with the next load; return how many tombstones that took away."""
         return removal.readmit(self._db, self.home(dataset), self.tombstones(dataset), id, samples, who)
+
+    def compact(self, dataset: str, ancestors: Ancestors, who: str, *, everything: bool = False) -> int:
+        """Write many small segments as one, where there are many; return how many went.
+
+        ``everything``: also where there are few. Answers stay what they are.
+        """
+        gone = 0
+        while runs := due(self._document(dataset), everything=everything):
+            for run in runs:
+                rewrite(self._db, self.home(dataset), run, ancestors, what="compact", who=who)
+                gone += len(run) - 1
+        return gone
 
     def where(self, id: str) -> list[loads.Provenance]:
         """Return where the records of this id that are shown came from, in all datasets."""

@@ -72,8 +72,9 @@ def abandon(db: Database[Document], id: str) -> None:
 
 def settle(db: Database[Document], dataset: str) -> int:
     """Write what became of entries whose process died; the caller holds the dataset's lease. Return how many."""
-    found = db["datasets"].find_one({"_id": dataset}, {"segments.loads.id": 1})
-    listed = {load["id"] for part in (found or {}).get("segments", ()) for load in part["loads"]}
+    found = db["datasets"].find_one({"_id": dataset}, {"segments.id": 1, "segments.loads.id": 1})
+    parts = (found or {}).get("segments", ())
+    listed = {part["id"] for part in parts} | {load["id"] for part in parts for load in part["loads"]}
     died = [entry["_id"] for entry in db["loads"].find({"d": dataset, "state": BEGUN}, {"_id": 1})]
     for id in died:
         db["loads"].update_one({"_id": id}, {"$set": {"state": DONE if id in listed else ROLLED_BACK}})

@@ -51,6 +51,7 @@ class Amendment:
     """What a change does beside bringing a segment: other edits, and people (ordinals) who join a cohort.
 
     ``joining`` are further cohorts with those who join them, ``dissolved`` cohorts that end.
+    ``instead_of`` are segments in whose place the new one is listed.
     ``withdrawn`` are people whom no load that is under way may bring back, ``returning`` those who may come again.
     """
 
@@ -59,6 +60,7 @@ class Amendment:
     members: BitMap = field(default_factory=BitMap)
     joining: Mapping[str, Joining] = field(default_factory=dict)
     dissolved: frozenset[str] = frozenset()
+    instead_of: tuple[str, ...] = ()
     withdrawn: BitMap = field(default_factory=BitMap)
     returning: BitMap = field(default_factory=BitMap)
 
@@ -139,8 +141,15 @@ def _change(db: Database[Document], document: Document, parts: list[Part], amend
     for id, joining in amendment.joining.items():
         cohorts = _with_members(cohorts, id, joining.members - withdrawn, {"info": dict(joining.info)})
     dropped = [part for part in cohorts if part["id"] not in amendment.dissolved]
-    changed: Document = {"segments": [part.encode(db) for part in parts if not part.empty], "cohorts": dropped}
+    kept = [part.encode(db) for part in _ordered(parts, amendment.instead_of if new else ()) if not part.empty]
+    changed: Document = {"segments": kept, "cohorts": dropped}
     return changed | ({"withdrawn": encode_rows(withdrawn)} if withdrawn or "withdrawn" in document else {})
+
+
+def _ordered(parts: list[Part], instead_of: Sequence[str]) -> list[Part]:
+    """Return segments in the order in which they are to be listed: a new one where those were that it stands for."""
+    at = next((number for number, part in enumerate(parts) if part.id in instead_of), len(parts))
+    return parts if at == len(parts) else [*parts[:at], parts[-1], *parts[at:-1]]
 
 
 def _stands(db: Database[Document], segment: str) -> bool:

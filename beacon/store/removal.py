@@ -17,6 +17,7 @@ from beacon.store.base import COLUMN
 from beacon.store.documents import Document, decode_links, decode_rows
 from beacon.store.parts import Part, take_from, take_load
 from beacon.store.publish import Amendment, Done, Home, publish
+from beacon.store.purge import Person
 from beacon.store.tombstones import Tombstones
 
 
@@ -72,6 +73,15 @@ def withdraw(db: Database[Document], home: Home, tombstones: Tombstones, id: str
     amendment = Amendment([partial(take_from, db, people=people)], withdrawn=people)
     lost = _done(db, home, "withdraw an individual", who, amendment)
     return Withdrawn(lost, len(samples))
+
+
+def find_person(db: Database[Document], home: Home, tombstones: Tombstones, id: str) -> Person:
+    """Return a person who withdrew, as they are to be erased. Raises ``LoadError`` where nobody of this id withdrew."""
+    if not tombstones.reader()("individual", id):
+        message = f"nobody of the id {id!r} withdrew from dataset {home.dataset!r}; withdraw them first"
+        raise LoadError(message, where=id)
+    people = BitMap(_ordinals(db, home, [id]).values())
+    return Person(id, people, tuple(_samples(db, home, people)))
 
 
 def readmit(

@@ -15,7 +15,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -44,7 +44,7 @@ from beacon.store.heads import UNKNOWN, identity
 from beacon.store.layout import LayoutBuilder
 from beacon.store.leaving import LeftOut
 from beacon.store.packing import Arrays, pack
-from beacon.store.parts import supersede, take_from
+from beacon.store.parts import Part, supersede, take_from
 from beacon.store.publish import Amendment, Edit, Home, Joining, publish
 from beacon.store.reference import Namer
 from beacon.store.tombstones import IsGone, nobody
@@ -52,6 +52,8 @@ from beacon.store.tombstones import IsGone, nobody
 BATCH = 2_000
 NUMBERS_PER_DOCUMENT = 50_000
 DUPLICATE_KEY = 11000
+REWRITES = ("compact", "purge")
+"""What is no load of files, but writes segments anew."""
 _VARIANT = ENTRY_TYPES["genomicVariant"]
 _LOOSE = 4_096
 
@@ -70,6 +72,11 @@ class LoadInfo:
     cohort: str | None = None
     ontologies: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def what(self) -> str:
+        """What the journal calls it."""
+        return self.format if self.format in REWRITES else f"load {self.format}"
+
     def document(self) -> Document:
         """Return the load as it lies in the segment's document."""
         return {name: getattr(self, name) for name in self.__slots__} | {"ontologies": dict(self.ontologies)}
@@ -82,7 +89,7 @@ class Origin:
     ``load`` is None for the load that is being written.
     """
 
-    file: str
+    file: str | None
     line: int | None = None
     digest: bytes | None = None
     load: str | None = None
@@ -202,7 +209,7 @@ class SegmentWriter:
         self._left_out = LeftOut(withdrawn())
         self._given: dict[tuple[str, str | None, str | None], int] = {}
         db["segments"].insert_one({"_id": self.id, "d": home.dataset, "state": WRITING})
-        journal.begin(db, self.id, home, f"load {load.format}", load.who, load.document())
+        journal.begin(db, self.id, home, load.what, load.who, load.document())
 
     def __enter__(self) -> Self:
         return self
@@ -345,14 +352,6 @@ class SegmentWriter:
 
         Where there is nothing in it, the dataset lists no segment for it, and does not change unless ``change`` does.
         """
-        self._write_cases()
-        self._write_block()
-        self._write_layout()
-        self._write_postings()
-        self._write_numbers()
-        self._write_links()
-        self._batches.flush()
-        self._namer.settle(self.id)
         load = {
             "id": self.id,
             "sha256": self._load.sha256,
@@ -361,19 +360,58 @@ class SegmentWriter:
             "chroms": sorted(self._chromosomes),
             "intact": True,
         }
+        return self._publish([load], self._amendment(change), change.counts)
+
+    def publish_instead(self, of: Sequence[Part], loads: list[Document], resting: Mapping[str, BitMap]) -> Published:
+        """Make the segment visible in place of others, from which it was written.
+
+        ``loads`` are those that their records came with, ``resting`` the derived rows for which others stand now.
+        Raises ``LoadError`` where the others are not shown as they were.
+        """
+        written = {part.id: part.live for part in of}
+
+        def leave(parts: list[Part]) -> None:
+            shown = [part for part in parts if part.id in written]
+            if len(shown) < len(written) or any(part.live != written[part.id] for part in shown):
+                message = f"dataset {self._home.dataset!r} changed meanwhile; nothing was changed; do it again"
+                raise LoadError(message, where=self._home.dataset)
+            for part in shown:
+                part.clear()
+
+        return self._publish(loads, Amendment([leave], instead_of=tuple(written)), {}, resting)
+
+    def _publish(
+        self,
+        loads: list[Document],
+        amendment: Amendment,
+        counts: Mapping[str, int],
+        resting: Mapping[str, BitMap] = MappingProxyType({}),
+    ) -> Published:
+        self._write_cases()
+        self._write_block()
+        self._write_layout()
+        self._write_postings()
+        self._write_numbers()
+        self._write_links()
+        self._batches.flush()
+        self._namer.settle(self.id)
+        nobody = BitMap()
         summary = {
             "id": self.id,
-            "live": {kind: encode_rows(row for row, _, _ in links) for kind, links in self._links.items()},
+            "live": {
+                kind: encode_rows(BitMap(row for row, _, _ in links) - resting.get(kind, nobody))
+                for kind, links in self._links.items()
+            },
             "derived": {kind: encode_rows(rows) for kind, rows in self._derived.items()},
             "whole": True,
             "variants": self._alleles,
             "uncarried": self._uncarried,
             "assemblies": sorted(self._assemblies),
-            "loads": [load],
+            "loads": loads,
         }
         self._db["segments"].update_one({"_id": self.id, "state": WRITING}, {"$set": {"state": READY}})
         anything = bool(self._links or self._alleles)
-        done = publish(self._db, self._home, summary if anything else None, self._amendment(change))
+        done = publish(self._db, self._home, summary if anything else None, amendment)
         self._published = True
         if not anything:
             remove_segment(self._db, self.id)
@@ -381,8 +419,8 @@ class SegmentWriter:
         added["genomicVariant"] = self._alleles
         left_out = len(self._left_out.people)
         if done.changed:
-            counts = {"replaced individual": done.replaced, "withdrawn individual left out": left_out}
-            journal.end(self._db, self.id, {**added, **counts, **change.counts})
+            told = {"replaced individual": done.replaced, "withdrawn individual left out": left_out}
+            journal.end(self._db, self.id, {**added, **told, **counts})
         else:
             journal.forget(self._db, self.id)
         return Published(self.id, added, done.replaced, left_out, done.changed)
