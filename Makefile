@@ -4,7 +4,7 @@ ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test fuzz fuzz-vcf fuzz-phenopackets identities bench bench-load bench-access bench-network soak check format clean
+.PHONY: demo test fuzz kill-loop fuzz-vcf fuzz-phenopackets identities bench bench-load bench-access bench-network soak check format clean
 
 demo: .venv/.run
 	@$(BIN)/skerry demo $(ARGS)
@@ -30,6 +30,11 @@ fuzz-vcf: .venv/.dev
 # make fuzz-phenopackets MINUTES=15 does the same with phenopackets, families, cohorts and tables.
 fuzz-phenopackets: .venv/.dev
 	@$(BIN)/python -m tests.unit.loaders.fuzz_phenopackets --minutes '$(MINUTES)' $(ARGS)
+
+# make kill-loop TIMES=20 kills that many loads at random moments and looks at what the same command makes of them.
+TIMES ?= 20
+kill-loop: .venv/.dev
+	@$(BIN)/python -m tests.integration.kill_loop '$(TIMES)' $(ARGS)
 
 # make bench SIZE=million QUESTIONS=gene,ill-gene DATA=/var/tmp/bench ARGS='--requests 500'; see docs/benchmarks.md.
 SIZE ?= small
