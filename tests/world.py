@@ -32,6 +32,11 @@ T = TypeVar("T")
 
 ONSET, AGE, COLLECTED = "diseases.ageOfOnset.iso8601duration", "ageAtLastEncounter", "collectionMoment"
 FEATURE = "phenotypicFeatures.featureType"
+VALUE = "measures.measurementValue.quantity.value"
+EFFECT = "molecularAttributes.molecularEffects"
+ORIGIN = "caseLevelData.alleleOrigin"
+RELEVANCE = "caseLevelData.clinicalInterpretations.clinicalRelevance"
+STATED = "frequencyInPopulations.frequencies.alleleFrequency"
 PARENTS = {"HP:0000002": ("HP:0000001",), "HP:0000003": ("HP:0000002",), "HP:0000004": ("HP:0000002", "HP:0000001")}
 # call: (group of carriers, copies, alleles called, ploidy)
 CALLS: Mapping[str, tuple[str | None, int, int, int]] = {
@@ -57,6 +62,8 @@ class Facts:
     years: tuple[tuple[str, int], ...] = ()
     """Ages in whole years, by field."""
     dates: tuple[tuple[str, str], ...] = ()
+    measures: tuple[tuple[str, float, str], ...] = ()
+    """(assay, value, id of the unit)."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,8 @@ class Case:
     group: str
     genes: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
+    origin: str | None = None
+    relevance: str | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +112,9 @@ class Site:
     calls: tuple[str, ...] | None
     genes: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
+    effects: tuple[str, ...] = ()
+    stated: tuple[float, ...] = ()
+    """Frequencies of the allele in other populations."""
 
 
 @dataclass(frozen=True)
@@ -129,6 +141,10 @@ def individual_body(packet: Packet) -> dict[str, Any]:
             {"featureType": {"id": term}} for name, term in sorted(facts.terms) if name == FEATURE
         ] + [{"featureType": {"id": term}, "excluded": True} for _, term in sorted(facts.absent)],
         "diseases": diseases,
+        "measures": [
+            {"assayCode": {"id": assay}, "measurementValue": {"value": value, "unit": {"id": unit}}}
+            for assay, value, unit in facts.measures
+        ],
         "info": {
             "vitalStatus": {"status": dict(facts.texts).get("vitalStatus")},
             "timeAtLastEncounter": {"iso8601duration": f"P{last[0]}Y"} if last else None,
@@ -143,8 +159,26 @@ def record_body(id: str, facts: Facts, **more: Any) -> dict[str, Any]:
     return body | {name: f"P{years}Y" for name, years in facts.years}
 
 
-def variant_body(genes: tuple[str, ...], changes: tuple[str, ...]) -> dict[str, Any]:
-    return {"molecularAttributes": {"geneIds": list(genes), "aminoacidChanges": list(changes)}}
+def variant_body(
+    genes: tuple[str, ...], changes: tuple[str, ...], effects: tuple[str, ...] = (), stated: tuple[float, ...] = ()
+) -> dict[str, Any]:
+    return {
+        "molecularAttributes": {
+            "geneIds": list(genes),
+            "aminoacidChanges": list(changes),
+            "molecularEffects": [{"id": effect} for effect in effects],
+        },
+        "frequencyInPopulations": [{"frequencies": [{"alleleFrequency": one} for one in stated]}],
+    }
+
+
+def case_detail(case: Case) -> dict[str, Any]:
+    detail: dict[str, Any] = {"info": {"seen": True}}
+    if case.origin:
+        detail["alleleOrigin"] = {"id": case.origin}
+    if case.relevance:
+        detail["clinicalInterpretations"] = [{"clinicalRelevance": case.relevance}]
+    return detail
 
 
 def write_packet(writer: SegmentWriter, packet: Packet) -> None:
@@ -156,7 +190,7 @@ def write_packet(writer: SegmentWriter, packet: Packet) -> None:
         writer.record("biosample", {"id": derived}, individual=packet.id, derived=True)
     for case in packet.cases:
         column = writer.column(packet.id, case.sample or derived)
-        writer.case(case.allele, variant_body(case.genes, case.changes), column, case.group, {"info": {"seen": True}})
+        writer.case(case.allele, variant_body(case.genes, case.changes), column, case.group, case_detail(case))
 
 
 def write_sequenced(writer: SegmentWriter, one: Sequenced) -> int:
@@ -206,7 +240,8 @@ def write(admin: Admin, dataset: str, load: Load) -> None:
             write_packet(writer, packet)
         columns = [write_sequenced(writer, one) for one in load.sequenced]
         for site in load.sites:
-            writer.allele(site.allele, variant_body(site.genes, site.changes), calls_of(site, columns))
+            body = variant_body(site.genes, site.changes, site.effects, site.stated)
+            writer.allele(site.allele, body, calls_of(site, columns))
         writer.publish()
 
 

@@ -25,3 +25,12 @@ def days(text: str) -> float | None:
     if not match:
         return None
     return sum(float(value) * _DAYS[unit] for unit, value in match.groupdict().items() if value)
+
+
+def duration(number: float) -> str | None:
+    """Return the duration of so many days (``P3Y6M``), None where no text of years, months and days is exactly it."""
+    months = int(number // _MONTH)
+    rest = number - months * _MONTH
+    parts = ((months // 12, "Y"), (months % 12, "M"), (int(rest), "D"))
+    text = "P" + "".join(f"{size}{unit}" for size, unit in parts if size)
+    return next((one for one in (text, "P0D") if days(one) == number), None)

@@ -36,7 +36,7 @@ class Field:
 
     A quantity's ``path`` leads to objects that have it, with its value and unit, in their member ``within``, and say in
     ``named_by`` what was measured; that term names the field as well. The values of an ``open`` field are too many to
-    be listed: there is about one for each record.
+    be listed: there is about one for each record. Those of a ``whole`` one are found as a whole only, never by a part.
     """
 
     id: str
@@ -50,6 +50,7 @@ class Field:
     within: str = ""
     named_by: str = ""
     open: bool = False
+    whole: bool = False
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -206,6 +207,12 @@ ZYGOSITY = "caseLevelData.zygosity"
 FREQUENCY = "alleleFrequency"
 """Allele count over allele number among the dataset's people, counted when asked, so not from an index either."""
 
+
+def _name(id: str, label: str) -> Field:
+    """Names that nearly every variant has, and no two the same."""
+    return Field(id, FieldKind.TEXT, label, open=True, whole=True)
+
+
 EFFECT = "molecularAttributes.molecularEffects"
 HGVS = "identifiers.genomicHGVSId"
 """A name that most variants get only when they are written, so it is looked for as a short form."""
@@ -229,17 +236,17 @@ _VARIANT_FIELDS = (
     _number(FREQUENCY, "Frequency of the allele in the dataset"),
     _text("molecularAttributes.geneIds", "Gene that the variant is annotated with", open=True),
     Field(EFFECT, FieldKind.ONTOLOGY, "Molecular effect", everyday=True, prefixes=frozenset({"SO"})),
-    _text("molecularAttributes.aminoacidChanges", "Amino-acid change", open=True),
+    _name("molecularAttributes.aminoacidChanges", "Amino-acid change"),
     *_interpretations("variantLevelData.clinicalInterpretations", "of the variant"),
     *_interpretations("variantLevelData.phenotypicEffects", "of the variant, phenotypic"),
     _number("frequencyInPopulations.frequencies.alleleFrequency", "Frequency of the allele in another population"),
     _text("frequencyInPopulations.frequencies.population", "Population whose allele frequency is stated"),
     _text("frequencyInPopulations.source", "Source of an allele frequency"),
-    _text(HGVS, "Genomic HGVS name", open=True),
-    _text("identifiers.transcriptHGVSIds", "HGVS name on a transcript", open=True),
-    _text("identifiers.proteinHGVSIds", "HGVS name on a protein", open=True),
-    _text("identifiers.clinvarVariantId", "ClinVar id", open=True),
-    _text("identifiers.variantAlternativeIds.id", "Id in another database", open=True),
+    _name(HGVS, "Genomic HGVS name"),
+    _name("identifiers.transcriptHGVSIds", "HGVS name on a transcript"),
+    _name("identifiers.proteinHGVSIds", "HGVS name on a protein"),
+    _name("identifiers.clinvarVariantId", "ClinVar id"),
+    _name("identifiers.variantAlternativeIds.id", "Id in another database"),
 )
 
 _DATASET_FIELDS = (

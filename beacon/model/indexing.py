@@ -5,12 +5,14 @@ an empty field are those of everyday terms, found by the term's id alone. Text i
 a field has any value at all.
 
 Numbers are kept by field. A quantity is kept as the bare number that was written, and, under ``field@unit``, in the
-unit that its kind is compared in; each under the field's name and under the term of what was measured.
+unit that its kind is compared in; each under the field's name and under the term of what was measured. Text that is
+found as a whole only is a number too, under ``field#``: nearly every variant has a name of its own.
 """
 
 from __future__ import annotations
 
 import functools
+import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -25,7 +27,7 @@ Ancestors = Callable[[str], Iterable[str]]
 """Returns a term's ancestors, without the term itself; nothing for terms of unknown ontologies."""
 
 RECORDED, BELOW, ABSENT, HELD = "=", "^", "!", "?"
-IN_UNIT = "@"
+IN_UNIT, AS_WHOLE = "@", "#"
 
 
 @dataclass(slots=True)
@@ -60,7 +62,7 @@ def keys_above(key: str, ancestors: Ancestors) -> Iterator[str]:
 
 def told_keys(entry_type: EntryType, entries: Entries) -> Iterator[tuple[str, str]]:
     """Yield what is listed of a record's entries, as (key, label): terms and texts as recorded, the others as held."""
-    held = {name.partition(IN_UNIT)[0] for name, _ in entries.numbers}
+    held = {plain(name) for name, _ in entries.numbers}
     open_fields = {row.id for row in entry_type.fields if row.open}
     for key, label in entries.keys.items():
         name, mark, _ = key.partition(RECORDED)
@@ -106,8 +108,11 @@ def _add(entries: Entries, row: Field, value: Any, absent: bool, ancestors: Ance
             _add_term(entries, row, id, str(value.get("label") or ""), absent, ancestors)
     elif not absent:
         if row.kind is FieldKind.TEXT:
-            if isinstance(value, str):
-                entries.keys[f"{row.id}{RECORDED}{value}"] = value
+            if isinstance(value, str) and value:
+                if row.whole:
+                    entries.numbers.append((f"{row.id}{AS_WHOLE}", as_whole(value)))
+                else:
+                    entries.keys[f"{row.id}{RECORDED}{value}"] = value
         elif row.kind is FieldKind.QUANTITY:
             if isinstance(value, Mapping):
                 _add_quantities(entries, row, value)
@@ -153,6 +158,16 @@ def _quantities(value: Any) -> Iterator[tuple[Mapping[str, Any], str]]:
         for part in value["typedQuantities"]:
             if isinstance(part, Mapping) and isinstance(part.get("quantity"), Mapping):
                 yield part["quantity"], _id(part.get("quantityType"))
+
+
+def plain(name: str) -> str:
+    """Return the field, or the term of what was measured, that numbers are kept for under a name."""
+    return name.partition(IN_UNIT)[0].removesuffix(AS_WHOLE)
+
+
+def as_whole(text: str) -> float:
+    """Return 52 bits that stand for a text, as a number."""
+    return float(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little") >> 12)
 
 
 def _id(term: Any) -> str:

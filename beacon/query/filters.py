@@ -27,7 +27,7 @@ from beacon.model.entry_types import (
     FieldKind,
     entry_type_id,
 )  # fmt: skip
-from beacon.model.indexing import ABSENT, BELOW, IN_UNIT, RECORDED, as_number
+from beacon.model.indexing import ABSENT, AS_WHOLE, BELOW, IN_UNIT, RECORDED, as_number, as_whole
 from beacon.model.query import AlphanumericFilter, CustomFilter, Filter, OntologyFilter
 from beacon.model.similarity import LEVELS
 from beacon.store.base import Bound, KeyCondition, NumberCondition, TextCondition
@@ -241,6 +241,11 @@ def _equal(item: AlphanumericFilter, field: Field, kinds: tuple[str, ...]) -> Co
         if negated:
             raise UnknownFilter(f"{item.id!r} is asked with =; name the zygosity that is wanted.", where=item.id)
         return ZygosityCondition(GROUP_OF_ZYGOSITY[item.value])
+    if field.whole:
+        if "%" in item.value:
+            raise UnknownFilter(f"{item.id!r} is compared with whole values here, not with a part.", where=item.id)
+        same = Bound(as_whole(item.value), True)
+        return NumberCondition(kinds, f"{field.id}{AS_WHOLE}", same, same, negated)
     if "%" in item.value:
         return TextCondition(kinds, field.id, item.value, negated)
     term = item.value if field.kind is FieldKind.ONTOLOGY else None

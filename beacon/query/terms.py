@@ -1,33 +1,70 @@
-"""What can be asked: the filtering terms that datasets hold, no more of them than an asker may know of.
+"""What can be asked: the filters under which datasets hold something, no more of them than an asker may know of.
 
-A listed term says that somebody here has it. It is therefore an answer like any other: where a threshold
-protects a dataset, a term counts only from that many people on.
+A listed term or value says that somebody here has it. It is therefore an answer like any other: where a threshold
+protects a dataset, it counts only from that many people on, or, where nobody was genotyped, that many variants.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from beacon.model.access import Decision, Granularity
-from beacon.model.entry_types import ENTRY_TYPES
-from beacon.model.indexing import RECORDED
-from beacon.privacy.rules import threshold_applies
-from beacon.query.visible import Withheld, everyday, visible
-from beacon.store.base import ALLELE, COLUMN, KINDS, Dataset, Store
+from beacon.model.duration import duration
+from beacon.model.entry_types import ENTRY_TYPES, FIELDS, SEXES, ZYGOSITIES, Field, FieldKind
+from beacon.model.indexing import (
+    ABSENT,
+    AS_WHOLE,
+    BELOW,
+    HELD,
+    IN_UNIT,
+    RECORDED,
+    Entries,
+    as_number,
+    index_entries,
+    plain,
+)
+from beacon.query.rows import fewest
+from beacon.query.sides import records
+from beacon.query.visible import Withheld, everyday, named, touched, visible
+from beacon.store.base import ALLELE, COLUMN, Dataset, Segment, Store
+
+MAX_VALUES = 100
+"""Of a field with more values than this none is listed."""
+_WORDS = SEXES | ZYGOSITIES
+
+
+class Listed(NamedTuple):
+    """What is listed: ``type`` (ontology, alphanumeric or custom), id, and of a field one of its values or ""."""
+
+    type: str
+    id: str
+    value: str = ""
 
 
 @dataclass(slots=True)
-class _Seen:
-    """One term in one dataset: who has it, on which entry types, and what it is called."""
+class Seen:
+    """Who has something, on which entry types, and what it is called."""
 
-    people: BitMap
-    scopes: set[str]
+    people: BitMap = field(default_factory=BitMap)
+    scopes: set[str] = field(default_factory=set)
+    label: str = ""
+
+
+class _Held(NamedTuple):
+    """One thing that rows of one kind have, by its index name; ``value`` None where only that it is held is known."""
+
+    kind: str
+    name: str
+    value: str | None
     label: str
+    rows: BitMap
 
 
 async def filtering_terms(
@@ -35,86 +72,181 @@ async def filtering_terms(
 ) -> dict[str, Any]:
     """Return the ``response`` of ``/filtering_terms`` (Beacon v2 ``beaconFilteringTermsResults``).
 
-    Ontology terms are those recorded in these datasets, only on entry type ``scope`` and only in members of
-    ``cohort`` where given; fields that can be compared follow. Every term listed works as a filter.
+    Listed is what these datasets hold, only on entry type ``scope`` and only in members of ``cohort`` where given.
+    Every term listed works as a filter, and every value of a field with ``=``.
     """
     datasets = await store.datasets()
-    scopes: dict[str, set[str]] = {}
-    labels: dict[str, str] = {}
+    found: dict[Listed, Seen] = {}
     for decision in decisions:
         if decision.dataset not in datasets or decision.granularity is Granularity.NONE:
             continue
-        fewest = max(decision.threshold, 1) if threshold_applies(decision) else 1
         dataset = await visible(store, datasets[decision.dataset], decision.reach)
-        for term, seen in (await _terms(store, dataset, cohort, decision.withheld)).items():
-            if len(seen.people) >= fewest:
-                scopes.setdefault(term, set()).update(seen.scopes)
-                labels[term] = labels.get(term) or seen.label
-    listed = [
-        _row("ontology", term, labels[term], kinds)
-        for term, kinds in sorted(scopes.items())
-        if scope is None or scope in kinds
-    ]
+        for what, seen in (await _terms(store, dataset, cohort, decision.withheld)).items():
+            if len(seen.people) >= fewest(decision):
+                held = found.setdefault(what, Seen())
+                held.scopes |= seen.scopes
+                held.label = held.label or seen.label
+        if cohort is None:
+            add(found, "dataset", _of_records(dataset, "dataset"), decision.withheld)
+    rows = written(found, scope)
     # An ontology is named where a term of it is listed: that it is stored may come from data which are not shown.
-    prefixes = {row["id"].partition(":")[0] for row in listed}
+    prefixes = {what.id.partition(":")[0] for what in found} | {what.value.partition(":")[0] for what in found}
     resources = [one for one in await store.ontologies() if one["namespacePrefix"] in prefixes]
-    return {"filteringTerms": [*listed, *_fields(scope)], "resources": resources}
+    return {"filteringTerms": rows, "resources": resources}
 
 
-def _row(type_: str, id: str, label: str, scopes: set[str]) -> dict[str, Any]:
-    row: dict[str, Any] = {"type": type_, "id": id, "scopes": sorted(scopes)}
-    return row | {"label": label} if label else row
+def written(found: Mapping[Listed, Seen], scope: str | None = None) -> list[dict[str, Any]]:
+    """Return the rows of ``filteringTerms``, by type and id."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    values: dict[tuple[str, str], list[str]] = {}
+    for what, seen in sorted(found.items()):
+        if scope is not None and scope not in seen.scopes:
+            continue
+        row = rows.setdefault(what[:2], {"type": what.type, "id": what.id, "scopes": set()})
+        row["scopes"] |= seen.scopes
+        if seen.label and not what.value:
+            row.setdefault("label", seen.label)
+        if what.value:
+            values.setdefault(what[:2], []).append(what.value)
+    order = {"ontology": 0, "alphanumeric": 1, "custom": 2}
+    for key, listed in values.items():
+        if len(listed) <= MAX_VALUES:
+            rows[key]["values"] = listed
+    ordered = sorted(rows, key=lambda key: (order[key[0]], key[1]))
+    return [rows[key] | {"scopes": sorted(rows[key]["scopes"])} for key in ordered]
 
 
-def _fields(scope: str | None) -> list[dict[str, Any]]:
-    """Return the fields that are compared with a value."""
-    scopes: dict[str, set[str]] = {}
-    labels: dict[str, str] = {}
-    for row in ENTRY_TYPES.values():
-        for field in row.fields:
-            if scope in (None, row.id):
-                scopes.setdefault(field.id, set()).add(row.id)
-                labels.setdefault(field.id, field.label)
-    return [_row("alphanumeric", id, labels[id], kinds) for id, kinds in sorted(scopes.items())]
+def add(found: dict[Listed, Seen], scope: str, held: Iterable[_Held], withheld: Withheld) -> None:
+    """Add what is listed for things that are held; ``rows`` are of people."""
+    kind_everyday = everyday(withheld, scope) if withheld else None
+    for one in held:
+        if not one.name:
+            if kind_everyday is None and one.value:
+                _see(found, Listed("ontology", one.value), scope, one)
+            continue
+        if touched(withheld, scope, *named(scope, one.name)):
+            continue
+        row = FIELDS[scope].get(one.name)
+        if kind_everyday and one.name in kind_everyday and one.value:
+            _see(found, Listed("ontology", one.value), scope, one)
+        label = row.label if row else one.label
+        _see(found, Listed("alphanumeric", one.name), scope, one._replace(label=label))
+        if one.value and not (row and row.open):
+            _see(found, Listed("alphanumeric", one.name, one.value), scope, one)
+            if row and (custom := _custom(row, one.value)):
+                _see(found, Listed("custom", custom), scope, one._replace(label=f"{row.label}: {one.label}"))
 
 
-async def _terms(store: Store, dataset: Dataset, cohort: str | None, withheld: Withheld) -> Mapping[str, _Seen]:
-    """Return the everyday terms of a dataset, each with the ordinals of the people it was recorded for."""
-    # Where some fields are withheld, the others are looked at one by one.
-    named = {
-        kind: everyday(withheld, "genomicVariant" if kind == COLUMN else kind) if withheld else None for kind in KINDS
-    }
+def _custom(row: Field, value: str) -> str | None:
+    if row.kind is FieldKind.TEXT:
+        return f"{row.id}:{value}"
+    return f"{row.id}:{_WORDS[value]}" if value in row.closed else None
+
+
+def _see(found: dict[Listed, Seen], what: Listed, scope: str, one: _Held) -> None:
+    seen = found.setdefault(what, Seen())
+    seen.people |= one.rows
+    seen.scopes.add(scope)
+    seen.label = seen.label or one.label
+
+
+async def _terms(store: Store, dataset: Dataset, cohort: str | None, withheld: Withheld) -> dict[Listed, Seen]:
+    """Return what is listed of a dataset, each with the ordinals of the people it was recorded for."""
     members = None if cohort is None else _members(dataset, cohort)
-    found: dict[str, _Seen] = {}
+    found: dict[Listed, Seen] = {}
     if members is not None and not members:
         return found
     for segment in dataset.segments:
-        persons: dict[str, np.ndarray[Any, Any]] = {}
-        for term in await store.terms(segment):
-            field, _, id = term.key.partition(RECORDED)
-            if term.kind == ALLELE:
-                continue
-            fields = named[term.kind]
-            if not id or (field not in fields if fields is not None else field):
-                continue
-            people = term.rows
-            if term.kind != "individual":
-                if term.kind not in persons:
-                    links = await store.links(segment, term.kind)
-                    by_row = np.zeros(int(links.rows.max(initial=0)) + 1, np.uint32)
-                    by_row[links.rows] = links.persons
-                    persons[term.kind] = by_row
-                people = BitMap(persons[term.kind][np.array(term.rows, np.uint32)])
+        persons: dict[str, NDArray[np.uint32]] = {}
+        held = [*await _keys(store, segment), *await _numbers(store, segment)]
+        labels = {one.value: one.label for one in held if not one.name and one.label}
+        for one in held:
+            people = one.rows
+            if one.kind not in ("individual", ALLELE):
+                if one.kind not in persons:
+                    persons[one.kind] = await _by_row(store, segment, one.kind)
+                people = BitMap(persons[one.kind][np.array(one.rows, np.uint32)])
             if members is not None:
-                people = people & members
-            if not people:
-                continue
-            kind = "genomicVariant" if term.kind == COLUMN else term.kind
-            seen = found.setdefault(id, _Seen(BitMap(), set(), ""))
-            seen.people |= people
-            seen.scopes.add(kind)
-            seen.label = seen.label or term.label
+                people = people & members if one.kind != ALLELE else BitMap()
+            if people:
+                kind = ALLELE if one.kind == COLUMN else one.kind
+                label = one.label or labels.get(one.name, "")
+                add(found, kind, [one._replace(rows=people, label=label)], withheld)
+    add(found, "cohort", _of_records(dataset, "cohort", cohort), withheld)
     return found
+
+
+async def _by_row(store: Store, segment: Segment, kind: str) -> NDArray[np.uint32]:
+    links = await store.links(segment, kind)
+    by_row = np.zeros(int(links.rows.max(initial=0)) + 1, np.uint32)
+    by_row[links.rows] = links.persons
+    return by_row
+
+
+async def _keys(store: Store, segment: Segment) -> list[_Held]:
+    found = []
+    for term in await store.terms(segment):
+        name, mark, value = term.key.partition(RECORDED)
+        if BELOW in name or ABSENT in name:
+            continue
+        if mark:
+            found.append(_Held(term.kind, name, value, term.label, term.rows))
+        elif term.key.endswith(HELD):
+            found.append(_Held(term.kind, term.key.removesuffix(HELD), None, "", term.rows))
+    return found
+
+
+async def _numbers(store: Store, segment: Segment) -> list[_Held]:
+    """Return which numbers are held, with the values that a filter can be given just so, if those are not too many."""
+    found = []
+    for part in await store.numbers(segment):
+        name = plain(part.field)
+        found.append(_Held(part.kind, name, None, "", BitMap(part.rows)))
+        values, first = np.unique(part.values, return_inverse=True)
+        if part.field.endswith(AS_WHOLE) or len(values) > MAX_VALUES:
+            continue
+        for at, value in enumerate(values.tolist()):
+            if text := _text(part.kind, part.field, value):
+                found.append(_Held(part.kind, name, text, "", BitMap(part.rows[first == at])))
+    return found
+
+
+def _text(kind: str, name: str, value: float) -> str | None:
+    """Return a number as a filter's value that finds just it, None where that cannot be written."""
+    name, in_unit, unit = name.partition(IN_UNIT)
+    row = FIELDS[kind].get(name)
+    text: str | None = f"{value:g}" if float(f"{value:g}") == value else repr(value)
+    if row is None or row.kind is FieldKind.QUANTITY:
+        # Numbers are told with their units; what has none is told apart from those by nothing.
+        return f"{text} {unit}" if in_unit else None
+    if row.kind is FieldKind.DURATION:
+        return duration(value)
+    if row.kind is FieldKind.DATE:
+        text = datetime.fromtimestamp(value * 86_400, UTC).date().isoformat()
+        return text if as_number(row.kind, text) == value else None
+    return text
+
+
+def held_by(kind: str, entries: Entries) -> Iterator[_Held]:
+    """Yield what one record has, as that of one person."""
+    rows = BitMap([0])
+    for key, label in entries.keys.items():
+        name, mark, value = key.partition(RECORDED)
+        if mark and BELOW not in name and ABSENT not in name:
+            yield _Held(kind, name, value, label, rows)
+    for name, number in entries.numbers:
+        yield _Held(kind, plain(name), None if name.endswith(AS_WHOLE) else _text(kind, name, number), "", rows)
+
+
+def _of_records(dataset: Dataset, kind: str, id: str | None = None) -> Iterator[_Held]:
+    """Yield what a dataset's own record, or its cohorts' (or that of one), say."""
+    everybody = BitMap().union(*(segment.live.get("individual", BitMap()) for segment in dataset.segments))
+    for record, members in records(dataset, kind):
+        if id is not None and record["id"] != id:
+            continue
+        rows = everybody if members is None else members & everybody
+        for one in held_by(kind, index_entries(ENTRY_TYPES[kind], record, lambda _term: ())):
+            yield one._replace(rows=rows)
 
 
 def _members(dataset: Dataset, cohort: str) -> BitMap:

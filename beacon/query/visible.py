@@ -15,7 +15,7 @@ from pyroaring import BitMap
 from beacon.model import ontology
 from beacon.model.access import Decision, Level
 from beacon.model.entry_types import ENTRY_TYPES, FIELDS, FREQUENCY, ZYGOSITY, FieldKind
-from beacon.model.indexing import ABSENT, BELOW, IN_UNIT, RECORDED
+from beacon.model.indexing import ABSENT, BELOW, RECORDED, plain
 from beacon.query.index import IndexCondition
 from beacon.query.plan import Plan
 from beacon.store.base import COLUMN, Dataset, KeyCondition, Segment, Store
@@ -70,7 +70,7 @@ def everyday(withheld: Withheld, kind: str) -> tuple[str, ...] | None:
 
 def named(kind: str, name: str) -> tuple[str, ...]:
     """Return the dotted paths of what an index names: a field, one in a unit, or the term of what was measured."""
-    name = name.partition(IN_UNIT)[0]
+    name = plain(name)
     fields = FIELDS.get(kind, {})
     if name in fields:
         return fields[name].sources

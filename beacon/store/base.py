@@ -413,7 +413,7 @@ class Store(Protocol):
         ...
 
     async def terms(self, segment: Segment) -> list[Term]:
-        """Return every filter under which this segment has live rows."""
+        """Return what is listed of this segment's live rows, of alleles only where nobody was genotyped."""
         ...
 
     async def known_term(self, term: str) -> bool | None:

@@ -33,6 +33,7 @@ from beacon.store.alleles import AlleleFinder
 from beacon.store.base import (
     ALLELE,
     CASE,
+    COLUMN,
     KINDS,
     AllelePredicate,
     Bound,
@@ -456,7 +457,9 @@ class MongoStore:
     async def terms(self, segment: Segment) -> list[Term]:
         """Return every filter under which this segment has live rows."""
         listed = []
-        where = {"s": segment.id, "k": {"$in": KINDS}, "key": {"$regex": f"[{RECORDED}{HELD}]"}}
+        # Where nobody was genotyped, alleles are all that there is.
+        kinds = KINDS if segment.live.get(COLUMN) else (*KINDS, ALLELE)
+        where = {"s": segment.id, "k": {"$in": kinds}, "key": {"$regex": f"[{RECORDED}{HELD}]"}}
         async with self._asking():
             async for part in self._db["postings"].find(where, {"_id": 0, "s": 0}):
                 rows = _living(segment, part["k"], decode_rows(part["rows"]))

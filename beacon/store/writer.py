@@ -28,8 +28,8 @@ from pyroaring import BitMap
 from beacon.errors import LoadError
 from beacon.model import protein
 from beacon.model.calls import GROUP_OF_ZYGOSITY, GROUPS, Calls
-from beacon.model.entry_types import ENTRY_TYPES, ZYGOSITIES, ZYGOSITY
-from beacon.model.indexing import RECORDED, Ancestors, Entries, index_entries, keys_above, told_keys
+from beacon.model.entry_types import ENTRY_TYPES, FREQUENCY, ZYGOSITIES, ZYGOSITY
+from beacon.model.indexing import HELD, RECORDED, Ancestors, Entries, index_entries, keys_above, told_keys
 from beacon.model.records import unite
 from beacon.model.variant import Allele
 from beacon.store import journal
@@ -184,7 +184,7 @@ class SegmentWriter:
         self._joining: dict[str, Joining] = {}
         self._links: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
         self._postings: dict[tuple[str, str], _Posting] = {}
-        self._numbers: dict[tuple[str, str], list[tuple[float, int]]] = defaultdict(list)
+        self._numbers: dict[tuple[str, str], tuple[array[float], array[int]]] = {}
         self._columns: dict[tuple[str, str | None, str | None], int] = {}
         self._column_rows: list[tuple[int, int]] = []
         self._fragments: list[bytes] = []
@@ -492,9 +492,12 @@ class SegmentWriter:
             self._post("allele", key, "", self._alleles)
         entries = index_entries(_VARIANT, body, _no_ancestors)
         self._post_entries(ALLELE, entries, self._alleles)
-        if calls is not None:
-            carriers = [getattr(calls, group) for group in GROUPS if len(getattr(calls, group))]
-            for key, label in told_keys(_VARIANT, entries):
+        groups = [] if calls is None else [getattr(calls, group) for group in GROUPS]
+        carriers = [columns for columns in groups if len(columns)]
+        for key, label in told_keys(_VARIANT, entries):
+            if key.endswith(HELD):
+                self._post(ALLELE, key, "", self._alleles)
+            if carriers:
                 bearing, _ = self._borne.setdefault(key, (BitMap(), label))
                 for columns in carriers:
                     bearing.update(columns)
@@ -512,7 +515,9 @@ class SegmentWriter:
         for key, label in entries.keys.items():
             self._post(kind, key, label, row)
         for name, number in entries.numbers:
-            self._numbers[kind, name].append((number, row))
+            values, rows = self._numbers.setdefault((kind, name), (array("d"), array("I")))
+            values.append(number)
+            rows.append(row)
 
     def _count(self, calls: Calls) -> tuple[int, int]:
         """Return AC and AN; remember how many alleles each column carries, and who has which zygosity at all."""
@@ -529,6 +534,8 @@ class SegmentWriter:
                 self._totals[columns] += 1
         if not calls.counted:
             return UNKNOWN, UNKNOWN
+        if f"{FREQUENCY}{HELD}" not in self._borne:
+            self._borne[f"{FREQUENCY}{HELD}"] = BitMap(range(len(self._columns))), ""
         count = carriers + len(calls.hom)
         haploid = np.setdiff1d(calls.haploid, calls.missing) if len(calls.haploid) else ()
         number = 2 * (len(self._columns) - len(calls.missing)) - len(haploid)
@@ -599,15 +606,15 @@ class SegmentWriter:
             self._batches.add("postings", document, len(data))
 
     def _write_numbers(self) -> None:
-        for (kind, name), pairs in self._numbers.items():
-            pairs.sort()
-            for begin in range(0, len(pairs), NUMBERS_PER_DOCUMENT):
-                values, rows = zip(*pairs[begin : begin + NUMBERS_PER_DOCUMENT], strict=True)
-                data = pack({"values": np.array(values, np.float64), "rows": np.array(rows, np.uint32)})
-                self._batches.add(
-                    "numbers",
-                    {"s": self.id, "k": kind, "f": name, "low": values[0], "high": values[-1], "data": data},
-                )
+        for (kind, name), (values, rows) in self._numbers.items():
+            order = np.argsort(np.frombuffer(values, np.float64), kind="stable")
+            for begin in range(0, len(order), NUMBERS_PER_DOCUMENT):
+                some = order[begin : begin + NUMBERS_PER_DOCUMENT]
+                sorted_values = np.frombuffer(values, np.float64)[some]
+                data = pack({"values": sorted_values, "rows": np.frombuffer(rows, np.uint32)[some]})
+                low, high = float(sorted_values[0]), float(sorted_values[-1])
+                document = {"s": self.id, "k": kind, "f": name, "low": low, "high": high, "data": data}
+                self._batches.add("numbers", document, len(data))
 
     def _write_links(self) -> None:
         for kind, listed in self._links.items():

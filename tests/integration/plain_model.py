@@ -6,17 +6,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
 from beacon.model.entry_types import CLOSED_TERMS, ENTRY_TYPES, FREQUENCY, RECORD_TYPES, ZYGOSITY, FieldKind
 from beacon.model.query import AlphanumericFilter, Filter, OntologyFilter, Query, VariantQuery
 from beacon.model.variant import Allele, matching_types
-from tests.world import CALLS, Case, Facts, Load, Sequenced, ancestors
+from tests.world import CALLS, EFFECT, ORIGIN, RELEVANCE, STATED, VALUE, Case, Facts, Load, Sequenced, ancestors
 
 GROUP = {"GENO:0000135": "het", "GENO:0000136": "hom", "GENO:0000134": "hemi"}
 GROUPS = ("het", "hom", "hemi", "other")
+TOLD = (EFFECT, ORIGIN, RELEVANCE, STATED)
+"""Fields of variants and of their carriers."""
+UNITS = {"UO:0000009": ("g", 1000.0), "UO:0000021": ("g", 1.0), "kg": ("g", 1000.0), "g": ("g", 1.0),
+         "UO:0000015": ("m", 0.01), "cm": ("m", 0.01), "m": ("m", 1.0)}  # fmt: skip
+SIMILAR: Mapping[str, Mapping[str, float]] = {
+    "HP:0000003": {"HP:0000004": 0.9, "HP:0000009": 0.8, "HP:0000001": 0.7},
+    "HP:0000009": {"HP:0000003": 0.8},
+    "HP:0000004": {"HP:0000003": 0.9, "HP:0000002": 0.66},
+}
+"""How similar the terms of the small world are said to be; others are not."""
+LEAST = {"high": 0.85, "medium": 0.75, "low": 0.65}
 CODES = {"N": "ACGT", "R": "AG", "Y": "CT", "W": "AT"}
 
 
@@ -48,6 +59,10 @@ class Part:
     called: dict[Row, tuple[int, int]] | None
     """(copies, alleles called) by column; None where they are not counted."""
     genotyped: bool = True
+    effects: set[str] = field(default_factory=set)
+    stated: tuple[float, ...] = ()
+    details: list[tuple[Row, Case]] = field(default_factory=list)
+    """What was recorded of single carriers."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +116,8 @@ class Model:
                     {column: call[0] for column, call in calls.items() if call[0]},
                     None if site.calls is None else {column: call[1:3] for column, call in calls.items()},
                     site.calls is not None,
+                    set(site.effects),
+                    site.stated,
                 )
             )  # fmt: skip
         for id in sorted(withdrawn - {row.id for row in self.live("biosample")}):
@@ -131,6 +148,7 @@ class Model:
         part.genes |= set(case.genes)
         part.changes |= set(case.changes)
         part.groups.setdefault(column, case.group)
+        part.details.append((column, case))
 
     def _take_sequenced(self, number: int, one: Sequenced) -> Row:
         if one.person not in {row.id for row in self.live("individual")}:
@@ -186,10 +204,13 @@ class Model:
         wanted = _groups(query.filters)
         found: dict[str, list[Part]] = {}
         for id, parts in self.matching(query).items():
-            carriers = {(c, g) for part in parts for c, g in part.groups.items() if c.live}
+            carriers = {(c, g) for part in parts for c, g in part.groups.items() if c.live and _meant(c, parts, query)}
             if allowed is not None:
                 carriers = {(column, group) for column, group in carriers if column in allowed}
-            if (allowed is None and wanted == [GROUPS]) or all(any(g in w for _, g in carriers) for w in wanted):
+            everybody = all(_says(parts, item) for item in _positive(query))
+            if (allowed is None and wanted == [GROUPS] and everybody) or all(
+                any(g in w for _, g in carriers) for w in wanted
+            ):
                 found[id] = parts
         people = None
         if self.live("column"):
@@ -201,13 +222,14 @@ class Model:
                     for part in parts
                     for column, group in part.groups.items()
                     if column.live and group in named and (allowed is None or column in allowed)
+                    if _meant(column, parts, query)
                 }
             )
         return Answer(tuple(sorted(found)), people, {id: _told(parts, allowed) for id, parts in found.items()})
 
     def _asks_variants(self, query: Query) -> bool:
         anchored = query.anchor is not None and query.anchor.entry_type == "genomicVariant"
-        of_alleles = any(item.id == FREQUENCY for item in query.filters)
+        of_alleles = any(item.id == FREQUENCY or _is_told(item) for item in query.filters)
         return query.variant is not None or anchored or of_alleles or _groups(query.filters) != [GROUPS]
 
     def _narrowed(self, query: Query) -> bool:
@@ -224,6 +246,11 @@ class Model:
         for item in query.filters:
             if isinstance(item, AlphanumericFilter) and item.id == FREQUENCY:
                 parts = {id: held for id, held in parts.items() if _is_as_frequent(held, item)}
+            elif isinstance(item, AlphanumericFilter) and _is_told(item) and _is_negated(item):
+                equal = replace(item, operator="=")
+                parts = {id: p for id, p in parts.items() if not (_says(p, equal) or _details(p, equal))}
+        for wanted in _positive(query):
+            parts = {id: held for id, held in parts.items() if _says(held, wanted) or _details(held, wanted)}
         if query.anchor and query.anchor.entry_type == "genomicVariant":
             return {id: held for id, held in parts.items() if id == query.anchor.id}
         asked = query.variant or VariantQuery()
@@ -245,7 +272,7 @@ class Model:
                     for parts in self.matching(query).values()
                     for part in parts
                     for column, group in part.groups.items()
-                    if group in groups and column.live
+                    if group in groups and column.live and _meant(column, parts, query)
                 ]
                 tests.append((columns, False))
         return [
@@ -255,10 +282,10 @@ class Model:
         ]
 
     def _related(self, query: Query, target: str) -> Iterator[tuple[list[Row], bool]]:
-        ranges: dict[tuple[str, str | None], list[AlphanumericFilter]] = {}
+        ranges: dict[tuple[str, str | None, str], list[AlphanumericFilter]] = {}
         for item in _record_filters(query.filters):
             if isinstance(item, AlphanumericFilter) and item.operator in ("<", ">", "<=", ">="):
-                ranges.setdefault((item.id, item.scope), []).append(item)
+                ranges.setdefault((item.id, item.scope, _base(item.value)), []).append(item)
             else:
                 kinds = _kinds(item, target)
                 rows = [row for kind in kinds for row in self.live(kind) if _holds(row.facts, item)]
@@ -302,7 +329,66 @@ def _groups(filters: Sequence[Filter]) -> list[tuple[str, ...]]:
 
 
 def _record_filters(filters: Sequence[Filter]) -> list[Filter]:
-    return [item for item in filters if not _is_zygosity(item) and item.id != FREQUENCY]
+    return [item for item in filters if not _is_zygosity(item) and item.id != FREQUENCY and not _is_told(item)]
+
+
+def _is_told(item: Filter) -> bool:
+    """Whether a filter is on what is told of variants or of their carriers."""
+    if isinstance(item, AlphanumericFilter):
+        return item.id in TOLD
+    return not _is_zygosity(item) and (item.scope == "genomicVariant" or (not item.scope and item.id.startswith("SO:")))
+
+
+def _is_negated(item: Filter) -> bool:
+    return isinstance(item, AlphanumericFilter) and item.operator == "!"
+
+
+def _positive(query: Query) -> list[Filter | list[AlphanumericFilter]]:
+    """Return what must be told: each filter, and the bounds on stated frequencies together."""
+    told = [item for item in query.filters if _is_told(item) and not _is_negated(item)]
+    bounds = [item for item in told if isinstance(item, AlphanumericFilter) and item.operator != "="]
+    found: list[Filter | list[AlphanumericFilter]] = [item for item in told if item not in bounds]
+    return [*found, bounds] if bounds else found
+
+
+def _says(parts: list[Part], item: Filter | list[AlphanumericFilter]) -> bool:
+    """Whether any of a variant's records tells it of the variant."""
+    if isinstance(item, list):
+        return any(all(_compare(one, bound.operator, float(bound.value)) for bound in item) for part in parts
+                   for one in part.stated)  # fmt: skip
+    if isinstance(item, AlphanumericFilter):
+        if item.id == STATED:
+            return any(float(item.value) in part.stated for part in parts)
+        return item.id == EFFECT and any(like(effect, item.value) for part in parts for effect in part.effects)
+    assert isinstance(item, OntologyFilter)
+    return not item.excluded and any(item.id in part.effects for part in parts)
+
+
+def _details(parts: list[Part], item: Filter | list[AlphanumericFilter]) -> list[Row]:
+    """Return the live carriers of a variant of whom it is told."""
+    if isinstance(item, list):
+        return []
+    found = []
+    for column, case in ((column, case) for part in parts for column, case in part.details):
+        if isinstance(item, AlphanumericFilter):
+            value = {ORIGIN: case.origin, RELEVANCE: case.relevance}.get(item.id)
+            said = value is not None and like(value, item.value)
+        else:
+            assert isinstance(item, OntologyFilter)
+            said = not item.excluded and case.origin == item.id
+        if said and column.live:
+            found.append(column)
+    return found
+
+
+def _meant(column: Row, parts: list[Part], query: Query) -> bool:
+    """Whether a carrier of a variant is one of whom everything asked is told."""
+    return all(_says(parts, item) or column in _details(parts, item) for item in _positive(query))
+
+
+def _compare(value: float, operator: str, limit: float) -> bool:
+    tests = {"<": value < limit, "<=": value <= limit, ">": value > limit, ">=": value >= limit, "=": value == limit}
+    return tests[operator]
 
 
 def _is_as_frequent(parts: list[Part], item: AlphanumericFilter) -> bool:
@@ -320,6 +406,8 @@ def _kinds(item: Filter, target: str) -> tuple[str, ...]:
         return (item.scope,)
     if isinstance(item, AlphanumericFilter):
         holders = tuple(k for k in RECORD_TYPES if item.id in {f.id for f in ENTRY_TYPES[k].fields})
+        if not holders:
+            return ("individual", "biosample")
         return (target,) if target in holders else holders
     return (CLOSED_TERMS[item.id][0],) if item.id in CLOSED_TERMS else RECORD_TYPES
 
@@ -337,11 +425,16 @@ def _holds(facts: Facts, item: Filter) -> bool:
             if any((kind, name) in _EVERYDAY for kind in RECORD_TYPES)
             and (closed is None or item.scope not in (None, closed[0]) or name == closed[1])
         }
+        least = LEAST.get(item.similarity, 2)
+        if any(SIMILAR.get(item.id, {}).get(term, 0) >= least for _, term in terms):
+            return True
         if item.excluded or not item.descendants:
             return any(term == item.id for _, term in terms)
         return any(item.id == term or item.id in ancestors(term) for _, term in terms)
     assert isinstance(item, AlphanumericFilter)
-    kind = _KIND_OF[item.id]
+    kind = _KIND_OF.get(item.id, FieldKind.QUANTITY)
+    if kind is FieldKind.QUANTITY:
+        return bool(_measured(facts, item) & {_number(item.value)})
     if kind is FieldKind.ONTOLOGY:
         return (item.id, item.value) in facts.terms
     if kind is FieldKind.TEXT:
@@ -366,10 +459,33 @@ def like(text: str, pattern: str) -> bool:
     return True
 
 
+def _base(value: str) -> str:
+    """Return what the unit of a comparison's value is measured in; nothing for values without a unit."""
+    return UNITS[value.split()[1]][0] if " " in value else ""
+
+
+def _number(value: str) -> float:
+    number, *unit = value.split()
+    return round(float(number) * UNITS[unit[0]][1] if unit else float(number), 9)
+
+
+def _measured(facts: Facts, item: AlphanumericFilter) -> set[float]:
+    """Return the values that a comparison is about, in the unit of its kind where it has one."""
+    base = _base(item.value)
+    return {
+        round(value * UNITS[unit][1] if base else value, 9)
+        for assay, value, unit in facts.measures
+        if item.id in (VALUE, assay) and base in ("", UNITS[unit][0])
+    }
+
+
 def _within(facts: Facts, bounds: list[AlphanumericFilter]) -> bool:
     values: list[Any] = [years for name, years in facts.years if name == bounds[0].id]
     limits: list[tuple[str, Any]]
-    if _KIND_OF[bounds[0].id] is FieldKind.DATE:
+    if bounds[0].id not in _KIND_OF or bounds[0].id == VALUE:
+        values = sorted(_measured(facts, bounds[0]))
+        limits = [(item.operator, _number(item.value)) for item in bounds]
+    elif _KIND_OF[bounds[0].id] is FieldKind.DATE:
         values = [date for name, date in facts.dates if name == bounds[0].id]
         limits = [(item.operator, item.value) for item in bounds]
     else:

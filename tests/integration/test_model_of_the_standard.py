@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from random import Random
 from typing import Any, TypeVar
@@ -15,14 +15,20 @@ from hypothesis import strategies as st
 from beacon.model.access import Granularity
 from beacon.model.entry_types import ENTRY_TYPES, FREQUENCY, ZYGOSITY
 from beacon.model.query import AlphanumericFilter, Anchor, Filter, OntologyFilter, Pagination, Query, VariantQuery
+from beacon.model.similarity import encode
 from beacon.model.variant import from_vcf, unplaced
-from tests.integration.plain_model import GROUP, GROUPS, Answer, Model
+from tests.integration.plain_model import GROUP, GROUPS, SIMILAR, Answer, Model
 from tests.world import (
     AGE,
     CALLS,
     COLLECTED,
+    EFFECT,
     FEATURE,
     ONSET,
+    ORIGIN,
+    RELEVANCE,
+    STATED,
+    VALUE,
     Case,
     Facts,
     Load,
@@ -49,6 +55,12 @@ MODELS = ("OBI:0002012", "OBI:0002630")
 STATUSES = ("ALIVE", "DECEASED (100%)")
 DAYS = ("2020-01-31", "2021-06-01")
 GENES = ("FBN1", "BRCA1")
+EFFECTS = ("SO:0001583", "SO:0001587")
+ORIGINS = ("GENO:0000882", "GENO:0000888")
+RELEVANCES = ("pathogenic", "likely pathogenic", "benign")
+STATED_SHARES = (0.001, 0.01, 0.5)
+ASSAYS = {"LOINC:3141-9": ("UO:0000009", "UO:0000021"), "LOINC:3137-7": ("UO:0000015",)}
+"""Weight, in kg or g, and height."""
 CHANGES = ("p.Arg1Cys",)
 TYPES = ("SNP", "DEL", "INDEL", "INS", "DUP", "SO:1000029", "SO:1000037", "STAR")
 UNPLACED = (unplaced("GRCh38", "FBN1", "SO:1000029", "exon 3"), unplaced("GRCh37", "BRCA1", "SO:1000037", "exon 5"))
@@ -107,6 +119,9 @@ class Dice:
             absent=self.terms(phenotypicFeatures__featureType=(FEATURES, 2)) - said,
             texts=tuple(("vitalStatus", status) for status in self.some(STATUSES, 1)),
             years=(*onsets, *self.years(AGE, 0.5)),
+            measures=tuple(
+                (assay, self.one(0.5, 1.0, 2.0, 2000.0), self.one(*ASSAYS[assay])) for assay in self.some([*ASSAYS], 2)
+            ),
         )
 
     def packet(self, person: str) -> Packet:
@@ -127,7 +142,10 @@ class Dice:
     def case(self, samples: list[str]) -> Case:
         allele = self.one(*ALLELES, *ALLELES[:6], *ALLELES[:4])
         genes = self.some(GENES, 1) if allele.placed else [allele.label.split("\x1f")[0]]
-        return Case(allele, self.one(*samples, None), self.one(*GROUPS), tuple(genes), tuple(self.some(CHANGES, 1)))
+        return Case(
+            allele, self.one(*samples, None), self.one(*GROUPS), tuple(genes), tuple(self.some(CHANGES, 1)),
+            self.one(None, *ORIGINS), self.one(None, *RELEVANCES),
+        )  # fmt: skip
 
     def sequenced(self, person: str) -> Sequenced:
         sample = self.one(person, f"{person}-s1")
@@ -153,6 +171,8 @@ class Dice:
                 tuple(self.one("0/0", *CALLS) for _ in people) if self.chance(0.8) else None,
                 tuple(self.some(GENES, 1)),
                 tuple(self.some(CHANGES, 1)),
+                tuple(self.some(EFFECTS, 1)),
+                tuple(self.some(STATED_SHARES, 1)),
             )
             for allele in sorted(found, key=lambda a: (a.assembly, a.chrom, a.start, a.end))
         )
@@ -174,7 +194,28 @@ class Dice:
         )
 
     def filter(self) -> Filter:
-        return self.one(*[self.term] * 6, *[self.comparison] * 4, *[self.zygosity] * 2, self.frequency)()
+        kinds = (*[self.term] * 6, *[self.comparison] * 4, *[self.zygosity] * 2, self.frequency, *[self.told] * 4)
+        made: Callable[[], Filter] = self.one(*kinds, self.quantity, self.quantity)
+        return made()
+
+    def told(self) -> Filter:
+        """Ask for what is told of a variant or of its carriers."""
+        equality = self.one("=", "=", "!")
+        choices: tuple[Filter, ...] = (
+            OntologyFilter(self.one(*EFFECTS), scope=self.one(None, "genomicVariant")),
+            OntologyFilter(self.one(*ORIGINS, *EFFECTS), scope="genomicVariant", excluded=self.chance(0.1)),
+            AlphanumericFilter(EFFECT, equality, self.one(*EFFECTS, "SO:%")),
+            AlphanumericFilter(ORIGIN, equality, self.one(*ORIGINS)),
+            AlphanumericFilter(RELEVANCE, equality, self.one(*RELEVANCES, "%pathogenic")),
+            AlphanumericFilter(STATED, self.one("=", "!", "<", "<=", ">"), str(self.one(*STATED_SHARES))),
+        )
+        return self.one(*choices)
+
+    def quantity(self) -> Filter:
+        """Compare what was measured, by assay or whatever it was, in some unit or as it was written."""
+        assay, (unit, other) = self.one(("LOINC:3141-9", ("kg", "g")), ("LOINC:3137-7", ("cm", "m")))
+        value = self.one("0.5", "1", "2", "2000", "0.02", f"2 {unit}", f"2000 {other}", f"0.5 {unit}", f"0.02 {other}")
+        return AlphanumericFilter(self.one(VALUE, assay), self.one("=", "!", "<", ">", "<=", ">="), value)
 
     def frequency(self) -> Filter:
         share = self.one("0", "0.1", "0.25", "0.5", "0.75", "1")
@@ -186,10 +227,14 @@ class Dice:
         return AlphanumericFilter(ZYGOSITY, "=", term) if self.chance() else OntologyFilter(term, scope=scope)
 
     def term(self) -> Filter:
+        id = self.one(*SEXES, *FEATURES, *FEATURES, *FEATURES, *DISEASES, *TISSUES, *MODELS, "HP:0099999")
+        excluded = self.chance(0.2)
+        alike = id.startswith("HP:") and not excluded and self.chance(0.3)
         return OntologyFilter(
-            self.one(*SEXES, *FEATURES, *FEATURES, *FEATURES, *DISEASES, *TISSUES, *MODELS, "HP:0099999"),
+            id,
             descendants=self.chance(),
-            excluded=self.chance(0.2),
+            similarity=self.one("high", "medium", "low") if alike else "exact",
+            excluded=excluded,
             scope=self.one(*[None] * 7, "individual", "individual", "biosample", "run"),
         )
 
@@ -271,6 +316,12 @@ class Dice:
 @pytest.fixture(scope="module")
 def world(mongo_uri: str) -> Iterator[World]:
     with open_world(mongo_uri) as made:
+        near = {
+            term: encode([(share, int(other[3:])) for other, share in SIMILAR.get(term, {}).items()])
+            for term in (*FEATURES, "HP:0099999")
+        }
+        resource = {"namespacePrefix": "HP", "version": "1"}
+        made.admin.store_ontology(resource, dict.fromkeys(near, "made up"), neighbours=lambda: near)
         yield made
 
 

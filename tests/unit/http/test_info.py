@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from ipaddress import ip_network
+from typing import Any
 
 import pytest
 
@@ -82,7 +83,8 @@ async def test_terms_are_listed_as_far_as_an_asker_may_know_of_them(client: Clie
     assert everybody[SEIZURE] == ["individual"]
     assert everybody[RARE] == ["individual"]
     assert everybody["GENO:0000135"] == ["genomicVariant"]
-    assert everybody["diseases.ageOfOnset.iso8601duration"] == ["individual"]
+    assert everybody["phenotypicFeatures.featureType"] == ["individual"]
+    assert "diseases.ageOfOnset.iso8601duration" not in everybody  # nobody has it
     of_asked = await listed(client.as_person("rosa"), "/datasets/asked/filtering_terms")
     assert SEIZURE in of_asked
     assert RARE not in of_asked  # one person has it, and the threshold is five
@@ -96,11 +98,28 @@ async def test_terms_are_listed_as_far_as_an_asker_may_know_of_them(client: Clie
 
 
 async def test_every_term_listed_works_as_a_filter(client: Client) -> None:
-    rows = (await client.get("/filtering_terms")).body["response"]["filteringTerms"]
-    for row in rows:
-        if row["type"] == "ontology":
-            answer = await client.post("/individuals", filters=[{"id": row["id"]}], requestedGranularity="boolean")
-            assert answer.summary == {"exists": True}, row
+    """For everybody alone, on each of its entry types; a field with each of its values, else by being compared."""
+    everybody = client.as_person("tomas")
+    rows = (await everybody.get("/filtering_terms")).body["response"]["filteringTerms"]
+    assert {row["type"] for row in rows} == {"ontology", "alphanumeric", "custom"}
+    asked = [
+        (scope, {"id": row["id"], "scope": scope} | compared)
+        for row in rows
+        for scope in row["scopes"]
+        for compared in _comparisons(row)
+    ]
+    assert len(asked) > 100
+    for scope, item in asked:
+        answer = await everybody.post(f"/{ENTRY_TYPES[scope].path}", filters=[item], requestedGranularity="boolean")
+        assert (answer.status, answer.summary) == (200, {"exists": True}), item
+
+
+def _comparisons(row: dict[str, Any]) -> list[dict[str, str]]:
+    if row["type"] != "alphanumeric":
+        return [{}]
+    if "values" in row:
+        return [{"operator": "=", "value": value} for value in row["values"]]
+    return [{"operator": "!", "value": "P999Y" if "iso8601" in row["id"] else "0.123456"}]
 
 
 async def test_terms_are_paged(client: Client) -> None:
@@ -117,6 +136,6 @@ async def test_a_site_with_nothing_open_still_says_what_it_is(mongo_uri: str, da
     async with site(mongo_uri, database_name) as client:
         assert (await client.get("/info")).status == 200
         terms = (await client.get("/filtering_terms")).body["response"]["filteringTerms"]
-        assert {row["type"] for row in terms} == {"alphanumeric"}
+        assert terms == []
         refused = await client.get("/individuals")
         assert (refused.status, refused.body["error"]["skerryCode"]) == (401, "unauthenticated")

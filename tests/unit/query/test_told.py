@@ -1,0 +1,167 @@
+"""What is told of variants, of their carriers, of datasets and cohorts, and what was measured, as filters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from beacon.errors import CannotAnswer, UnknownFilter
+from beacon.model.access import Asker, Decision, Granularity, Level
+from beacon.model.entry_types import HGVS, ZYGOSITY
+from beacon.model.query import AlphanumericFilter, CustomFilter, Filter, OntologyFilter, Pagination, Query
+from beacon.model.variant import from_vcf
+from beacon.query.execute import execute
+from beacon.query.terms import filtering_terms
+from tests.world import (
+    EFFECT,
+    FEATURE,
+    ORIGIN,
+    RELEVANCE,
+    STATED,
+    VALUE,
+    Case,
+    Facts,
+    Load,
+    Packet,
+    Sequenced,
+    Site,
+    World,
+    open_world,
+)  # fmt: skip
+
+SNP, OTHER = from_vcf("GRCh38", "1", 101, "A", "G"), from_vcf("GRCh38", "1", 201, "A", "G")
+SEIZURE, GERMLINE = "HP:0001250", "GENO:0000888"
+CASES = Load(
+    packets=(
+        Packet(
+            "a",
+            Facts(frozenset({(FEATURE, SEIZURE)}), measures=(("LOINC:2345-7", 5.0, "UCUM:mmol/L"),)),
+            cases=(
+                Case(SNP, None, "het", relevance="pathogenic", origin=GERMLINE),
+                Case(OTHER, None, "hom", relevance="benign"),
+            ),
+        ),
+        Packet(
+            "b",
+            Facts(measures=(("LOINC:2345-7", 90.0, "UCUM:mg/dL"), ("LOINC:3141-9", 70.0, "UCUM:kg"))),
+            cases=(Case(SNP, None, "hom", relevance="benign"),),
+        ),
+    ),
+    cohort="sick",
+)
+SITES = Load(
+    sequenced=(Sequenced("c", "c", None, None),),
+    sites=(Site(SNP, ("0/1",), ("FBN1",), ("p.Arg1Cys",), ("SO:0001583",)), Site(OTHER, None, stated=(0.25,))),
+)
+
+
+@pytest.fixture(scope="module")
+def world(mongo_uri: str) -> Iterator[World]:
+    with open_world(mongo_uri) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def dataset(world: World) -> str:
+    return world.load(CASES, SITES)
+
+
+def found(world: World, dataset: str, kind: str, *filters: Filter) -> set[str]:
+    query = Query(kind, filters=filters, granularity=Granularity.RECORD, pagination=Pagination(limit=10))
+    return {record.get("variantInternalId") or record["id"] for record in world.pages(dataset, query)}
+
+
+def test_what_is_told_of_one_carrier_holds_for_that_carrier_alone(world: World, dataset: str) -> None:
+    pathogenic = AlphanumericFilter(RELEVANCE, "=", "pathogenic")
+    assert found(world, dataset, "individual", pathogenic) == {"a"}
+    assert found(world, dataset, "genomicVariant", pathogenic) == {SNP.id}
+    # a carries it, but heterozygous; b is homozygous, but for b it is benign.
+    homozygous = AlphanumericFilter(ZYGOSITY, "=", "GENO:0000136")
+    assert found(world, dataset, "individual", pathogenic, homozygous) == set()
+    assert found(world, dataset, "individual", AlphanumericFilter(RELEVANCE, "=", "benign"), homozygous) == {"a", "b"}
+    assert found(world, dataset, "individual", pathogenic, OntologyFilter(GERMLINE, scope="genomicVariant")) == {"a"}
+    assert found(world, dataset, "genomicVariant", AlphanumericFilter(RELEVANCE, "!", "pathogenic")) == {OTHER.id}
+
+
+def test_what_any_load_tells_of_a_variant_holds_for_all_its_carriers(world: World, dataset: str) -> None:
+    assert found(world, dataset, "individual", OntologyFilter("SO:0001583")) == {"a", "b", "c"}
+    assert found(world, dataset, "individual", OntologyFilter("SO:0001583"), OntologyFilter(SEIZURE)) == {"a"}
+    assert found(world, dataset, "genomicVariant", AlphanumericFilter(EFFECT, "!", "SO:0001583")) == {OTHER.id}
+    assert found(world, dataset, "genomicVariant", AlphanumericFilter(STATED, "<=", "0.25")) == {OTHER.id}
+    assert found(world, dataset, "genomicVariant", AlphanumericFilter(ORIGIN, "=", GERMLINE)) == {SNP.id}
+
+
+def test_names_of_variants_are_compared_as_a_whole(world: World, dataset: str) -> None:
+    change = "molecularAttributes.aminoacidChanges"
+    assert found(world, dataset, "genomicVariant", AlphanumericFilter(change, "=", "p.Arg1Cys")) == {SNP.id}
+    assert found(world, dataset, "genomicVariant", AlphanumericFilter(change, "!", "p.Arg1Cys")) == {OTHER.id}
+    named = AlphanumericFilter(HGVS, "=", "NC_000001.11:g.101A>G")
+    assert found(world, dataset, "genomicVariant", named) == {SNP.id}
+    assert found(world, dataset, "individual", named) == {"a", "b", "c"}
+
+
+def test_filters_on_datasets_and_cohorts_choose_their_people(world: World, dataset: str) -> None:
+    assert found(world, dataset, "individual", CustomFilter("cohortType:user-defined")) == {"a", "b"}
+    assert found(world, dataset, "individual", AlphanumericFilter("name", "!", "sick", scope="cohort")) == {"c"}
+    assert found(world, dataset, "cohort", AlphanumericFilter("name", "=", "si%")) == {"sick"}
+    assert found(world, dataset, "cohort", AlphanumericFilter("name", "=", "well")) == set()
+    assert found(world, dataset, "individual", AlphanumericFilter("id", "=", dataset, scope="dataset")) == set("abc")
+    assert found(world, dataset, "dataset", AlphanumericFilter("createDateTime", "<", "2000-01-01")) == set()
+
+
+def test_what_was_measured_is_compared_across_units_of_one_kind_only(world: World, dataset: str) -> None:
+    assert found(world, dataset, "individual", AlphanumericFilter("LOINC:3141-9", ">=", "70000 g")) == {"b"}
+    assert found(world, dataset, "individual", AlphanumericFilter(VALUE, ">", "69.9")) == {"b"}
+    with pytest.raises(CannotAnswer, match=r"LOINC:2345-7.*units that cannot be compared with mol/L"):
+        found(world, dataset, "individual", AlphanumericFilter("LOINC:2345-7", ">", "4 mmol/L"))
+
+
+def test_similarity_that_nobody_measured_is_an_error(world: World, dataset: str) -> None:
+    with pytest.raises(UnknownFilter, match="similar") as raised:
+        found(world, dataset, "individual", OntologyFilter(SEIZURE, similarity="low"))
+    assert raised.value.where == SEIZURE
+
+
+def listed(
+    world: World, dataset: str, threshold: int = 0, withheld: frozenset[tuple[str, str]] = frozenset()
+) -> dict[str, object]:
+    asker = Asker.REGISTERED if threshold else Asker.GRANTED
+    decision = Decision(dataset, Granularity.RECORD, asker, Level.REGISTERED, threshold, withheld=withheld)
+    rows = world.run(filtering_terms(world.store, [decision]))["filteringTerms"]
+    return {row["id"]: row.get("values") for row in rows}
+
+
+def test_fields_are_listed_with_the_values_that_enough_people_have(world: World, dataset: str) -> None:
+    everything = listed(world, dataset)
+    assert everything[RELEVANCE] == ["benign", "pathogenic"]
+    assert everything["LOINC:2345-7"] == ["0.005 mol/L", "0.9 g/L"]
+    assert everything[EFFECT] == ["SO:0001583"]
+    assert everything["alleleFrequency"] is None
+    assert {"SO:0001583", f"{RELEVANCE}:benign", "cohortType:user-defined"} <= everything.keys()
+    protected = listed(world, dataset, threshold=2)
+    assert protected[RELEVANCE] == ["benign"]
+    assert GERMLINE in everything
+    assert GERMLINE not in protected
+
+
+def test_where_nobody_was_genotyped_variants_are_listed(world: World) -> None:
+    dataset = world.load(Load(sites=(Site(OTHER, None, effects=("SO:0001583",), stated=(0.25,)),)))
+    assert {STATED, "SO:0001583", EFFECT} <= listed(world, dataset).keys()
+    assert STATED not in listed(world, dataset, threshold=2)
+    assert found(world, dataset, "genomicVariant", AlphanumericFilter(STATED, ">=", "0")) == {OTHER.id}
+
+
+def test_what_is_withheld_is_neither_listed_nor_found(world: World, dataset: str) -> None:
+    withheld = frozenset({("genomicVariant", "caseLevelData.clinicalInterpretations"), ("individual", "measures")})
+    seen = listed(world, dataset, withheld=withheld)
+    assert not {RELEVANCE, VALUE, "LOINC:2345-7"} & seen.keys()
+    assert EFFECT in seen
+    decision = Decision(dataset, Granularity.RECORD, Asker.GRANTED, Level.REGISTERED, 0, withheld=withheld)
+    for item in (
+        AlphanumericFilter(RELEVANCE, "=", "pathogenic"),
+        AlphanumericFilter("LOINC:3141-9", ">", "1"),
+        AlphanumericFilter(VALUE, ">", "1 kg"),
+    ):
+        (result,) = world.run(execute(world.store, Query("individual", filters=(item,)), [decision]))
+        assert not result.exists
