@@ -108,7 +108,7 @@ def _add(entries: Entries, row: Field, value: Any, absent: bool, ancestors: Ance
             _add_term(entries, row, id, str(value.get("label") or ""), absent, ancestors)
     elif not absent:
         if row.kind is FieldKind.TEXT:
-            if isinstance(value, str) and value:
+            if isinstance(value, str):
                 if row.whole:
                     entries.numbers.append((f"{row.id}{AS_WHOLE}", as_whole(value)))
                 else:
