@@ -21,14 +21,14 @@ from beacon.http import account, health
 from beacon.http.handlers import ROOT
 from beacon.http.meter import Board, Meter
 from beacon.http.middleware import guard
-from beacon.http.routes import routes
+from beacon.http.routes import explaining, routes
 from beacon.http.server import accepting, address, bind, tls_context
 from beacon.http.site import DOOR, Door
 from beacon.settings import NetworkSettings, SiteSettings
 from network.breaker import Breaker
 from network.client import Client, session
 from network.credentials import Exchanger, Signer
-from network.handlers import CLIENT, NODE, Node, entries, jwks, terms
+from network.handlers import CLIENT, NODE, Node, entries, explain, jwks, terms
 from network.registry import Registry
 from network.scan import Caps
 from network.turns import Turns
@@ -108,6 +108,7 @@ def create_network(
 
     app.cleanup_ctx.append(connections)
     app.add_routes(routes(entries, terms))
+    app.add_routes(explaining(explain))
     app.add_routes(health.routes())
     app.router.add_get("/.well-known/jwks.json", jwks)
     door.meter.know(templates(app))

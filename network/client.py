@@ -11,16 +11,17 @@ import time
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
+import orjson
 from yarl import URL
 
 from beacon import __version__
 from beacon.auth.assertion import request_digest
 from network.breaker import Breaker
 from network.credentials import Behalf, Signer
+from network.habits import SKERRY, Habits, scout
 from network.outcomes import (
     ERRORS,
     IMPOSTOR,
@@ -28,36 +29,28 @@ from network.outcomes import (
     NoTurn,
     Outcome,
     Oversized,
-    Reader,
     Reply,
     Verdict,
     classify,
     failure,
 )
+from network.reading import filtering_terms
 from network.registry import Member
+from network.rewording import needs_care, reword
 from network.scan import Caps, Scanner
 from network.turns import Turns
+from network.wording import Question
 
+OWN_SERVER: Final = "skerry"
+"""How servers of our own make call themselves (header ``Server``)."""
+HABITS_SECONDS: Final = 3600.0
+"""How long what was learnt of a member's ways is taken to hold."""
 _REQUEST_ID_LENGTH: Final = 128
 _ERROR_BYTES: Final = 65_536
 DEADLINE: Final = "Skerry-Deadline"
 """The header by which a member is told how many seconds it has."""
 _RESERVE_SECONDS: Final = 0.1
 """What of a deadline is kept for the way there and back, at most half of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One HTTP request to a member and how its answer is read.
-
-    ``path`` is percent-encoded and begins with a slash, below the root of the member's API. A ``body`` makes
-    it a POST. ``single``: it is about one record or what belongs to it.
-    """
-
-    path: str
-    read: Reader
-    body: bytes | None = None
-    single: bool = False
 
 
 class Client:
@@ -77,6 +70,8 @@ class Client:
         self._breaker = breaker
         self._turns = turns
         self._signer = signer
+        self._habits: dict[str, tuple[Habits, float]] = {}
+        self._trials: dict[str, asyncio.Lock] = {}
 
     async def ask(self, member: Member, question: Question, behalf: Behalf, deadline: float) -> Outcome:
         """Ask ``member``, until ``deadline`` (seconds of the event loop's clock)."""
@@ -102,18 +97,92 @@ class Client:
             try:
                 async with asyncio.timeout_at(deadline), self._turns.turn(member.id, behalf.account):
                     asked = True
-                    reply = await self._exchange(member, question, behalf, deadline - loop.time())
+                    question, reply = await self._put(member, question, behalf, deadline)
             except TimeoutError:
                 raise TimeoutError if asked else NoTurn from None
+            if isinstance(reply, Verdict):
+                return reply, ""
             request_id = reply.request_id
             if loop.time() > deadline:  # others' answers took the time to read this one
                 raise TimeoutError
-            verdict = classify(reply, question.read, single=question.single)
+            verdict = classify(reply, question.read, single=question.single, refuses=question.refuses)
         except ERRORS as error:
             verdict = failure(error)
         if verdict.kind.answered and not member.may_be(verdict.finding.beacon_id):
             verdict = Verdict(IMPOSTOR, "The name that it gives itself is not its own.")
         return verdict, request_id
+
+    async def explain(self, member: Member, question: Question, behalf: Behalf, deadline: float) -> dict[str, Any]:
+        """Say what ``ask`` would send to ``member``, and why; nothing is asked, but for what it takes to know that."""
+        plan: dict[str, Any] = {"peer": member.id}
+        if (verdict := self._breaker.resting(member.id)) is not None:
+            return plan | {"asked": False, "outcome": verdict.kind.name, "resting": True, "reason": verdict.reason}
+        habits: Habits | Verdict
+        try:
+            async with asyncio.timeout_at(deadline), self._turns.turn(member.id, behalf.account):
+                habits = self._known(member) or await self._learn(member, question, behalf, deadline)
+        except ERRORS as error:
+            habits = failure(error)
+        finally:
+            self._breaker.left(member.id)
+        worded = habits if isinstance(habits, Verdict) else reword(question, habits, member.assemblies)
+        if not isinstance(habits, Verdict):
+            plan["habits"] = habits.facts()
+        if isinstance(worded, Verdict):
+            return plan | {"asked": False, "outcome": worded.kind.name, "reason": worded.reason}
+        plan |= {"asked": True, "method": "GET" if worded.body is None else "POST", "path": worded.path}
+        return plan if worded.body is None else plan | {"body": orjson.loads(worded.body)}
+
+    async def _put(
+        self, member: Member, question: Question, behalf: Behalf, deadline: float
+    ) -> tuple[Question, Reply | Verdict]:
+        """Ask in the words that this member takes; where it is not of our own make, find them out first."""
+        loop = asyncio.get_running_loop()
+        habits: Habits | Verdict | None = self._known(member)
+        if habits is None:
+            reply = await self._exchange(member, question, behalf, deadline - loop.time())
+            if reply.server == OWN_SERVER:
+                self._keep(member, SKERRY)
+                return question, reply
+            if question.query is None or not needs_care(question.query):
+                return question, reply
+            habits = await self._tried(member, behalf, deadline)
+        if isinstance(habits, Verdict):
+            return question, habits
+        worded = reword(question, habits, member.assemblies)
+        if isinstance(worded, Verdict):
+            return question, worded
+        return worded, await self._exchange(member, worded, behalf, deadline - loop.time())
+
+    async def _learn(self, member: Member, question: Question, behalf: Behalf, deadline: float) -> Habits | Verdict:
+        loop = asyncio.get_running_loop()
+        about = Question("/service-info", question.read)
+        if (await self._exchange(member, about, behalf, deadline - loop.time())).server == OWN_SERVER:
+            self._keep(member, SKERRY)
+            return SKERRY
+        return await self._tried(member, behalf, deadline)
+
+    async def _tried(self, member: Member, behalf: Behalf, deadline: float) -> Habits | Verdict:
+        """Try a member out, one at a time; a verdict where it does not answer even the simplest question."""
+
+        async def send(path: str, body: bytes | None) -> Reply:
+            left = deadline - asyncio.get_running_loop().time()
+            return await self._exchange(member, Question(path, filtering_terms, body), behalf, left)
+
+        async with self._trials.setdefault(member.id, asyncio.Lock()):
+            if (known := self._known(member)) is not None:
+                return known
+            habits = await scout(send, str(member.url))
+            if isinstance(habits, Habits):
+                self._keep(member, habits)
+            return habits
+
+    def _known(self, member: Member) -> Habits | None:
+        habits, until = self._habits.get(member.id, (None, 0.0))
+        return habits if until > time.monotonic() else None
+
+    def _keep(self, member: Member, habits: Habits) -> None:
+        self._habits[member.id] = habits, time.monotonic() + HABITS_SECONDS
 
     async def _exchange(self, member: Member, question: Question, behalf: Behalf, seconds: float) -> Reply:
         try:
@@ -142,7 +211,8 @@ class Client:
             except BaseException:
                 response.close()  # the rest is not wanted: do not wait for it
                 raise
-            return Reply(response.status, body, _request_id(response.headers.get("X-Request-Id", "")))
+            request_id = _request_id(response.headers.get("X-Request-Id", ""))
+            return Reply(response.status, body, request_id, response.headers.get("Server", ""))
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         good = response.status == 200

@@ -7,18 +7,18 @@ import secrets
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 from beacon.auth.hop import Hop, digests
 from beacon.errors import CannotAnswer
 from beacon.model.entry_types import ENTRY_TYPES
 from beacon.model.query import Query
-from network.client import Client, Question
+from network.client import Client
 from network.credentials import Behalf
 from network.outcomes import LOOP, Outcome, Verdict
 from network.reading import entries, filtering_terms
 from network.registry import Member, Registry
-from network.wording import encode, request_path
+from network.wording import Question, encode, request_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,5 +109,17 @@ def onward(came: Hop | None, node: str, asks: Sequence[Ask], *, max_hops: int, r
     return Hop(came.question, node, min(came.hops - 1, max_hops), came.visited | seen, request)
 
 
+async def explain(client: Client, asks: Sequence[Ask], behalf: Behalf, deadline: float) -> list[dict[str, Any]]:
+    """Say of every member what it would be asked, or why not."""
+
+    async def one(ask: Ask) -> dict[str, Any]:
+        if ask.known is not None:
+            told = {"asked": False, "outcome": ask.known.kind.name, "reason": ask.known.reason}
+            return {"peer": ask.member.id, **told}
+        return await client.explain(ask.member, ask.question, behalf, deadline)
+
+    return list(await asyncio.gather(*map(one, asks)))
+
+
 def _question(query: Query) -> Question:
-    return Question(request_path(query), entries(query), encode(query), single=query.anchor is not None)
+    return Question(request_path(query), entries(query), encode(query), single=query.anchor is not None, query=query)

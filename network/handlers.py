@@ -14,6 +14,7 @@ from aiohttp import web
 from beacon.audit.lines import Told
 from beacon.auth import tokens
 from beacon.errors import SkerryError
+from beacon.http import envelope
 from beacon.http.account import REQUEST_ID, TOLD, account_part
 from beacon.http.handlers import ROOT, Handler, read, read_terms, respond, terms_page, test_answer
 from beacon.http.hops import is_first
@@ -87,6 +88,21 @@ def terms(scope: str | None = None, anchor_type: str | None = None) -> Handler: 
             raise
         response = {"filteringTerms": joined, "resources": resources}
         return respond(terms_page(request.app[DOOR].settings.id, asked, response, info=tally(outcomes)))
+
+    return handle
+
+
+def explain(entry_type: str, anchor_type: str | None = None) -> Handler:
+    """Make the handler that says what an entry type's question would be to each member, in place of asking it."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        request[ENTRY_TYPE] = entry_type
+        anchor = None if anchor_type is None else Anchor(anchor_type, request.match_info["id"])
+        query = request[QUERY] = await read(request, entry_type, anchor)
+        deadline = asyncio.get_running_loop().time() + _seconds(request)
+        asks, behalf = await _onward(request, fanout.plan(request.app[NODE].registry, query))
+        plans = await fanout.explain(request.app[CLIENT], asks, behalf, deadline)
+        return respond(envelope.informational(request.app[DOOR].settings.id, "explain", {"plan": plans}))
 
     return handle
 

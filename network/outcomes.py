@@ -202,6 +202,7 @@ class Reply:
     status: int
     body: bytes
     request_id: str = ""
+    server: str = ""
 
 
 Reader = Callable[[Mapping[str, Any]], Finding]
@@ -254,17 +255,18 @@ def failure(error: Exception) -> Verdict:
     raise error
 
 
-def classify(reply: Reply, read: Reader, *, single: bool = False) -> Verdict:
+def classify(reply: Reply, read: Reader, *, single: bool = False, refuses: bool = False) -> Verdict:
     """Say what a member's reply is, without side effects; never raises for anything a member can send.
 
     ``read`` checks the body of a 200 and raises ``InvalidAnswer``. ``single``: the question was about one
-    record or what belongs to it, so that "not found" is a plain no.
+    record or what belongs to it, so that "not found" is a plain no. ``refuses``: the question has filters, and this
+    beacon was seen to refuse those that it does not know, so that a bad request without a code means that.
     """
     try:
         if 300 <= reply.status < 400:
             raise InvalidAnswer(f"it answered with a redirect (HTTP {reply.status}), which is not followed")
         if reply.status != 200:
-            return _error(reply, single=single)
+            return _error(reply, single=single, refuses=refuses)
         finding = read(document(reply.body))
     except InvalidAnswer as problem:
         return failure(problem)
@@ -287,7 +289,7 @@ def document(body: bytes) -> Mapping[str, Any]:
     return decoded
 
 
-def _error(reply: Reply, *, single: bool) -> Verdict:
+def _error(reply: Reply, *, single: bool, refuses: bool) -> Verdict:
     code, message, where = _error_fields(reply.body)
     reason = f"HTTP {reply.status}" + (f": {message}" if message else "")
     if reply.status == 404 and code == "not_found":
@@ -295,6 +297,8 @@ def _error(reply: Reply, *, single: bool) -> Verdict:
             return Verdict(CANNOT_ANSWER, sentence(reason), code="cannot_answer")
         if single:
             return Verdict(NO_HIT, "It knows no such record.", Finding(False, NOTHING), code)
+    if refuses and reply.status == 400 and not code:
+        return Verdict(CANNOT_ANSWER, sentence(reason), code="unknown_filter")
     kind = _BY_CODE.get(code) or _BY_STATUS.get(reply.status) or INVALID
     return Verdict(kind, sentence(reason), code=code)
 

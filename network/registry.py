@@ -19,6 +19,7 @@ class Member:
     Beacon API, without a slash at the end. ``audience`` is who the assertions for it are addressed to.
     ``beacon_id`` is what it must call itself, where that is known; ``others`` are names that are not its own.
     ``visas`` are the values and types of those that it needs. With ``exchange`` people come with a token for it alone.
+    ``assemblies`` are the names of those that it has, where the operator knows them.
     """
 
     id: str
@@ -29,6 +30,7 @@ class Member:
     others: frozenset[str] = frozenset()
     visas: frozenset[str] = frozenset()
     exchange: bool = False
+    assemblies: tuple[str, ...] = ()
 
     def may_be(self, name: str) -> bool:
         """Say whether a beacon that calls itself so (``meta.beaconId``) can be this one."""
@@ -82,6 +84,7 @@ def _member(peer: Peer, others: frozenset[str]) -> Member:
         others,
         frozenset(peer.visas),
         peer.people == "exchange",
+        peer.assemblies,
     )
 
 

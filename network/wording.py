@@ -2,21 +2,85 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import orjson
 
 from beacon.model.entry_types import ENTRY_TYPES
 from beacon.model.query import AlphanumericFilter, Filter, Include, OntologyFilter, Query, VariantQuery
+from network.outcomes import Reader
 
 
-def request_path(query: Query) -> str:
-    """Return the Beacon path of a query: ``/individuals``, ``/individuals/{id}``, ``/individuals/{id}/biosamples``."""
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One HTTP request to a member and how its answer is read.
+
+    ``path`` is percent-encoded and begins with a slash, below the root of the member's API. A ``body`` makes
+    it a POST. ``single``: it is about one record or what belongs to it. ``query`` is what it asks, where it may have
+    to be put in other words; ``refuses``: see ``classify``.
+    """
+
+    path: str
+    read: Reader
+    body: bytes | None = None
+    single: bool = False
+    query: Query | None = None
+    refuses: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a beacon takes questions: by POST or by GET, genomic parameters within ``g_variant`` or beside it."""
+
+    post: bool = True
+    nested: bool = True
+
+
+PLAIN: Final = Style()
+
+
+def worded(query: Query, style: Style, paths: Mapping[str, str] | None = None) -> tuple[str, bytes | None]:
+    """Return the path (percent-encoded, with its parameters) and the body, None for a GET, that ask ``query``.
+
+    ``paths`` are those of entry types, where they are other ones than the standard's.
+    """
+    path = request_path(query, paths)
+    body = request_body(query)
+    parameters = body["query"]["requestParameters"]
+    if not style.nested:
+        parameters |= parameters.pop("g_variant", {})
+    if style.post:
+        return path, orjson.dumps(body)
+    given = {
+        "requestedGranularity": query.granularity.label,
+        "includeResultsetResponses": Include.ALL.value,
+        "skip": query.pagination.skip,
+        "limit": query.pagination.limit,
+        **({"filters": ",".join(one.id for one in query.filters)} if query.filters else {}),
+        **{name: value for name, value in parameters.items() if name != "datasets"},
+    }
+    if query.datasets:
+        given["datasets"] = ",".join(query.datasets)
+    listed = {name: value if isinstance(value, list) else [value] for name, value in given.items()}
+    return f"{path}?{urlencode({name: ','.join(map(str, value)) for name, value in listed.items()})}", None
+
+
+def request_path(query: Query, paths: Mapping[str, str] | None = None) -> str:
+    """Return the Beacon path of a query: ``/individuals``, ``/individuals/{id}``, ``/individuals/{id}/biosamples``.
+
+    ``paths`` are those of entry types, where they are other ones than the standard's.
+    """
     if query.anchor is None:
-        return f"/{ENTRY_TYPES[query.entry_type].path}"
-    path = f"/{ENTRY_TYPES[query.anchor.entry_type].path}/{quote(query.anchor.id, safe='')}"
+        return _root(query.entry_type, paths)
+    path = f"{_root(query.anchor.entry_type, paths)}/{quote(query.anchor.id, safe='')}"
     return path if query.anchor.entry_type == query.entry_type else f"{path}/{ENTRY_TYPES[query.entry_type].path}"
+
+
+def _root(entry_type: str, paths: Mapping[str, str] | None) -> str:
+    return (paths or {}).get(entry_type) or f"/{ENTRY_TYPES[entry_type].path}"
 
 
 def request_body(query: Query) -> dict[str, Any]:

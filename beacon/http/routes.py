@@ -43,6 +43,16 @@ DOCUMENTS: tuple[tuple[str, str, Document], ...] = (
 """Path, what its schema is called, and what makes it."""
 
 
+def explaining(explain: Entries) -> list[web.RouteDef]:
+    """Return the routes at which a network says what it would ask: those of all questions, below ``/explain``."""
+    made: list[web.RouteDef] = []
+    for one in endpoints():
+        if not one.terms:
+            handler, path = explain(str(one.entry_type), one.anchor_type), f"{ROOT}/explain{one.path}"
+            made += [web.get(path, handler), web.post(path, handler)]
+    return made
+
+
 def routes(entries: Entries = entries, terms: Terms = terms) -> list[web.RouteDef]:
     """Return all routes. Literal paths come first, so that ``filtering_terms`` is no id.
 

@@ -23,6 +23,7 @@ from beacon.settings.checks import (
     ID,
     SOME,
     URL,
+    assemblies,
     between,
     handover_address,
     matching,
@@ -287,7 +288,7 @@ class Peer:
 
     ``visas`` are those that the peer needs, by their value or type (``"*"``: all), and no others go there. Where
     ``people`` come by ``exchange`` it gets no assertion but a token for its audience, which the person's issuer
-    gives for theirs (RFC 8693).
+    gives for theirs (RFC 8693). ``assemblies`` are those that a peer of another make has, in its own words.
     """
 
     id: str = field(metadata=ID)
@@ -297,6 +298,7 @@ class Peer:
     beacon_id: str | None = None
     visas: tuple[str, ...] = ()
     people: Literal["assertion", "exchange"] = "assertion"
+    assemblies: tuple[str, ...] = field(default=(), metadata={"check": assemblies})
 
 
 @dataclass(frozen=True, slots=True)

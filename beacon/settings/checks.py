@@ -77,6 +77,12 @@ def origins(values: tuple[str, ...]) -> str | None:
     return None if all(_ORIGIN.fullmatch(value) for value in values) else allowed
 
 
+def assemblies(values: tuple[str, ...]) -> str | None:
+    """Names without blanks."""
+    good = all(value.isprintable() and value == value.strip() and "," not in value for value in values)
+    return None if good else "a list of names of assemblies, such as hg38"
+
+
 def some(value: tuple[object, ...]) -> str | None:
     """At least one entry."""
     return None if value else "a list with at least one entry"

@@ -103,13 +103,15 @@ async def serve_site(
     """Serve a database on a free port of this machine."""
     settings = settings or SiteSettings(id="test.site", mongo=Mongo(uri=uri, database=database))
     store = await MongoStore.open(uri, database)
-    server = TestServer(create_app(settings, store, Verifier(settings.issuers, settings.nodes, beacon_id=settings.id)))
+    verifier = Verifier(settings.issuers, settings.nodes, beacon_id=settings.id, visa_issuers=settings.visa_issuers)
+    server = TestServer(create_app(settings, store, verifier))
     await server.start_server()
     try:
         async with aiohttp.ClientSession() as session:
             yield Site(str(server.make_url("/api")), session, checked)
     finally:
         await server.close()
+        await verifier.close()
         await store.close()
 
 
