@@ -16,6 +16,8 @@ from beacon.model import genome
 
 UNPLACED = "skerry:unplaced"
 _BASES = re.compile(r"[ACGTUNRYSWKMBDHV]*")
+_SINGLE = frozenset("ACGTN")
+"""What nearly every ALT is, known at once."""
 _MATE = re.compile(r"[^\[\]]*[\[\]]([^\[\]]+?)(?::\d+)?[\[\]][^\[\]]*")
 _TWO_ENDED = frozenset({"BND", "TRA", "CTX"})
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_.*:\-]{1,100}")
@@ -74,11 +76,13 @@ def _digest(text: str) -> str:
 
 def is_sequence(alt: str) -> bool:
     """Whether an ALT is written in bases (not ``*``, symbolic or a breakend)."""
-    return bool(_BASES.fullmatch(alt.upper()))
+    return alt in _SINGLE or bool(_BASES.fullmatch(alt.upper()))
 
 
 def trim(start: int, ref: str, alt: str) -> tuple[int, str, str]:
     """Remove shared bases, end first, keeping at least one on each side; upper case. Symbolic alleles pass."""
+    if len(ref) == len(alt) == 1 and alt in _SINGLE:
+        return start, ref.upper(), alt
     if not is_sequence(alt):
         return start, ref.upper(), alt
     ref, alt = ref.upper(), alt.upper()
@@ -95,6 +99,8 @@ def trim(start: int, ref: str, alt: str) -> tuple[int, str, str]:
 def minimal(start: int, ref: str, alt: str) -> tuple[int, str, str]:
     """Remove all shared bases, end first; an insertion's ref or a deletion's alt becomes ""."""
     start, ref, alt = trim(start, ref, alt)
+    if len(ref) == len(alt) == 1:  # an ALT of one character shares nothing, or is the same
+        return start, ref, alt
     if is_sequence(alt) and ref and alt and ref != alt:
         if ref[-1] == alt[-1]:
             ref, alt = ref[:-1], alt[:-1]

@@ -21,6 +21,8 @@ class LeftOut:
         self.people: set[str] = set()
         self._is_gone = is_gone
         self._answers: dict[tuple[str, str], bool] = {}
+        self._looked_at = 0
+        self._some = False
 
     def person(self, id: str) -> bool:
         """Whether a person is left out; whoever is counts."""
@@ -38,7 +40,9 @@ class LeftOut:
 
     def calls(self, calls: Calls | None) -> tuple[Calls | None, bool]:
         """Return calls by stored columns, and whether the allele stays, because somebody else carries it."""
-        if calls is None or -1 not in self.stored:
+        if self._looked_at < len(self.stored):  # looking at all columns for each allele would cost more than writing it
+            self._looked_at, self._some = len(self.stored), -1 in self.stored
+        if calls is None or not self._some:
             return calls, True
         number = np.array(self.stored, np.int64)
         kept = {}
