@@ -31,6 +31,20 @@ ANCESTORS: Mapping[str, tuple[str, ...]] = {
 """Ancestors of the phenotypic terms used here (Human Phenotype Ontology 2025-11-24)."""
 
 
+_CATARACTS = ("HP:0000517", "HP:0000518", "HP:0001113", "HP:0007825", "HP:0010700", "HP:0007713", "HP:0010920")
+_LENSES = ("HP:0001132", "HP:0008019", "HP:0008494", "HP:0012019")
+_EYES = (
+    "HP:0011526", "HP:0000523", "HP:0007648", "HP:0008024", "HP:0100018", "HP:0004328", "HP:0008063", "HP:0007876",
+    "HP:0010696", "HP:0011141", "HP:0100019", "HP:0001142", "HP:0007787", "HP:0007971", "HP:0010693", "HP:6001302",
+)  # fmt: skip
+_FINGERS = ("HP:0001238", "HP:0100807", "HP:0001182", "HP:0025091")
+SIMILAR: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "HP:0001166": {"high": _FINGERS, "medium": _FINGERS, "low": _FINGERS},
+    "HP:0001083": {"high": _LENSES, "medium": _LENSES + _CATARACTS, "low": _LENSES + _CATARACTS + _EYES},
+}
+"""What is similar to the terms that somebody has (``beacon.model.similarity``)."""
+
+
 @dataclass(frozen=True, slots=True)
 class SamplePerson:
     """One person's records, by entry type id, and the phenopacket that they came with."""
@@ -160,7 +174,17 @@ def people() -> tuple[SamplePerson, ...]:
         _person(_individual(first, _term("NCIT:C16576", "female")), first),
         _person(_individual(second, _term("NCIT:C20197", "male")), second),
         _person(
-            {"id": "test-individual-3", "sex": _term("NCIT:C17998", "unknown"), "info": {"note": _NOTE}},
+            {
+                "id": "test-individual-3",
+                "sex": _term("NCIT:C17998", "unknown"),
+                "measures": [
+                    {
+                        "assayCode": _term("LOINC:3141-9", "Body weight measured"),
+                        "measurementValue": {"unit": _term("UCUM:kg", "kilogram"), "value": 70},
+                    }
+                ],
+                "info": {"note": _NOTE},
+            },
             None,
         ),
     )
@@ -178,7 +202,8 @@ def variants() -> tuple[SampleVariant, ...]:
         ),
         SampleVariant(
             from_vcf("GRCh38", "15", 48_500_001, "G", "A"),
-            _molecular("missense_variant", "SO:0001583", "C1000Y"), ((one, het), (three, het)),
+            _relevant(_molecular("missense_variant", "SO:0001583", "C1000Y"), "pathogenic"),
+            ((one, het), (three, het)),
         ),
         SampleVariant(
             from_vcf("GRCh38", "15", 48_600_001, "A", "AT"), _molecular("intron_variant", "SO:0001627"),
@@ -187,9 +212,19 @@ def variants() -> tuple[SampleVariant, ...]:
     )  # fmt: skip
 
 
+CASE: Json = {"alleleOrigin": {"id": "GENO:0000888", "label": "germline"}}
+"""What is known of every carrier."""
+
+
 def _molecular(effect: str, term: str, *changes: str) -> Json:
     attributes: Json = {"geneIds": ["FBN1"], "molecularEffects": [_term(term, effect)]}
     return {"molecularAttributes": attributes | ({"aminoacidChanges": list(changes)} if changes else {})}
+
+
+def _relevant(body: Json, relevance: str) -> Json:
+    condition = _term("OMIM:154700", "Marfan syndrome")
+    about = {"conditionId": condition["id"], "effect": condition, "clinicalRelevance": relevance}
+    return body | {"variantLevelData": {"clinicalInterpretations": [about]}}
 
 
 def dataset() -> Json:

@@ -73,7 +73,7 @@ async def filtering_terms(
     """Return the ``response`` of ``/filtering_terms`` (Beacon v2 ``beaconFilteringTermsResults``).
 
     Listed is what these datasets hold, only on entry type ``scope`` and only in members of ``cohort`` where given.
-    Every term listed works as a filter, and every value of a field with ``=``.
+    Every term listed works as a filter on one of its scopes, and every value of a field with ``=``.
     """
     datasets = await store.datasets()
     found: dict[Listed, Seen] = {}

@@ -7,8 +7,8 @@ answer all the same: filters and variants choose among the three, and it passes 
 from __future__ import annotations
 
 import functools
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,17 +17,20 @@ import orjson
 from beacon.model import protein
 from beacon.model.access import Asker, Decision, Granularity, Level
 from beacon.model.bases import pattern
-from beacon.model.entry_types import ENTRY_TYPES, FREQUENCY, RECORD_TYPES, ZYGOSITIES, ZYGOSITY, Field, FieldKind
-from beacon.model.indexing import ABSENT, BELOW, RECORDED, Entries, as_number, index_entries
+from beacon.model.calls import GROUP_OF_ZYGOSITY, GROUPS
+from beacon.model.entry_types import ENTRY_TYPES, HGVS, RECORD_TYPES, ZYGOSITIES
+from beacon.model.indexing import BELOW, RECORDED, Entries, index_entries
 from beacon.model.phenopacket import phenopacket
-from beacon.model.query import AlphanumericFilter, Anchor, Filter, OntologyFilter, Query, VariantQuery
+from beacon.model.query import AlphanumericFilter, Anchor, Query, VariantQuery
 from beacon.model.representations import PHENOPACKET, VRS, representation
 from beacon.model.result import DatasetResult
 from beacon.model.sample_data import (
     ANCESTORS,
+    CASE,
     COHORT,
     CREATED,
     DATASET,
+    SIMILAR,
     SamplePerson,
     SampleVariant,
     cohort,
@@ -37,18 +40,16 @@ from beacon.model.sample_data import (
     zygosity,
 )
 from beacon.model.variant import matching_types, minimal, variation
+from beacon.query.filters import SimilarCondition
 from beacon.query.identifiers import in_vrs
+from beacon.query.index import IndexCondition
 from beacon.query.plan import plan
-from beacon.store.base import AllelePredicate
+from beacon.query.sides import SIDES, in_entries
+from beacon.query.terms import Listed, Seen, add, held_by, written
+from beacon.store.base import AllelePredicate, KeyCondition
 
 DECISION = Decision(DATASET, Granularity.RECORD, Asker.STRANGER, Level.PUBLIC, 0)
 """Everybody may see all of it."""
-
-_COMPARE: Mapping[str, Callable[[float, float], bool]] = {
-    "=": lambda held, asked: held == asked, "<": lambda held, asked: held < asked,
-    ">": lambda held, asked: held > asked, "<=": lambda held, asked: held <= asked,
-    ">=": lambda held, asked: held >= asked,
-}  # fmt: skip
 
 
 def answer(query: Query) -> DatasetResult:
@@ -57,24 +58,22 @@ def answer(query: Query) -> DatasetResult:
     Raises ``UnknownFilter``, ``BadRequest`` and ``CannotAnswer`` for what no site could be asked. A term that none of
     the three has finds nobody.
     """
-    alleles = plan(query).alleles
-    chosen = {person.id for person in people()} & _anchored(query.anchor)
+    asked = plan(query)
+    alleles = asked.alleles or AllelePredicate()
+    chosen = {person.id for person in people() if all(_fits(person, one) for one in asked.conditions)}
+    chosen &= _anchored(query.anchor)
     if query.datasets is not None and DATASET not in query.datasets:
         chosen = set()
-    zygosities: list[set[str]] = []
-    for item in query.filters:
-        if states := _zygosity(item):
-            zygosities.append(states)
-        elif item.id != FREQUENCY:
-            chosen &= {person.id for person in people() if _fits(person, item)}
+    zygosities = [] if asked.groups == (GROUPS,) else [_states(groups) for groups in asked.groups]
+    names = [item.value for item in query.filters if isinstance(item, AlphanumericFilter) and item.id == HGVS]
+    wanted = replace(query.variant or VariantQuery(), short_form=names[0]) if names else query.variant
     found = [
         (variant, carriers)
         for variant in variants()
-        if _matches(variant, query.variant, alleles) and _is_anchor(variant, query.anchor)
-        if alleles is None or all(wanted.holds(np.array([_frequency(variant)])).all() for wanted in alleles.frequency)
-        if (carriers := _carriers(variant, zygosities, chosen))
+        if _matches(variant, wanted, alleles) and _is_anchor(variant, query.anchor) and _is_told(variant, alleles)
+        if (carriers := _carriers(variant, zygosities, chosen & _meant(variant, alleles)))
     ]
-    if query.variant is not None or zygosities or (alleles is not None and alleles.frequency):
+    if wanted is not None or zygosities or alleles.told or alleles.frequency:
         chosen &= {id for _, carriers in found for id in carriers}
     records = [orjson.dumps(record) for record in _records(query, chosen, found)]
     begin = query.pagination.skip * query.pagination.limit
@@ -84,15 +83,16 @@ def answer(query: Query) -> DatasetResult:
 
 def terms() -> dict[str, Any]:
     """Return the ``response`` of ``/filtering_terms`` in test mode: the terms that the three people have."""
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[Listed, Seen] = {}
     for person in people():
-        for kind, entries in _entries(person).items():
-            for key, label in entries.keys.items():
-                field, _, id = key.partition(RECORDED)
-                if id and not field:
-                    row = found.setdefault(id, {"type": "ontology", "id": id, "label": label, "scopes": []})
-                    row["scopes"] = sorted({*row["scopes"], kind})
-    return {"filteringTerms": [found[id] for id in sorted(found)], "resources": []}
+        for kind, entries in _indexed()[person.id].items():
+            add(found, kind, held_by(kind, entries), frozenset())
+    for variant in variants():
+        for entries in (_body(variant), _detail(variant)):
+            add(found, "genomicVariant", held_by("genomicVariant", entries), frozenset())
+    for kind in SIDES:
+        add(found, kind, held_by(kind, _side(kind)), frozenset())
+    return {"filteringTerms": written(found), "resources": []}
 
 
 def _records(
@@ -118,7 +118,7 @@ def _variant_record(variant: SampleVariant, carriers: Sequence[str], *, as_vrs: 
         for id, state in variant.carriers:
             if id == person.id and id in carriers:
                 own = {f"{kind}Id": person.records[kind]["id"] for kind in RECORD_TYPES}
-                cases.append(own | {"zygosity": zygosity(state)})
+                cases.append(own | {"zygosity": zygosity(state)} | CASE)
     said = (in_vrs(variant.allele, None, None, None) if as_vrs else None) or variation(variant.allele)
     about = {"variantInternalId": variant.allele.id, "variation": said}
     return about | variant.body | {"caseLevelData": cases}
@@ -153,70 +153,64 @@ def _carriers(variant: SampleVariant, zygosities: Sequence[set[str]], chosen: se
     return [id for id, state in held if not zygosities or state in wanted]
 
 
+def _states(groups: Sequence[str]) -> set[str]:
+    return {state for state, group in GROUP_OF_ZYGOSITY.items() if group in groups}
+
+
 def _frequency(variant: SampleVariant) -> float:
     copies = sum(2 if ZYGOSITIES[state] == "homozygous" else 1 for _, state in variant.carriers)
     return copies / (2 * len(people()))
 
 
-def _zygosity(item: Filter) -> set[str] | None:
-    """Return the zygosities that a filter is for, None for other filters."""
-    if isinstance(item, OntologyFilter) and item.id.startswith("GENO:"):
-        return {item.id}
-    return {item.value} if isinstance(item, AlphanumericFilter) and item.id == ZYGOSITY else None
+def _above(term: str) -> tuple[str, ...]:
+    return ANCESTORS.get(term, ())
 
 
 @functools.cache
 def _indexed() -> Mapping[str, Mapping[str, Entries]]:
-    def ancestors(term: str) -> tuple[str, ...]:
-        return ANCESTORS.get(term, ())
-
     return {
-        person.id: {kind: index_entries(ENTRY_TYPES[kind], person.records[kind], ancestors) for kind in RECORD_TYPES}
+        person.id: {kind: index_entries(ENTRY_TYPES[kind], person.records[kind], _above) for kind in RECORD_TYPES}
         for person in people()
     }
 
 
-def _entries(person: SamplePerson) -> Mapping[str, Entries]:
-    return _indexed()[person.id]
+def _side(kind: str) -> Entries:
+    return index_entries(ENTRY_TYPES[kind], dataset() if kind == "dataset" else cohort(), _above)
 
 
-def _fits(person: SamplePerson, item: Filter) -> bool:
-    kinds = RECORD_TYPES if item.scope is None else tuple({item.scope} & set(RECORD_TYPES))
-    match item:
-        case OntologyFilter():
-            mark = ABSENT if item.excluded else BELOW if item.descendants or item.similarity != "exact" else RECORDED
-            return any(f"{mark}{item.id}" in _entries(person)[kind].keys for kind in kinds)
-        case AlphanumericFilter():
-            return _compares(person, item, kinds)
-        case _:
-            return False
+def _body(variant: SampleVariant) -> Entries:
+    return index_entries(ENTRY_TYPES["genomicVariant"], variant.body, _above)
 
 
-def _compares(person: SamplePerson, item: AlphanumericFilter, kinds: Sequence[str]) -> bool:
-    fields = [(kind, row) for kind in kinds for row in ENTRY_TYPES[kind].fields if row.id == item.id]
-    return any(_holds(_entries(person)[kind], row, item) for kind, row in fields)
+def _detail(variant: SampleVariant) -> Entries:
+    """Return what every carrier of a variant is found by; their zygosities too, though these are asked otherwise."""
+    cases = [{"zygosity": zygosity(state), **CASE} for _, state in variant.carriers]
+    return index_entries(ENTRY_TYPES["genomicVariant"], {"caseLevelData": cases}, _above)
 
 
-def _holds(entries: Entries, row: Field, item: AlphanumericFilter) -> bool:
-    if row.kind in (FieldKind.TEXT, FieldKind.ONTOLOGY):
-        wanted = re.compile(".*".join(map(re.escape, item.value.split("%"))), re.DOTALL)
-        values = (key.partition(RECORDED) for key in entries.keys)
-        found = any(field == row.id and wanted.fullmatch(value) for field, _, value in values)
-        return found == (item.operator == "=")
-    asked = as_number(row.kind, _plain(item.value) if row.kind is FieldKind.NUMBER else item.value)
-    if asked is None:
-        return False
-    held = [number for field, number in entries.numbers if field == row.id]
-    if item.operator == "!":
-        return asked not in held
-    return any(_COMPARE[item.operator](number, asked) for number in held)
+def _fits(person: SamplePerson, condition: IndexCondition | SimilarCondition) -> bool:
+    held = [_side(kind) if kind in SIDES else _indexed()[person.id][kind] for kind in condition.kinds]
+    if isinstance(condition, SimilarCondition):
+        own = f"{BELOW if condition.descendants else RECORDED}{condition.term}"
+        near = [term for term, others in SIMILAR.items() if condition.term in others[condition.level]]
+        condition = KeyCondition(condition.kinds, own, others=tuple(f"{RECORDED}{term}" for term in near))
+    return any(in_entries(entries, condition) for entries in held) != condition.negated
 
 
-def _plain(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
+def _is_told(variant: SampleVariant, alleles: AllelePredicate) -> bool:
+    """Whether a variant is as frequent as asked, and nothing that is negated is told of it or of a carrier."""
+    often = np.array([_frequency(variant)])
+    unwanted = [one for one in alleles.told if one.negated]
+    said = (in_entries(entries, one) for entries in (_body(variant), _detail(variant)) for one in unwanted)
+    return all(wanted.holds(often).all() for wanted in alleles.frequency) and not any(said)
+
+
+def _meant(variant: SampleVariant, alleles: AllelePredicate) -> set[str]:
+    """Return the carriers of whom all that is asked is told; here the same is told of all."""
+    wanted = [one for one in alleles.told if not one.negated]
+    if all(in_entries(_body(variant), one) or in_entries(_detail(variant), one) for one in wanted):
+        return {id for id, _ in variant.carriers}
+    return set()
 
 
 def _matches(variant: SampleVariant, asked: VariantQuery | None, alleles: AllelePredicate | None) -> bool:

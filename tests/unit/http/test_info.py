@@ -98,23 +98,25 @@ async def test_terms_are_listed_as_far_as_an_asker_may_know_of_them(client: Clie
 
 
 async def test_every_term_listed_works_as_a_filter(client: Client) -> None:
-    """For everybody alone, on each of its entry types; a field with each of its values, else by being compared."""
+    """On one of its entry types at least; a field with each of its values, else by being compared."""
     everybody = client.as_person("tomas")
     rows = (await everybody.get("/filtering_terms")).body["response"]["filteringTerms"]
     assert {row["type"] for row in rows} == {"ontology", "alphanumeric", "custom"}
-    asked = [
-        (scope, {"id": row["id"], "scope": scope} | compared)
-        for row in rows
-        for scope in row["scopes"]
-        for compared in _comparisons(row)
-    ]
+    asked = [(row["scopes"], {"id": row["id"]} | compared) for row in rows for compared in comparisons(row)]
     assert len(asked) > 100
-    for scope, item in asked:
-        answer = await everybody.post(f"/{ENTRY_TYPES[scope].path}", filters=[item], requestedGranularity="boolean")
-        assert (answer.status, answer.summary) == (200, {"exists": True}), item
+    for scopes, item in asked:
+        found = [
+            await everybody.post(
+                f"/{ENTRY_TYPES[scope].path}", filters=[item | {"scope": scope}], requestedGranularity="boolean"
+            )
+            for scope in scopes
+        ]
+        assert {one.status for one in found} == {200}, item
+        assert {"exists": True} in [one.summary for one in found], item
 
 
-def _comparisons(row: dict[str, Any]) -> list[dict[str, str]]:
+def comparisons(row: dict[str, Any]) -> list[dict[str, str]]:
+    """Return what must go with a listed term to make filters of it that find somebody."""
     if row["type"] != "alphanumeric":
         return [{}]
     if "values" in row:

@@ -19,6 +19,7 @@ from beacon.store.admin import Admin
 from schemas import validator
 from tests.contract import official, verifiers
 from tests.unit.http.conftest import Answer, Client, site
+from tests.unit.http.test_info import comparisons
 
 FIRST = people()[0]
 SINGLES = {kind: record["id"] for kind, record in FIRST.records.items()} | {
@@ -127,10 +128,20 @@ async def test_filters_and_variants_choose_among_the_three(client: Client) -> No
         ("g_variants", {**place, "start": "48499000", "end": "48499001"}, 0), ("datasets", {"geneId": "FBN1"}, 1),
         ("g_variants", {"allele": "NC_000015.10:g.48500001G>A"}, 1), ("cohorts", {"filters": "HP:0001250"}, 0),
         ("g_variants", {"allele": "NC_000015.10:g.48500001G>C"}, 0), ("individuals", {"datasets": "open"}, 0),
+        ("individuals", {"filters": "SO:0001583"}, 2), ("g_variants", {"filters": "alleleFrequency:<0.3"}, 1),
+        ("individuals", {"filters": "LOINC:3141-9:>=60000 g"}, 1),
+        ("runs", {"filters": "cohortType:user-defined"}, 3),
+        ("individuals", {"filters": "variantLevelData.clinicalInterpretations.clinicalRelevance:=pathogenic"}, 2),
+        ("individuals", {"filters": "sex:female"}, 1), ("individuals", {"filters": "LOINC:3141-9:<70 kg"}, 0),
+        ("g_variants", {"filters": "identifiers.genomicHGVSId:=NC_000015.10:g.48500001G>A"}, 1),
     ]  # fmt: skip
     for path, params, expected in cases:
         answer = await client.get(f"/{path}", testMode="true", requestedGranularity="count", **params)
         assert answer.summary.get("numTotalResults") == expected, (path, params)
+    for level, expected in (("exact", 0), ("high", 0), ("medium", 1), ("low", 1)):
+        alike: dict[str, Any] = {"filters": [{"id": "HP:0000518", "similarity": level}], "testMode": True}
+        found = await client.post("/individuals", "individual", **alike)
+        assert found.summary["numTotalResults"] == expected
     excluded = {"filters": [{"id": "HP:0001250", "excluded": True}], "testMode": True}
     assert (await client.post("/individuals", "individual", **excluded)).summary["numTotalResults"] == 1
     refused = await client.get("/individuals", testMode="true", filters="shoeSize:>40")
@@ -150,11 +161,17 @@ async def test_a_bad_token_is_refused_in_test_mode_too(client: Client) -> None:
 
 
 async def test_terms_in_test_mode_are_those_of_the_three(client: Client, shared: object) -> None:
+    boolean: dict[str, Any] = {"testMode": True, "requestedGranularity": "boolean"}
     answer = await client.get("/filtering_terms", testMode="true")
     official.assert_kind("filtering_terms", answer.body)
     for row in answer.body["response"]["filteringTerms"]:
-        found = await client.get("/individuals", testMode="true", filters=row["id"], requestedGranularity="boolean")
-        assert found.summary == {"exists": True}, row
+        for more in comparisons(row):
+            item = {"id": row["id"], **more}
+            found = [
+                await client.post(f"/{ENTRY_TYPES[scope].path}", filters=[item | {"scope": scope}], **boolean)
+                for scope in row["scopes"]
+            ]
+            assert {"exists": True} in [one.summary for one in found], item
 
 
 IDS = st.sampled_from([*SINGLES.values(), "open-00", "open", "open-cohort", "nobody", "GRCh38-2-199300000-G-A"])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from beacon.model.entry_types import RECORD_TYPES
-from beacon.model.sample_data import ANCESTORS, cohort, dataset, people, variants
+from beacon.model.sample_data import ANCESTORS, SIMILAR, cohort, dataset, people, variants
+from beacon.model.similarity import LEVELS, decode
 from loaders.mapping import individual
+from loaders.similarity import hpo_neighbours
 from loaders.terms import hpo
 from schemas import validator
 from tests.contract.official import check_record
@@ -38,6 +40,13 @@ def test_ancestors_are_those_of_the_ontology() -> None:
         for row in person.records["individual"].get("phenotypicFeatures", [])
     }
     assert used == set(ANCESTORS)
+
+
+def test_similar_terms_are_those_of_the_measure() -> None:
+    for term, levels in SIMILAR.items():
+        assert {level: set(others) for level, others in levels.items()} == {
+            level: set(decode(term, hpo_neighbours()[term], level)) for level in LEVELS
+        }
 
 
 def test_everybody_carries_something_and_every_variant_is_somebodys() -> None:
