@@ -18,13 +18,15 @@ from beacon.model.query import Query
 from beacon.model.representations import VRS, representation
 from beacon.model.result import DatasetResult
 from beacon.privacy.rules import needed, threshold_applies
-from beacon.query import joins, variants
+from beacon.query import joins, own, variants
+from beacon.query.index import keys_of
 from beacon.query.joins import Selection
 from beacon.query.plan import Plan, plan
 from beacon.query.rows import refuse_unknown, selected
 from beacon.query.settle import settled
 from beacon.query.sides import SIDES, cohort_record, dataset_record, meets
 from beacon.query.variant_records import write
+from beacon.query.variants import Found
 from beacon.query.visible import visible, within, zygosity_withheld
 from beacon.store.base import COLUMN, Dataset, Store
 
@@ -54,6 +56,7 @@ async def execute(store: Store, query: Query, decisions: Sequence[Decision]) -> 
         if decision.granularity > Granularity.NONE
     ]
     asked = await settled(store, asked, [dataset for _, dataset in answering])
+    await store.prepare([segment for _, dataset in answering for segment in dataset.segments], keys_of(asked.indexed))
     await refuse_unknown(store, asked, answering)
     return tuple(
         [await _Evaluation(store, dataset, asked, query, decision).result() for decision, dataset in answering]
@@ -111,21 +114,27 @@ class _Evaluation:
     async def _variants(self) -> DatasetResult:
         columns = await self.selected(COLUMN)
         quick = self.depth is not Granularity.RECORD and not self.people_matter
-        if (
-            columns is None
-            and quick
-            and (count := await variants.count(self.store, self.dataset, self.plan)) is not None
-        ):
-            return self._made(count, None, None)
+        if quick and columns is None:
+            count = await variants.count(self.store, self.dataset, self.plan)
+            if count is not None:
+                return self._made(count, None, None)
+        if not self.people_matter and columns is not None:
+            upto = self.bounds()[1] if self.depth is Granularity.RECORD else 0
+            held = await own.variants(self.store, self.dataset, self.plan, columns, upto)
+            if held is not None:
+                return self._made(held.total, await self._written(held.found, columns), None)
         found = await variants.find(self.store, self.dataset, self.plan, columns)
-        records = people = None
+        people = None
         if self.people_matter and any(segment.live.get(COLUMN) for segment in self.dataset.segments):
             bearers = await variants.bearers(self.store, self.dataset, found, self.plan.groups, columns)
             people = await self._people(COLUMN, bearers)
-        if self.depth is Granularity.RECORD:
-            as_vrs = representation("genomicVariant", self.query.requested_schemas) is VRS
-            records = await write(self.store, self.dataset, found, *self.bounds(), columns, as_vrs=as_vrs)
-        return self._made(len(found), records, people)
+        return self._made(len(found), await self._written(found, columns), people)
+
+    async def _written(self, found: Found, columns: Selection | None) -> tuple[bytes, ...] | None:
+        if self.depth is not Granularity.RECORD:
+            return None
+        as_vrs = representation("genomicVariant", self.query.requested_schemas) is VRS
+        return await write(self.store, self.dataset, found, *self.bounds(), columns, as_vrs=as_vrs)
 
     async def _collections(self) -> DatasetResult:
         members = await self.selected("individual")

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pyroaring import BitMap
 
 from beacon.store.base import KeyCondition, NumberCondition, Segment, Store, TextCondition
 
 IndexCondition = KeyCondition | TextCondition | NumberCondition
+
+
+def keys_of(conditions: Iterable[IndexCondition]) -> set[tuple[str, str]]:
+    """Return every (kind, index key) that some conditions look up."""
+    asked = [one for one in conditions if isinstance(one, KeyCondition)]
+    return {(kind, key) for one in asked for kind in one.kinds for key in (one.key, *one.others)}
 
 
 async def held(store: Store, segment: Segment, kind: str, condition: IndexCondition) -> BitMap:

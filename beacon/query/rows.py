@@ -54,10 +54,11 @@ async def refuse_unknown(store: Store, asked: Plan, answering: Sequence[tuple[De
         term = condition.term if isinstance(condition, KeyCondition | NumberCondition) else None
         if term is None:
             continue
-        known = await store.known_term(term)
-        if known or (known is None and ontology.prefix(term) in ontology.KNOWN_PREFIXES):
+        # Most terms that are asked for are in the data, which are needed anyway; so these are looked at first.
+        if await _anywhere(store, condition, answering):
             continue
-        if not await _anywhere(store, condition, answering):
+        known = await store.known_term(term)
+        if not known and (known is False or ontology.prefix(term) not in ontology.KNOWN_PREFIXES):
             raise UnknownFilter(
                 f"{term!r} is not a term known here; /filtering_terms lists those that are.", where=term
             )

@@ -8,7 +8,7 @@ in roaring bitmaps; each segment comes with the bitmaps of its rows that are liv
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -309,6 +309,12 @@ class Store(Protocol):
         """Return the live rows found under any of these index keys; of ``ALLELE`` and ``CASE`` all of them."""
         ...
 
+    async def postings(
+        self, segments: Sequence[Segment], wanted: Collection[tuple[str, str]]
+    ) -> Mapping[tuple[str, str, str], BitMap]:
+        """Return the live rows found under several (kind, index key), by (segment id, kind, key); at once for all."""
+        ...
+
     async def text_posting(self, segment: Segment, kind: str, field: str, pattern: str) -> BitMap:
         """Return the live rows whose text in ``field`` matches a pattern with ``%`` wildcards."""
         ...
@@ -361,6 +367,10 @@ class Store(Protocol):
 
         ``calls`` says that their calls will be asked for next.
         """
+        ...
+
+    async def heads_at(self, segment: Segment, blocks: Sequence[int], columns: BitMap) -> Heads:
+        """Return all alleles of these blocks, in position order; what these columns carry will be asked for next."""
         ...
 
     async def count(self, segment: Segment, predicate: AllelePredicate) -> int | None:

@@ -10,7 +10,7 @@ import asyncio
 import re
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -51,7 +51,7 @@ from beacon.store.documents import Document, decode_dataset, decode_links, decod
 from beacon.store.fragments import FRAGMENTS, Fragments, fragments_kind
 from beacon.store.gate import Gate
 from beacon.store.genes import decode_gene, gene_ids
-from beacon.store.heads import Heads
+from beacon.store.heads import Heads, heads_of
 from beacon.store.layout import NOTHING, Layout
 from beacon.store.packing import Arrays, unpack
 from beacon.store.reference import chunk_ids, cut, decode_reference
@@ -194,6 +194,20 @@ class MongoStore:
         """Return the live rows found under any of these index keys."""
         return await self._postings(segment, kind, {"$in": list(keys)})
 
+    async def postings(
+        self, segments: Sequence[Segment], wanted: Collection[tuple[str, str]]
+    ) -> Mapping[tuple[str, str, str], BitMap]:
+        """Return the live rows found under several (kind, index key), by (segment id, kind, key); at once for all."""
+        by_id = {segment.id: segment for segment in segments}
+        found = {(id, kind, key): BitMap() for id in by_id for kind, key in wanted}
+        kinds, keys = {kind for kind, _ in wanted}, {key for _, key in wanted}
+        where = {"s": {"$in": list(by_id)}, "k": {"$in": list(kinds)}, "key": {"$in": list(keys)}}
+        async with self._asking():
+            async for part in self._db["postings"].find(where, {"s": 1, "k": 1, "key": 1, "rows": 1, "_id": 0}):
+                if (place := (part["s"], part["k"], part["key"])) in found:
+                    found[place] = decode_rows(part["rows"]) & by_id[part["s"]].live.get(part["k"], BitMap())
+        return found
+
     async def text_posting(self, segment: Segment, kind: str, field: str, pattern: str) -> BitMap:
         """Return the live rows whose text matches a pattern with ``%`` wildcards."""
         prefix = re.escape(f"{field}{RECORDED}")
@@ -325,6 +339,15 @@ class MongoStore:
     async def heads(self, segment: Segment, predicate: AllelePredicate, *, calls: bool = False) -> Heads:
         """Return positions and places of the alleles that match, in position order."""
         return await (await self._finder(segment)).find(predicate, calls=calls)
+
+    async def heads_at(self, segment: Segment, blocks: Sequence[int], columns: BitMap) -> Heads:
+        """Return all alleles of these blocks, in position order; what these columns carry will be asked for next."""
+        names = ("head", "rare", *(f"tile{tile}" for tile in tiles_of(columns)))
+        held = await self._parts(part_id(segment.id, block, name) for block in blocks for name in names)
+        layout = await self.layout(segment)
+        return heads_of(
+            (layout.run_of(block).chrom, block, held[part_id(segment.id, block, "head")]) for block in blocks
+        )
 
     async def count(self, segment: Segment, predicate: AllelePredicate) -> int | None:
         """Return how many alleles match, whoever carries them, where that is told without looking at each."""

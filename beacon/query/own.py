@@ -1,0 +1,77 @@
+"""The variants of one person: blocks are read in order until a page is full; the total is known from loading."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from pyroaring import BitMap
+
+from beacon.model.calls import GROUPS
+from beacon.query.carrying import carried_in
+from beacon.query.joins import Selection
+from beacon.query.plan import Plan
+from beacon.query.variants import Found
+from beacon.store.base import AllelePredicate, Dataset, Segment, Store
+from beacon.store.heads import Heads
+from beacon.store.layout import Layout, Run
+
+_FIRST: Final = 1
+_MOST: Final = 32
+"""Blocks that are read together: few at first, since a page is soon full, then more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """The first variants of one sample, and how many it has in all."""
+
+    found: Found
+    total: int
+
+
+async def variants(store: Store, dataset: Dataset, plan: Plan, columns: Selection, upto: int) -> Own | None:
+    """Return the first ``upto`` variants of a single column, in the order of ``variants.find``, and how many it has.
+
+    None where the question is another: about several columns, or about some variants only; or where not all of a
+    column's variants lie in one segment.
+    """
+    if plan.alleles != AllelePredicate() or plan.groups != (GROUPS,):
+        return None
+    chosen = [(number, segment) for number, segment in enumerate(dataset.segments) if columns.get(segment.id)]
+    if len(chosen) != 1 or len(columns[chosen[0][1].id]) != 1:
+        return None
+    number, segment = chosen[0]
+    layout = await store.layout(segment)
+    runs = sorted(layout.runs, key=lambda run: run.chrom)
+    if not layout.distinct or len({run.chrom for run in runs}) < len(runs):
+        return None
+    column = columns[segment.id]
+    total = int((await store.totals(segment))[column[0]]) if layout.columns else 0
+    parts: list[Heads] = []
+    many = 0
+    for run in runs:
+        async for part in _carried(store, segment, layout, run, column, min(upto, total) - many):
+            parts.append(part)
+            many += len(part)
+    heads = Heads.joined(parts) if parts else Heads.empty()
+    heads = heads.pick(np.lexsort((heads.key, heads.end, heads.start, heads.chrom)))
+    places = np.arange(len(heads))
+    everywhere = tuple(heads if at == number else Heads.empty() for at in range(len(dataset.segments)))
+    return Own(Found(everywhere, places, places + 1, np.full(len(heads), number), places), total)
+
+
+async def _carried(
+    store: Store, segment: Segment, layout: Layout, run: Run, column: BitMap, wanted: int
+) -> AsyncIterator[Heads]:
+    """Yield what a column carries in a run, block by block, until so many are found and none could come before them."""
+    block, step, last = run.begin, _FIRST, -1
+    # Alleles that start at one place may lie in two blocks, in an order of their own.
+    while block < run.stop and (wanted > 0 or int(layout.low[block]) <= last):
+        some = range(block, min(block + step, run.stop))
+        heads = await store.heads_at(segment, some, column)
+        mine = heads.pick((await carried_in(store, segment, heads, (GROUPS,), {segment.id: column}))[0])
+        yield mine
+        wanted -= len(mine)
+        block, step, last = some.stop, min(2 * step, _MOST), int(layout.high[some.stop - 1])
