@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from beacon.query.carrying import as_mask
 from beacon.query.joins import Selection
 from beacon.store.base import COLUMN, Links, Segment, Store, StoredAllele
 from beacon.store.calls import TILE, Calls, is_common
+from beacon.store.fragments import FRAGMENTS
 from beacon.store.heads import Heads
 
 MAX_CASES: Final = 1_000
@@ -51,7 +53,7 @@ class SegmentPage:
     simple: bool
     listed: dict[Place, Listed]
     totals: dict[Place, int]
-    fragments: dict[int, bytes]
+    fragments: Mapping[int, list[bytes]]
     details: dict[str, dict[int, list[dict[str, Any]]]]
 
     @classmethod
@@ -78,8 +80,8 @@ class SegmentPage:
             if columns is None:
                 totals = {place: stored[place].carriers or 0 for place in places}
             listed = {place: (found[:MAX_CASES], groups[:MAX_CASES]) for place, (found, groups) in listed.items()}
-        at = np.unique(np.concatenate([np.empty(0, np.uint32), *(part[:MAX_CASES] for part, _ in listed.values())]))
-        fragments = dict(zip(at.tolist(), await store.fragments(segment, at), strict=True))
+        numbers = {number for part, _ in listed.values() for number in set((part[:MAX_CASES] // FRAGMENTS).tolist())}
+        fragments = await store.fragments(segment, numbers)
         details: dict[str, dict[int, list[dict[str, Any]]]] = {}
         # Of carriers among counted genotypes hardly any segment tells more.
         detailed = (await store.layout(segment)).detailed
@@ -169,14 +171,16 @@ class Cases:
         details = page.details.get(stored.id, {})
         if not page.simple:
             self.total += sum(len(details[column]) - 1 for column in columns.tolist() if column in details)
-        for column, group in zip(columns.tolist(), groups.tolist(), strict=True):
-            if len(self.entries) >= MAX_CASES:
-                break
-            entry = page.fragments[column] + _ENDS[group]
-            if column in details:
-                self.entries += [orjson.dumps(orjson.loads(entry) | told) for told in details[column]]
-            else:
-                self.entries.append(entry)
+        room = max(MAX_CASES - len(self.entries), 0)
+        fragments, some = page.fragments, zip(columns[:room].tolist(), groups[:room].tolist(), strict=True)
+        if not details:
+            self.entries += [fragments[c // FRAGMENTS][c % FRAGMENTS] + _ENDS[group] for c, group in some]
+            return
+        for column, group in some:
+            entry = fragments[column // FRAGMENTS][column % FRAGMENTS] + _ENDS[group]
+            told = details.get(column, [{}])
+            self.entries += [orjson.dumps(orjson.loads(entry) | one) if one else entry for one in told]
+        del self.entries[MAX_CASES:]
 
     def _fresh(self, page: SegmentPage, columns: NDArray[np.uint32], groups: NDArray[np.uint8]) -> NDArray[np.intp]:
         """Return the places of samples not yet listed; of two columns of one, the one that tells more."""

@@ -394,8 +394,8 @@ class Store(Protocol):
         """Return how many of the segment's alleles each column carries."""
         ...
 
-    async def fragments(self, segment: Segment, columns: NDArray[np.uint32]) -> list[bytes]:
-        """Return whose these columns are: beginnings of case-level entries (``beacon.store.fragments``)."""
+    async def fragments(self, segment: Segment, numbers: Iterable[int]) -> Mapping[int, list[bytes]]:
+        """Return whose the columns of some documents are, by number of the document (``beacon.store.fragments``)."""
         ...
 
     async def alleles(self, segment: Segment, places: Sequence[tuple[int, int]]) -> list[StoredAllele]:

@@ -19,6 +19,7 @@ from pyroaring import BitMap
 
 from beacon.model.calls import GROUPS
 from beacon.model.calls import Calls as AlleleCalls
+from beacon.store.heads import carriers
 from beacon.store.packing import Array, Arrays
 
 Mask = NDArray[np.bool_]
@@ -31,9 +32,9 @@ RARE = 32
 """An allele is rare where at most one in so many columns carries it."""
 
 
-def is_common(carriers: Any, columns: int) -> Any:
-    """Whether the carriers of an allele (or of each of several) lie in tiles."""
-    return carriers * RARE > columns
+def is_common(many: Any, columns: int) -> Any:
+    """Whether the carriers of an allele (or of each of several), so many, lie in tiles."""
+    return many * RARE > columns
 
 
 def tiles(columns: int) -> range:
@@ -43,18 +44,20 @@ def tiles(columns: int) -> range:
 
 def tiles_of(columns: BitMap) -> list[int]:
     """Return the numbers of the tiles that hold these columns."""
-    found: list[int] = np.unique(np.array(columns, np.uint32) // TILE).tolist()
-    return found
+    if not columns:
+        return []
+    window = range(columns.min() // TILE, columns.max() // TILE + 1)
+    return [tile for tile in window if columns.range_cardinality(tile * TILE, (tile + 1) * TILE)]
 
 
 def encode_calls(calls: Sequence[AlleleCalls | None], columns: int) -> dict[str, Arrays]:
     """Return the parts of one block's calls by name; those that would be empty are left out."""
-    carriers = np.array([sum(len(getattr(one, g)) for g in GROUPS) if one else 0 for one in calls], np.int64)
-    common = is_common(carriers, columns)
+    many = np.array([sum(len(getattr(one, g)) for g in GROUPS) if one else 0 for one in calls], np.int64)
+    common = is_common(many, columns)
     parts: dict[str, Arrays] = {}
     groups = [g for g in GROUPS if any(one and len(getattr(one, g)) for one in calls)]
     rare = [None if is_so else one for one, is_so in zip(calls, common.tolist(), strict=True)]
-    if (carriers[~common] > 0).any():
+    if (many[~common] > 0).any():
         parts["rare"] = _encode_groups(rare, groups, (0, columns), columns, dense=False)
     if common.any():
         others = [one if is_so else None for one, is_so in zip(calls, common.tolist(), strict=True)]
@@ -121,7 +124,9 @@ class Calls:
         self.columns = columns
         self._head = head
         self._sets = parts.get("sets") or None
-        self._parts = [part for name, part in parts.items() if name != "sets" and part]
+        self._rare = [part for name, part in parts.items() if name == "rare" and part]
+        self._tiles = [part for name, part in parts.items() if name not in ("rare", "sets") and part]
+        self._common = is_common(carriers(head), columns).tolist()
 
     def genotyped(self, row: int) -> bool:
         """Whether the source had genotypes for this allele at all."""
@@ -133,21 +138,23 @@ class Calls:
 
     def group(self, name: str, row: int) -> Array:
         """Return the columns of one group of carriers, ascending."""
-        found = [self._of(part, name, row) for part in self._parts if f"{name}.at" in part]
-        found = [part for part in found if len(part)]
-        return found[0] if len(found) == 1 else np.concatenate([np.empty(0, np.uint32), *found])
+        if self._head[name][row] <= 0:
+            return _NOBODY
+        parts = self._tiles if self._common[row] else self._rare
+        found = [self._of(part, name, row) for part in parts]
+        return found[0] if len(found) == 1 else np.concatenate([_NOBODY, *found])
 
     @staticmethod
     def _of(part: Arrays, name: str, row: int) -> Array:
         begin, stop = part["window"].tolist()
-        dense_rows = part[f"{name}.dense_rows"]
-        at = int(np.searchsorted(dense_rows, row))
-        if at < len(dense_rows) and dense_rows[at] == row:
-            found = np.flatnonzero(np.unpackbits(part[f"{name}.dense"][at], count=stop - begin))
-        else:
-            offsets = part[f"{name}.at"]
-            found = part[f"{name}.columns"][offsets[row] : offsets[row + 1]]
-        return found.astype(np.uint32) + np.uint32(begin)
+        offsets, dense_rows = part[f"{name}.at"], part[f"{name}.dense_rows"]
+        found = part[f"{name}.columns"][offsets[row] : offsets[row + 1]]
+        if not len(found) and len(dense_rows):
+            at = int(dense_rows.searchsorted(row))
+            if at < len(dense_rows) and dense_rows[at] == row:
+                found = np.flatnonzero(np.unpackbits(part[f"{name}.dense"][at], count=stop - begin))
+        found = found.astype(np.uint32)
+        return found + np.uint32(begin) if begin else found
 
     def carriers(self, row: int, groups: Sequence[str] = GROUPS) -> Array:
         """Return the columns of all carriers in these groups, ascending."""
@@ -186,7 +193,7 @@ class Calls:
         return found[rows]
 
     def _each(self, groups: Sequence[str]) -> list[tuple[Arrays, str]]:
-        return [(part, name) for part in self._parts for name in groups if f"{name}.at" in part]
+        return [(part, name) for part in (*self._rare, *self._tiles) for name in groups if f"{name}.at" in part]
 
     def shared(self, name: str, row: int) -> BitMap:
         """Return the ``missing`` or ``haploid`` columns of an allele."""
@@ -209,13 +216,13 @@ class Calls:
     def tally(self, row: int, columns: BitMap) -> tuple[int, int, int]:
         """Return (carriers, allele count, allele number) of an allele among these columns."""
         groups = {name: BitMap(np.asarray(self.group(name, row), np.uint32)) & columns for name in GROUPS}
-        carriers = sum(map(len, groups.values()))
+        many = sum(map(len, groups.values()))
         missing, haploid = self.shared("missing", row) & columns, self.shared("haploid", row) & columns
-        count = carriers + len(groups["hom"])
+        count = many + len(groups["hom"])
         number = 2 * (len(columns) - len(missing)) - len(haploid - missing)
         for column, copies, called in self.exceptions(row):
             if column in columns:
                 usual = 2 if column in groups["hom"] else int(any(column in group for group in groups.values()))
                 count += copies - usual
                 number += called - (0 if column in missing else 1 if column in haploid else 2)
-        return carriers, count, number
+        return many, count, number

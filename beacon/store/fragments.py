@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from itertools import pairwise
 
 import orjson
 
@@ -34,19 +34,8 @@ def encode_fragments(fragments: Sequence[bytes]) -> Iterator[tuple[str, Arrays]]
         yield fragments_kind(begin // FRAGMENTS), pack_texts(list(fragments[begin : begin + FRAGMENTS]))
 
 
-@dataclass(frozen=True, slots=True)
-class Fragments:
-    """The fragments of one document."""
-
-    at: list[int]
-    text: bytes
-
-    def of(self, place: int) -> bytes:
-        """Return the fragment at a place, counted from the document's first column."""
-        return self.text[self.at[place] : self.at[place + 1]]
-
-    @classmethod
-    def decode(cls, data: bytes) -> Fragments:
-        """Read what ``encode_fragments`` made."""
-        arrays = unpack(data)
-        return cls(arrays["at"].tolist(), arrays["text"].tobytes())
+def decode_fragments(data: bytes) -> list[bytes]:
+    """Return the fragments of one document."""
+    arrays = unpack(data)
+    at, text = arrays["at"].tolist(), arrays["text"].tobytes()
+    return [text[begin:stop] for begin, stop in pairwise(at)]

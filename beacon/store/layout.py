@@ -9,6 +9,7 @@ that overlap [a, b), those that start before b less those that end by a, is told
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -34,6 +35,10 @@ class Run(NamedTuple):
     stop: int
     ends_begin: int
     ends_stop: int
+
+
+def _begin(run: Run) -> int:
+    return run.begin
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,7 @@ class Layout:
 
     def run_of(self, block: int) -> Run:
         """Return the run that a block belongs to."""
-        return next(run for run in self.runs if run.begin <= block < run.stop)
+        return self.runs[bisect_right(self.runs, block, key=_begin) - 1]
 
     def edges(self, run: Run, start: int, end: int) -> tuple[int | None, int | None]:
         """Return the block that tells how many alleles start before ``end``, and the part of ends for ``start``.

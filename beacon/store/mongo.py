@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mappi
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import orjson
@@ -48,7 +48,7 @@ from beacon.store.base import (
 from beacon.store.blocks import HEAD, layout_id, part_id, text_part
 from beacon.store.calls import Calls, is_common, tiles, tiles_of
 from beacon.store.documents import Document, decode_dataset, decode_links, decode_rows, no_links
-from beacon.store.fragments import FRAGMENTS, Fragments, fragments_kind
+from beacon.store.fragments import decode_fragments, fragments_kind
 from beacon.store.gate import Gate
 from beacon.store.genes import decode_gene, gene_ids
 from beacon.store.heads import Heads, heads_of
@@ -85,6 +85,15 @@ class _Kept:
                 _, (_, dropped) = self._values.popitem(last=False)
                 self._size -= dropped
         return value
+
+
+_STATE: Final[Sequence[Mapping[str, Any]]] = (
+    {"$project": {"created": 1, "revision": 1}},
+    {"$sort": {"_id": 1}},
+    {"$unionWith": "references"},
+    {"$unionWith": {"coll": "genes", "pipeline": [{"$limit": 1}, {"$project": {"names": 1}}]}},
+)
+"""One operation for what every question begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,19 +178,17 @@ class MongoStore:
             began = time.monotonic()
             if began >= self._known.until:
                 async with self._asking():
-                    datasets = await self._read_datasets()
-                    references = [decode_reference(part) async for part in self._db["references"].find()]
-                    genes = await self._db["genes"].find_one({}, {"_id": 1}) is not None
+                    found = [part async for part in await self._db["datasets"].aggregate(list(_STATE))]
+                    datasets = await self._read_datasets(part for part in found if "revision" in part)
+                references = [decode_reference(part) for part in found if "digest" in part]
+                genes = any("names" in part for part in found)
                 self._known = _Known(datasets, tuple(references), genes, until=began + freshness.SECONDS)
             return self._known
 
-    async def _read_datasets(self) -> Mapping[str, Dataset]:
-        """Return all datasets; unchanged ones are not fetched again."""
+    async def _read_datasets(self, listed: Iterable[Document]) -> Mapping[str, Dataset]:
+        """Return all datasets by id; unchanged ones are not fetched again."""
         # A dataset may be deleted and made anew under its old id, so the revision alone does not tell.
-        states = {
-            row["_id"]: (row["created"], row["revision"])
-            async for row in self._db["datasets"].find({}, {"created": 1, "revision": 1}).sort("_id", 1)
-        }
+        states = {part["_id"]: (part["created"], part["revision"]) for part in listed}
         stale = [id for id, state in states.items() if id not in self._decoded or self._decoded[id][0] != state]
         if stale:
             async for document in self._db["datasets"].find({"_id": {"$in": stale}}):
@@ -279,9 +286,9 @@ class MongoStore:
         found: NDArray[np.uint32] = (await self._array(segment, "totals", _unpacked))["totals"]
         return found
 
-    async def fragments(self, segment: Segment, columns: NDArray[np.uint32]) -> list[bytes]:
-        """Return whose these columns are: beginnings of case-level entries (``beacon.store.fragments``)."""
-        kinds = {number: fragments_kind(number) for number in np.unique(columns // FRAGMENTS).tolist()}
+    async def fragments(self, segment: Segment, numbers: Iterable[int]) -> dict[int, list[bytes]]:
+        """Return whose the columns of some documents are, by number of the document (``beacon.store.fragments``)."""
+        kinds = {number: fragments_kind(number) for number in numbers}
         held = {number: self._kept.get((segment.id, kind)) for number, kind in kinds.items()}
         if missing := [kind for number, kind in kinds.items() if held[number] is None]:
             async with self._asking():
@@ -289,8 +296,8 @@ class MongoStore:
                 async for part in self._db["arrays"].find(where, {"k": 1, "data": 1, "_id": 0}):
                     number = int(part["k"].removeprefix(fragments_kind("")))
                     data = bytes(part["data"])
-                    held[number] = self._kept.put((segment.id, part["k"]), Fragments.decode(data), len(data))
-        return [held[column // FRAGMENTS].of(column % FRAGMENTS) for column in columns.tolist()]
+                    held[number] = self._kept.put((segment.id, part["k"]), decode_fragments(data), 2 * len(data))
+        return held
 
     async def _array(self, segment: Segment, kind: str, decode: Callable[[bytes], T]) -> T:
         key = (segment.id, kind)
@@ -406,11 +413,11 @@ class MongoStore:
         width = (await self.layout(segment)).columns
         common = is_common(heads.carriers, width)
         always = ["head", "sets"] if sets else ["head"]
-        names: dict[int, list[str]] = {block: [*always] for block in np.unique(heads.block).tolist()}
-        for block in np.unique(heads.block[~common & heads.carried]).tolist():
+        names: dict[int, list[str]] = {block: [*always] for block in sorted(set(heads.block.tolist()))}
+        for block in set(heads.block[~common & heads.carried].tolist()):
             names[block].append("rare")
         wanted = [f"tile{tile}" for tile in (tiles(width) if columns is None else tiles_of(columns))]
-        for block in np.unique(heads.block[common]).tolist():
+        for block in set(heads.block[common].tolist()):
             names[block] += wanted
         held = await self._parts(part_id(segment.id, block, name) for block, some in names.items() for name in some)
         return {

@@ -18,6 +18,7 @@ from beacon.store.layout import NOTHING, Layout, Run
 from beacon.store.packing import Arrays, unpack
 
 _AT_ONCE: Final = 16
+_GENOTYPES: Final = (*GROUPS, "missing")
 
 
 def stored_allele(segment: str, layout: Layout, block: int, row: int, head: Arrays, texts: Arrays) -> StoredAllele:
@@ -25,7 +26,7 @@ def stored_allele(segment: str, layout: Layout, block: int, row: int, head: Arra
     ref, alt, label, mate, body = texts_of(texts, row)
     run = layout.run_of(block)
     length, number = int(head["length"][row]), int(head["number"][row])
-    genotypes = {name: int(head[name][row]) for name in (*GROUPS, "missing")}
+    genotypes = {name: int(head[name][row]) for name in _GENOTYPES}
     known = genotypes[GROUPS[0]] >= 0
     allele = Allele(
         run.assembly, run.chrom, int(head["start"][row]), int(head["end"][row]), ref, alt,
