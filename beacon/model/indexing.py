@@ -75,6 +75,11 @@ def told_keys(entry_type: EntryType, entries: Entries) -> Iterator[tuple[str, st
         yield f"{name}{HELD}", ""
 
 
+def members_of(entry_type: EntryType) -> tuple[str, ...]:
+    """Return the members of a record that its entries come from."""
+    return tuple(member for member, _ in _by_member(entry_type.id))
+
+
 @functools.cache
 def _by_member(entry_type: str) -> tuple[tuple[str, tuple[tuple[Field, tuple[str, ...]], ...]], ...]:
     """Group an entry type's fields by the record's member they begin in: most records have few of them."""

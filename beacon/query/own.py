@@ -59,7 +59,7 @@ async def variants(store: Store, dataset: Dataset, plan: Plan, columns: Selectio
     heads = heads.pick(np.lexsort((heads.key, heads.end, heads.start, heads.chrom)))
     places = np.arange(len(heads))
     everywhere = tuple(heads if at == number else Heads.empty() for at in range(len(dataset.segments)))
-    return Own(Found(everywhere, places, places + 1, np.full(len(heads), number), places), total)
+    return Own(Found(everywhere, places, places + 1, np.full(len(heads), number), places, ()), total)
 
 
 async def _carried(

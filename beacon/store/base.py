@@ -29,6 +29,8 @@ COLUMN = "column"
 WIDE_KINDS = ("individual", "biosample")
 """Kinds whose rows are ordinals of the whole dataset."""
 KINDS = ("individual", "biosample", "run", "analysis", COLUMN)
+WRITTEN = "allele"
+"""Kind under which alleles are posted by what they are: their types, genes, protein changes and mates."""
 ALLELE, CASE = "genomicVariant", "case"
 """Kinds that an index has rows of beside those of people: a segment's alleles by their order, and what its case-level
 data say of single carriers. Which of them are live only genotypes tell."""
@@ -309,10 +311,8 @@ class Store(Protocol):
         """Return the live rows found under any of these index keys; of ``ALLELE`` and ``CASE`` all of them."""
         ...
 
-    async def postings(
-        self, segments: Sequence[Segment], wanted: Collection[tuple[str, str]]
-    ) -> Mapping[tuple[str, str, str], BitMap]:
-        """Return the live rows found under several (kind, index key), by (segment id, kind, key); at once for all."""
+    async def prepare(self, segments: Sequence[Segment], wanted: Collection[tuple[str, str]]) -> None:
+        """Fetch the postings of several (kind, index key) at once, for ``posting`` to find them at hand."""
         ...
 
     async def text_posting(self, segment: Segment, kind: str, field: str, pattern: str) -> BitMap:

@@ -35,6 +35,7 @@ from beacon.store.base import (
     CASE,
     COLUMN,
     KINDS,
+    WRITTEN,
     AllelePredicate,
     Bound,
     Cases,
@@ -58,6 +59,8 @@ from beacon.store.reference import chunk_ids, cut, decode_reference
 from beacon.store.segments import named, stored_allele
 
 T = TypeVar("T")
+_Place = tuple[str, str, str]
+"""Segment, kind and index key."""
 
 
 class _Kept:
@@ -178,7 +181,7 @@ class MongoStore:
             began = time.monotonic()
             if began >= self._known.until:
                 async with self._asking():
-                    found = [part async for part in await self._db["datasets"].aggregate(list(_STATE))]
+                    found = await (await self._db["datasets"].aggregate(list(_STATE))).to_list()
                     datasets = await self._read_datasets(part for part in found if "revision" in part)
                 references = [decode_reference(part) for part in found if "digest" in part]
                 genes = any("names" in part for part in found)
@@ -197,23 +200,28 @@ class MongoStore:
         self._decoded = {id: self._decoded[id] for id in states if id in self._decoded}
         return {id: dataset for id, (_, dataset) in self._decoded.items()}
 
+    async def prepare(self, segments: Sequence[Segment], wanted: Collection[tuple[str, str]]) -> None:
+        """Fetch the postings of several (kind, index key) at once, for ``posting`` to find them at hand."""
+        await self._indexed([segment.id for segment in segments], wanted)
+
     async def posting(self, segment: Segment, kind: str, keys: Sequence[str]) -> BitMap:
         """Return the live rows found under any of these index keys."""
-        return await self._postings(segment, kind, {"$in": list(keys)})
+        held = await self._indexed([segment.id], [(kind, key) for key in keys])
+        return _living(segment, kind, BitMap.union(BitMap(), *held.values()))
 
-    async def postings(
-        self, segments: Sequence[Segment], wanted: Collection[tuple[str, str]]
-    ) -> Mapping[tuple[str, str, str], BitMap]:
-        """Return the live rows found under several (kind, index key), by (segment id, kind, key); at once for all."""
-        by_id = {segment.id: segment for segment in segments}
-        found = {(id, kind, key): BitMap() for id in by_id for kind, key in wanted}
-        kinds, keys = {kind for kind, _ in wanted}, {key for _, key in wanted}
-        where = {"s": {"$in": list(by_id)}, "k": {"$in": list(kinds)}, "key": {"$in": list(keys)}}
-        async with self._asking():
-            async for part in self._db["postings"].find(where, {"s": 1, "k": 1, "key": 1, "rows": 1, "_id": 0}):
-                if (place := (part["s"], part["k"], part["key"])) in found:
-                    found[place] = decode_rows(part["rows"]) & by_id[part["s"]].live.get(part["k"], BitMap())
-        return found
+    async def _indexed(self, segments: Collection[str], wanted: Collection[tuple[str, str]]) -> dict[_Place, BitMap]:
+        """Return what lies under several (kind, index key) of several segments, whether live or not."""
+        held = {(id, *pair): self._kept.get((id, *pair)) for id in segments for pair in wanted}
+        if missing := [place for place, rows in held.items() if rows is None]:
+            ids, kinds, keys = (set(values) for values in zip(*missing, strict=True))
+            where = {"s": _any(ids), "k": _any(kinds), "key": _any(keys)}
+            async with self._asking():
+                found = self._db["postings"].find(where, {"s": 1, "k": 1, "key": 1, "rows": 1, "_id": 0})
+                data = {(part["s"], part["k"], part["key"]): part["rows"] for part in await found.to_list()}
+            for place in missing:
+                rows = data.get(place)
+                held[place] = self._kept.put(place, decode_rows(rows) if rows else BitMap(), len(rows or b"") + 100)
+        return held
 
     async def text_posting(self, segment: Segment, kind: str, field: str, pattern: str) -> BitMap:
         """Return the live rows whose text matches a pattern with ``%`` wildcards."""
@@ -340,7 +348,8 @@ class MongoStore:
         where = {"s": segment.id, "k": kind, "r": {"$in": list(rows)}}
         async with self._asking():
             return {
-                part["r"]: part[wanted] async for part in self._db["records"].find(where, {"r": 1, wanted: 1, "_id": 0})
+                part["r"]: part[wanted]
+                for part in await self._db["records"].find(where, {"r": 1, wanted: 1, "_id": 0}).to_list()
             }
 
     async def heads(self, segment: Segment, predicate: AllelePredicate, *, calls: bool = False) -> Heads:
@@ -375,10 +384,8 @@ class MongoStore:
 
     async def _finder(self, segment: Segment) -> AlleleFinder:
         async def postings(keys: Sequence[str]) -> dict[str, BitMap]:
-            where = {"s": segment.id, "k": {"$in": ["allele", "genomicVariant"]}, "key": {"$in": list(keys)}}
-            async with self._asking():
-                found = self._db["postings"].find(where, {"key": 1, "rows": 1, "_id": 0})
-                return {part["key"]: decode_rows(part["rows"]) async for part in found}
+            held = await self._indexed([segment.id], [(WRITTEN, key) for key in keys])
+            return {key: rows for (_, _, key), rows in held.items()}
 
         async def of_name(vrs: str) -> BitMap:
             async with self._asking():
@@ -397,7 +404,7 @@ class MongoStore:
                     one = await self._db["blocks"].find_one({"_id": missing[0]}, {"d": 1})
                     found = {missing[0]: bytes(one["d"])} if one else {}
                 else:
-                    async for part in self._db["blocks"].find({"_id": {"$in": missing}}, {"d": 1}):
+                    for part in await self._db["blocks"].find({"_id": {"$in": missing}}, {"d": 1}).to_list():
                         found[part["_id"]] = bytes(part["d"])
             for id in missing:
                 if id not in found and id.endswith(HEAD):
@@ -515,6 +522,11 @@ class MongoStore:
         """Return the stored ontologies as Phenopackets resources."""
         async with self._asking():
             return [part["resource"] async for part in self._db["ontologies"].find().sort("_id", 1)]
+
+
+def _any(values: Collection[str]) -> Any:
+    """Return the condition that a field has one of these values."""
+    return next(iter(values)) if len(values) == 1 else {"$in": list(values)}
 
 
 def _living(segment: Segment, kind: str, rows: BitMap) -> BitMap:

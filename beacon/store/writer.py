@@ -29,12 +29,12 @@ from beacon.errors import LoadError
 from beacon.model import protein
 from beacon.model.calls import GROUP_OF_ZYGOSITY, GROUPS, Calls
 from beacon.model.entry_types import ENTRY_TYPES, FREQUENCY, ZYGOSITIES, ZYGOSITY
-from beacon.model.indexing import HELD, RECORDED, Ancestors, Entries, index_entries, keys_above, told_keys
+from beacon.model.indexing import HELD, RECORDED, Ancestors, Entries, index_entries, keys_above, members_of, told_keys
 from beacon.model.records import unite
 from beacon.model.variant import Allele
 from beacon.store import journal
 from beacon.store.alleles import allele_keys
-from beacon.store.base import ALLELE, CASE, COLUMN, NO_SAMPLE, Links
+from beacon.store.base import ALLELE, CASE, COLUMN, NO_SAMPLE, WRITTEN, Links
 from beacon.store.batches import Batches
 from beacon.store.blocks import BlockBuilder, ends_id, layout_id, part_id
 from beacon.store.documents import READY, WRITING, Document, encode_links, encode_rows
@@ -56,6 +56,7 @@ REWRITES = ("compact", "purge")
 """What is no load of files, but writes segments anew."""
 _VARIANT = ENTRY_TYPES["genomicVariant"]
 _LOOSE = 4_096
+_KNOWN = 4_096
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +156,42 @@ class _Posting:
         return self.held
 
 
+class Bearing:
+    """The columns that carry an allele of which one thing is told; kept as a mask while such alleles come."""
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.columns = BitMap()
+        self._mask: NDArray[np.bool_] | None = None
+        self._block = -1
+
+    def add(self, calls: Calls, columns: int, block: int) -> None:
+        """Add the carriers of an allele of this block."""
+        if self._mask is None:
+            self._mask = np.zeros(columns, np.bool_)
+        for group in GROUPS:
+            held = getattr(calls, group)
+            if len(held):
+                self._mask[held] = True
+        self._block = block
+
+    def settle(self, block: int | None = None) -> BitMap:
+        """Return the columns; with ``block``, only where that block has none of it, since more may come."""
+        if self._mask is not None and block != self._block:
+            self.columns |= BitMap(np.flatnonzero(self._mask).astype(np.uint32))
+            self._mask = None
+        return self.columns
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Where an allele is posted of which this is told."""
+
+    postings: list[_Posting]
+    numbers: list[tuple[str, float]]
+    bearing: list[Bearing]
+
+
 def _no_ancestors(term: str) -> tuple[str, ...]:
     del term
     return ()
@@ -191,7 +228,9 @@ class SegmentWriter:
         self._zygous: dict[str, NDArray[np.bool_]] = {}
         self._cases: dict[str, _Case] = {}
         self._details: list[tuple[int, int, int]] = []
-        self._borne: dict[str, tuple[BitMap, str]] = {}
+        self._borne: dict[str, Bearing] = {}
+        self._told: dict[tuple[object, ...], _Told] = {}
+        self._carried: dict[str, list[NDArray[np.uint32]]] = {group: [] for group in GROUPS}
         self._block: BlockBuilder | None = None
         self._block_place = ("", "", -1)
         self._blocks = 0
@@ -464,11 +503,14 @@ class SegmentWriter:
         self._post_entries(kind, index_entries(ENTRY_TYPES[kind], body, _no_ancestors), row)
 
     def _post(self, kind: str, key: str, label: str, row: int) -> None:
+        self._posting(kind, key, label).add(row)
+
+    def _posting(self, kind: str, key: str, label: str) -> _Posting:
         posting = self._postings.get((kind, key))
         if posting is None:
             posting = self._postings[kind, key] = _Posting()
-        posting.add(row)
         posting.label = posting.label or label
+        return posting
 
     def _ordinal(self, kind: str, id: str) -> int:
         """Return the dataset's ordinal for a person or sample, giving out a new one where there is none."""
@@ -487,20 +529,33 @@ class SegmentWriter:
 
     def _post_allele(self, allele: Allele, body: Mapping[str, Any], calls: Calls | None) -> None:
         """Post an allele under its types, genes, protein changes and mate, and under whatever its body is found by."""
+        told = {member: body[member] for member in members_of(_VARIANT) if member in body}
+        key = allele.types, allele.mate, orjson.dumps(told)
+        found = self._told.get(key)
+        if found is None:  # most alleles are told the same as one before: another place in the same gene
+            if len(self._told) >= _KNOWN:
+                self._told.clear()
+            found = self._told[key] = self._read_told(allele, told)
+        for posting in found.postings:
+            posting.add(self._alleles)
+        for name, number in found.numbers:
+            self._number(ALLELE, name, number, self._alleles)
+        if calls is not None:
+            for bearing in found.bearing:
+                bearing.add(calls, len(self._columns), self._blocks)
+
+    def _read_told(self, allele: Allele, body: Mapping[str, Any]) -> _Told:
         genes = body.get("molecularAttributes", {}).get("geneIds", ())
-        for key in allele_keys(allele.types, genes, _protein_changes(body), allele.mate):
-            self._post("allele", key, "", self._alleles)
+        written = allele_keys(allele.types, genes, _protein_changes(body), allele.mate)
         entries = index_entries(_VARIANT, body, _no_ancestors)
-        self._post_entries(ALLELE, entries, self._alleles)
-        groups = [] if calls is None else [getattr(calls, group) for group in GROUPS]
-        carriers = [columns for columns in groups if len(columns)]
-        for key, label in told_keys(_VARIANT, entries):
-            if key.endswith(HELD):
-                self._post(ALLELE, key, "", self._alleles)
-            if carriers:
-                bearing, _ = self._borne.setdefault(key, (BitMap(), label))
-                for columns in carriers:
-                    bearing.update(columns)
+        postings = [self._posting(WRITTEN, key, "") for key in written]
+        postings += [self._posting(ALLELE, key, label) for key, label in entries.keys.items()]
+        listed = list(told_keys(_VARIANT, entries))
+        postings += [self._posting(ALLELE, key, "") for key, _ in listed if key.endswith(HELD)]
+        return _Told(postings, entries.numbers, [self._bearing(key, label) for key, label in listed])
+
+    def _bearing(self, key: str, label: str) -> Bearing:
+        return self._borne.setdefault(key, Bearing(label))
 
     def _post_detail(self, variant: str, column: int, detail: Mapping[str, Any]) -> None:
         """Post what was said of one carrier of the last allele."""
@@ -509,33 +564,31 @@ class SegmentWriter:
             self._post_entries(CASE, entries, len(self._details))
             self._details.append((identity(variant), column, self._alleles - 1))
             for told, label in told_keys(_VARIANT, entries):
-                self._borne.setdefault(told, (BitMap(), label))[0].add(column)
+                self._bearing(told, label).columns.add(column)
 
     def _post_entries(self, kind: str, entries: Entries, row: int) -> None:
         for key, label in entries.keys.items():
             self._post(kind, key, label, row)
         for name, number in entries.numbers:
-            values, rows = self._numbers.setdefault((kind, name), (array("d"), array("I")))
-            values.append(number)
-            rows.append(row)
+            self._number(kind, name, number, row)
+
+    def _number(self, kind: str, name: str, number: float, row: int) -> None:
+        values, rows = self._numbers.setdefault((kind, name), (array("d"), array("I")))
+        values.append(number)
+        rows.append(row)
 
     def _count(self, calls: Calls) -> tuple[int, int]:
-        """Return AC and AN; remember how many alleles each column carries, and who has which zygosity at all."""
+        """Return AC and AN; remember the carriers until the block is written."""
         carriers = 0
-        if len(self._totals) < len(self._columns):
-            self._totals = np.zeros(len(self._columns), np.uint32)
         for group in GROUPS:
             columns = getattr(calls, group)
             if len(columns):
                 carriers += len(columns)
-                if group not in self._zygous:
-                    self._zygous[group] = np.zeros(len(self._columns), np.bool_)
-                self._zygous[group][columns] = True
-                self._totals[columns] += 1
+                self._carried[group].append(columns)
         if not calls.counted:
             return UNKNOWN, UNKNOWN
-        if f"{FREQUENCY}{HELD}" not in self._borne:
-            self._borne[f"{FREQUENCY}{HELD}"] = BitMap(range(len(self._columns))), ""
+        if (key := f"{FREQUENCY}{HELD}") not in self._borne:
+            self._bearing(key, "").columns.update(range(len(self._columns)))
         count = carriers + len(calls.hom)
         haploid = np.setdiff1d(calls.haploid, calls.missing) if len(calls.haploid) else ()
         number = 2 * (len(self._columns) - len(calls.missing)) - len(haploid)
@@ -564,6 +617,7 @@ class SegmentWriter:
         if self._block is None or not len(self._block):
             return
         parts = self._block.encode()
+        self._settle_carried()
         for name, arrays in parts.items():
             self._write_part(part_id(self.id, self._blocks, name), arrays)
         assembly, chrom, _ = self._block_place
@@ -571,6 +625,20 @@ class SegmentWriter:
             self._write_part(ends_id(self.id, number), ends)
         self._blocks += 1
         self._block = None
+
+    def _settle_carried(self) -> None:
+        """Count for each column the alleles of the block that it carries, and note who has which zygosity at all."""
+        columns = len(self._columns)
+        if len(self._totals) < columns:
+            self._totals = np.zeros(columns, np.uint32)
+        for group, parts in self._carried.items():
+            if parts:
+                many = np.bincount(np.concatenate(parts), minlength=columns)
+                self._totals += many.astype(np.uint32)
+                self._zygous.setdefault(group, np.zeros(columns, np.bool_))[many > 0] = True
+                parts.clear()
+        for bearing in self._borne.values():
+            bearing.settle(self._blocks)
 
     def _write_part(self, id: str, arrays: Arrays) -> None:
         data = pack(arrays)
@@ -593,7 +661,8 @@ class SegmentWriter:
                 self._post(COLUMN, f"{RECORDED}{zygosity}", label, column)
                 self._post(COLUMN, f"{ZYGOSITY}{RECORDED}{zygosity}", label, column)
         found = {place: (BitMap(posting.settle()), posting.label) for place, posting in self._postings.items()}
-        for key, (columns, label) in self._borne.items():
+        for key, bearing in self._borne.items():
+            columns, label = bearing.settle(), bearing.label
             rows, _ = found.setdefault((COLUMN, key), (BitMap(), label))
             rows |= columns
         for (kind, key), posting in self._postings.items():
