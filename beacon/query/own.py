@@ -34,15 +34,15 @@ class Own:
 async def variants(store: Store, dataset: Dataset, plan: Plan, columns: Selection, upto: int) -> Own | None:
     """Return the first ``upto`` variants of a single column, in the order of ``variants.find``, and how many it has.
 
-    None where the question is another: about several columns, or about some variants only; or where not all of a
-    column's variants lie in one segment.
+    None where the question is another: about several columns, or about some variants only; or where more than one
+    segment has variants, since others may tell more of the same ones.
     """
     if plan.alleles != AllelePredicate() or plan.groups != (GROUPS,):
         return None
-    chosen = [(number, segment) for number, segment in enumerate(dataset.segments) if columns.get(segment.id)]
-    if len(chosen) != 1 or len(columns[chosen[0][1].id]) != 1:
+    holding = [(number, segment) for number, segment in enumerate(dataset.segments) if segment.variants]
+    if len(holding) != 1 or len(columns.get(holding[0][1].id, ())) != 1:
         return None
-    number, segment = chosen[0]
+    number, segment = holding[0]
     layout = await store.layout(segment)
     runs = sorted(layout.runs, key=lambda run: run.chrom)
     if not layout.distinct or len({run.chrom for run in runs}) < len(runs):
