@@ -662,9 +662,9 @@ class SegmentWriter:
                 self._post(COLUMN, f"{ZYGOSITY}{RECORDED}{zygosity}", label, column)
         found = {place: (BitMap(posting.settle()), posting.label) for place, posting in self._postings.items()}
         for key, bearing in self._borne.items():
-            columns, label = bearing.settle(), bearing.label
-            rows, _ = found.setdefault((COLUMN, key), (BitMap(), label))
-            rows |= columns
+            if columns := bearing.settle():
+                rows, _ = found.setdefault((COLUMN, key), (BitMap(), bearing.label))
+                rows |= columns
         for (kind, key), posting in self._postings.items():
             for higher in keys_above(key, self._ancestors):
                 rows, _ = found.setdefault((kind, higher), (BitMap(), ""))
