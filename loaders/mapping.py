@@ -134,7 +134,7 @@ def individual(packet: Mapping[str, Any]) -> Json:
             "timeAtLastEncounter": elements.time(subject.get("timeAtLastEncounter"))
             or subject.get("timeAtLastEncounter"),
             "vitalStatus": subject.get("vitalStatus"),
-            "excludedDiseases": [elements.disease(row) for row in diseases if row.get("excluded")] or None,
+            "excludedDiseases": [_excluded(row) for row in diseases if row.get("excluded")] or None,
             "medicalActions": actions["medicalActions"] or None,
             "genes": interpretations.genes(packet) or None,
             "interpretations": _interpretations(packet) or None,
@@ -142,6 +142,11 @@ def individual(packet: Mapping[str, Any]) -> Json:
             "metaData": _meta_data(packet["metaData"]),
         },
     )
+
+
+def _excluded(disease: Mapping[str, Any]) -> Json:
+    """Return a disease that the person has not; it is marked as that, so that it is found as excluded alone."""
+    return elements.disease(disease) | {"excluded": True}
 
 
 _ABOUT_ACTION = (

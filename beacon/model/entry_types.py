@@ -82,7 +82,7 @@ class EntryType:
     aliases: tuple[str, ...] = ()
 
 
-def _term(id: str, label: str, *, path: str = "", everyday: bool = True) -> Field:
+def _term(id: str, label: str, *, path: str | tuple[str, ...] = "", everyday: bool = True) -> Field:
     return Field(id, FieldKind.ONTOLOGY, label, path, everyday)
 
 
@@ -118,7 +118,8 @@ _INDIVIDUAL_FIELDS = (
     _text("karyotypicSex", "Karyotypic sex"),
     _term("ethnicity", "Ethnicity"),
     _term("geographicOrigin", "Geographic origin"),
-    _term("diseases.diseaseCode", "Disease"),
+    # Beacon's diseases are those that somebody has; those that are excluded say so themselves.
+    _term("diseases.diseaseCode", "Disease", path=("diseases.diseaseCode", "info.excludedDiseases.diseaseCode")),
     _term("diseases.stage", "Disease stage"),
     _term("diseases.severity", "Disease severity", everyday=False),
     _term("diseases.ageOfOnset", "Onset of disease, as a class", everyday=False),

@@ -62,7 +62,7 @@ def test_the_individual_has_the_packets_id_because_subject_ids_repeat() -> None:
 def test_an_excluded_disease_is_never_among_the_diseases() -> None:
     made = individual(packet(diseases=[{"term": MARFAN, "excluded": True}]))
     assert "diseases" not in made
-    assert made["info"]["excludedDiseases"] == [{"diseaseCode": MARFAN}]
+    assert made["info"]["excludedDiseases"] == [{"diseaseCode": MARFAN, "excluded": True}]
 
 
 def test_a_diagnosis_is_no_disease_of_the_person_unless_the_packet_says_so() -> None:

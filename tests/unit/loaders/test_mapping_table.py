@@ -16,7 +16,6 @@ from tests.unit.loaders.full import full
 DESCRIPTOR = "interpretations.diagnosis.genomicInterpretations.variantInterpretation.variationDescriptor"
 SAID_IN_OTHER_WORDS = {
     "subject.sex",  # a term, which another test compares
-    "diseases.excluded",  # by the list that it is in
     f"{DESCRIPTOR}.expressions.syntax",  # by the slot
     *(f"metaData.resources.{name}" for name in ("id", "name", "url", "namespacePrefix", "iriPrefix")),
 }
