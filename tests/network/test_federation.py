@@ -61,7 +61,7 @@ async def test_the_finest_granularity_that_was_released_is_the_answers(members: 
 
 
 async def test_all_members_that_misbehave_at_once_leave_the_healthy_answers_whole(start: Start) -> None:
-    depths, deadline = ("boolean", "record"), 3.0
+    depths, deadline = ("boolean", "record"), 5.0
     async with open_zoo() as zoo:
         network = await start({}, peers=zoo.peers, deadline_seconds=deadline)
         began = time.perf_counter()
