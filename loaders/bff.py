@@ -17,7 +17,7 @@ from beacon import __version__
 from beacon.errors import LoadError
 from beacon.model import genome
 from beacon.store.admin import Admin
-from beacon.store.writer import LoadInfo
+from beacon.store.writer import LoadInfo, Origin
 from loaders import bff_shapes
 from loaders.bff_cases import OutOfOrder, Variants
 from loaders.bff_files import TARGETS, Entry, Files, digest, find
@@ -211,7 +211,11 @@ class _Loading:
             packet = kept.get("phenopacket")
             self.individuals.add(body["id"])
             derived = isinstance(body.get("info"), dict) and body["info"].get("derived") is True
+            self._comes_from(entry)
             self.writer.individual(body, derived=derived, phenopacket=orjson.dumps(packet) if packet else None)
+
+    def _comes_from(self, entry: Entry) -> None:
+        self.writer.comes_from(Origin(Path(entry.file).name, entry.line))
 
     def _biosamples(self, batch: list[Entry]) -> None:
         made = [(one, found) for one in batch if (found := self._fitted("biosample", bff_shapes.BIOSAMPLE, one))]
@@ -223,20 +227,25 @@ class _Loading:
                 self._warn(entry, "bff-sample-owner", message, "/individualId")
         self._people(body["individualId"] for _, body in made)
         self.writer.reserve("biosample", (body["id"] for _, body in made))
-        for _, body in made:
+        for entry, body in made:
             self.owners[body["id"]] = body["individualId"]
             self.biosamples.add(body["id"])
+            self._comes_from(entry)
             derived = isinstance(body.get("info"), dict) and body["info"].get("derived") is True
             self.writer.record("biosample", body, individual=body["individualId"], derived=derived)
 
     def _made_of_samples(self, kind: str, shape: Shape, batch: list[Entry]) -> None:
         """Add runs or analyses. One that names several samples is one of each of them."""
         made = [
-            body for entry in batch for part in self._parts(kind, entry) if (body := self._owned(kind, shape, part))
+            (part, body)
+            for entry in batch
+            for part in self._parts(kind, entry)
+            if (body := self._owned(kind, shape, part))
         ]
-        self._samples({body["biosampleId"]: body.get("individualId") for body in made if "biosampleId" in body})
-        self._people(body["individualId"] for body in made if "biosampleId" not in body)
-        for body in made:
+        self._samples({body["biosampleId"]: body.get("individualId") for _, body in made if "biosampleId" in body})
+        self._people(body["individualId"] for _, body in made if "biosampleId" not in body)
+        for entry, body in made:
+            self._comes_from(entry)
             sample = body.get("biosampleId")
             person = body["individualId"] = self.owners[sample] if sample else body["individualId"]
             self.writer.record(kind, body, individual=person)

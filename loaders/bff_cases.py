@@ -253,11 +253,11 @@ def _place(one: Carried) -> tuple[str, str, int]:
 def _each_once(found: Iterable[Carried], columns: int) -> Iterator[Carried]:
     """Unite the entries of one allele; those of one start come by end and bases. Raises ``OutOfOrder``."""
     done: set[tuple[str, str]] = set()
-    last = ("", "", -1)
+    last: tuple[str, str, int] | None = None
     for place, beside in groupby(found, _place):
-        if place[:2] != last[:2]:
+        if last is not None and place[:2] != last[:2]:
             done.add(last[:2])
-        if place[:2] in done or (place[:2] == last[:2] and place < last):
+        if place[:2] in done or (last is not None and place[:2] == last[:2] and place < last):
             raise OutOfOrder
         last = place
         together: dict[str, Carried] = {}

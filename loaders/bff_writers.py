@@ -9,12 +9,14 @@ from typing import Any, Protocol
 
 from beacon.model.calls import Calls
 from beacon.model.variant import Allele
+from beacon.store.writer import Origin
 from loaders.report import Report
 
 
 class Writer(Protocol):
     """What a load writes to: a segment, or nothing."""
 
+    def comes_from(self, origin: Origin) -> None: ...
     def reserve(self, kind: str, ids: Iterable[str]) -> None: ...
     def individual(
         self, body: Mapping[str, Any], *, derived: bool = False, phenopacket: bytes | None = None
@@ -31,6 +33,9 @@ class Nowhere:
     def __init__(self, report: Report) -> None:
         self._report = report
         self._columns: dict[tuple[str, str | None, str | None], int] = {}
+
+    def comes_from(self, origin: Origin) -> None:
+        """Need nothing."""
 
     def reserve(self, kind: str, ids: Iterable[str]) -> None:
         """Need nothing."""

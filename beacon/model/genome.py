@@ -6,6 +6,7 @@ GCF_000001405.40 (GRCh38.p14) and GCF_009914755.1 (T2T-CHM13v2.0).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -92,6 +93,7 @@ def assembly_name(text: str) -> str | None:
     return _BY_ALIAS.get(alias) or _BY_ALIAS.get(alias.split(".p")[0])
 
 
+@functools.lru_cache(10_000)
 def chromosome(text: str) -> str:
     """Return a contig's name as this program stores it: without ``chr``, and ``MT`` for the mitochondrion.
 
