@@ -105,7 +105,7 @@ def load_vcf(
         with admin.begin(dataset, load, _no_ancestors) as writer:
             add_samples(writer, header, load, people)
             with progress.task(f"Loading {path.name} into {dataset}", share=share) as advance:
-                found = records(reader, lines, report, advance, manner)
+                found = records(reader, lines, report, advance, manner, path)
                 for site in in_order(found, len(header.samples), path.name, report, reach_of(sequences)):
                     writer.allele(site.allele, site.body, site.calls)
             if report.errors and report.counts.get("set-aside record") == report.counts["record"]:
@@ -158,7 +158,7 @@ def check_vcf(
         reader, lines = begin(path, manner, sequences, report, share)
         report.count("sample", len(reader.header.samples))
         with progress.task(f"Checking {path.name}", share=share) as advance:
-            found = records(reader, lines, report, advance, manner)
+            found = records(reader, lines, report, advance, manner, path)
             for _ in in_order(found, len(reader.header.samples), path.name, report, reach_of(sequences)):
                 report.count("genomicVariant")
         report.outcome = f"Checked {path.name}; nothing was changed."
@@ -243,13 +243,22 @@ def _no_ancestors(term: str) -> tuple[str, ...]:
 
 
 def records(
-    reader: RecordReader, lines: Iterator[tuple[int, bytes]], report: Report, advance: Advance, manner: Manner = ALONE
+    reader: RecordReader,
+    lines: Iterator[tuple[int, bytes]],
+    report: Report,
+    advance: Advance,
+    manner: Manner = ALONE,
+    path: Path | None = None,
 ) -> Iterator[Record]:
-    """Read records; one that is wrong goes into the report and is left out. Raises ``Damaged``, ``TooManyErrors``."""
+    """Read records; one that is wrong goes into the report and is left out. Raises ``Damaged``, ``TooManyErrors``.
+
+    ``path`` is the file that the lines are from.
+    """
     since = 0
     contigs: dict[str, str] = {}
     try:
-        for outcome in outcomes(reader, lines, manner.workers, manner.fasta):
+        whole = None if manner.regions else path
+        for outcome in outcomes(reader, lines, manner.workers, manner.fasta, whole):
             report.count("record")
             since += 1
             if since == STEP:

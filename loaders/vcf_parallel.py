@@ -1,7 +1,8 @@
 """Reading the records of a VCF in several processes, in the order of the file.
 
-One process reads lines and writes to the database; the others turn lines into alleles and calls, which is about half of
-the work. At most two pieces wait for each of them, so that memory does not grow with the file.
+One process writes to the database; the others turn lines into alleles and calls, which is about half of the work, and
+unpack the file themselves where it is one that allows this. At most two pieces wait for each of them, so that memory
+does not grow with the file.
 """
 
 from __future__ import annotations
@@ -10,16 +11,19 @@ import multiprocessing
 import signal
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from beacon.errors import LoadError
 from loaders.report import Problem
 from loaders.vcf_header import Header
-from loaders.vcf_lines import Damaged
+from loaders.vcf_lines import Damaged, damaged
 from loaders.vcf_normal import opened
+from loaders.vcf_ranges import Stretch, Unreadable, is_whole, stretches
+from loaders.vcf_ranges import lines as stretch_lines
 from loaders.vcf_records import Record, RecordReader, Unusable
 
 PIECE_BYTES = 2_000_000
@@ -32,17 +36,36 @@ Lines = Iterator[tuple[int, bytes]]
 Outcome = Record | Problem
 
 
-def outcomes(reader: RecordReader, lines: Lines, workers: int = 1, fasta: Path | None = None) -> Iterator[Outcome]:
+def outcomes(
+    reader: RecordReader, lines: Lines, workers: int = 1, fasta: Path | None = None, path: Path | None = None
+) -> Iterator[Outcome]:
     """Yield what each line is: a record, or the problem that it has. Raises what reading the lines raises.
 
     With more than one of the ``workers`` all but one read records in processes of their own, each with its own
-    ``fasta``, which ``reader`` has open for itself. Raises ``LoadError`` where one of them is killed.
+    ``fasta``, which ``reader`` has open for itself. Where the lines are all those of the file at ``path``, packed with
+    bgzip, these processes unpack it too. Raises ``LoadError`` where one of them is killed.
     """
-    if workers > 1:
-        yield from _in_processes(reader, lines, workers - 1, fasta)
+    if workers == 1:
+        for number, line in lines:
+            yield _read(reader, number, line)
         return
-    for number, line in lines:
-        yield _read(reader, number, line)
+    # Not forked: the driver of the database has threads, which a fork would leave behind in the middle of something.
+    pool = ProcessPoolExecutor(
+        workers - 1,
+        multiprocessing.get_context("spawn"),
+        _Worker.begin,
+        (reader.header, reader.assembly, reader.file, fasta),
+    )
+    waiting = WAITING * (workers - 1)
+    try:
+        if path is not None and is_whole(path):
+            yield from _of_stretches(pool, path, lines, waiting)
+        else:
+            yield from _of_lines(pool, lines, waiting)
+    except BrokenProcessPool as error:
+        raise LoadError("a process that read records was killed; is there too little memory?") from error
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _read(reader: RecordReader, number: int, line: bytes) -> Outcome:
@@ -52,36 +75,56 @@ def _read(reader: RecordReader, number: int, line: bytes) -> Outcome:
         return error.problem
 
 
-def _in_processes(reader: RecordReader, lines: Lines, processes: int, fasta: Path | None) -> Iterator[Outcome]:
-    # Not forked: the driver of the database has threads, which a fork would leave behind in the middle of something.
-    pool = ProcessPoolExecutor(
-        processes,
-        multiprocessing.get_context("spawn"),
-        _Worker.begin,
-        (reader.header, reader.assembly, reader.file, fasta),
-    )
-    try:
-        under_way: deque[Future[list[Outcome]]] = deque()
-        damage = None
-        pieces = _pieces(lines)
-        while True:
-            try:
-                piece = next(pieces, None)
-            except Damaged as error:  # what came before is told first
-                piece, damage = None, error
-            if piece is None:
-                break
-            under_way.append(pool.submit(_Worker.work, *piece))
-            if len(under_way) > WAITING * processes:
-                yield from under_way.popleft().result()
-        while under_way:
+def _of_lines(pool: Executor, lines: Lines, waiting: int) -> Iterator[Outcome]:
+    """Hand lines to the processes."""
+    under_way: deque[Future[list[Outcome]]] = deque()
+    damage = None
+    pieces = _pieces(lines)
+    while True:
+        try:
+            piece = next(pieces, None)
+        except Damaged as error:  # what came before is told first
+            piece, damage = None, error
+        if piece is None:
+            break
+        under_way.append(pool.submit(_Worker.work, *piece))
+        if len(under_way) > waiting:
             yield from under_way.popleft().result()
-        if damage is not None:
-            raise damage
-    except BrokenProcessPool as error:
-        raise LoadError("a process that read records was killed; is there too little memory?") from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+    while under_way:
+        yield from under_way.popleft().result()
+    if damage is not None:
+        raise damage
+
+
+def _of_stretches(pool: Executor, path: Path, lines: Lines, waiting: int) -> Iterator[Outcome]:
+    """Let the processes read the file. Of ``lines`` only the first is read, which tells where records begin."""
+    first = next(lines, None)
+    if first is None:
+        return
+    number = 0
+    under_way: deque[Future[list[Outcome] | str]] = deque()
+    places = stretches(path)
+    while True:
+        stretch = next(places, None)
+        if stretch is not None:
+            under_way.append(pool.submit(_Worker.work_stretch, path, stretch))
+        while under_way and (stretch is None or len(under_way) > waiting):
+            found = under_way.popleft().result()
+            if isinstance(found, str):
+                raise damaged(path, number + 1, found)
+            for outcome in found:
+                number += 1
+                if number >= first[0]:
+                    yield _numbered(outcome, number)
+        if stretch is None:
+            return
+
+
+def _numbered(outcome: Outcome, number: int) -> Outcome:
+    """Return what a line is under the line's number in the file; whoever read it knew its place in a stretch only."""
+    if isinstance(outcome, Problem):
+        return replace(outcome, line=number)
+    return replace(outcome, line=number, sites=tuple(replace(site, line=number) for site in outcome.sites))
 
 
 def _pieces(lines: Lines) -> Iterator[tuple[int, list[bytes]]]:
@@ -121,3 +164,11 @@ class _Worker:
     def work(cls, first: int, lines: list[bytes]) -> list[Outcome]:
         """Read some lines."""
         return [_read(cls.reader, number, line) for number, line in enumerate(lines, start=first)]
+
+    @classmethod
+    def work_stretch(cls, path: Path, stretch: Stretch) -> list[Outcome] | str:
+        """Read the lines of a stretch; return what is wrong with the file where that cannot be done."""
+        try:
+            return cls.work(1, stretch_lines(path, stretch))
+        except Unreadable as error:
+            return str(error)

@@ -21,7 +21,7 @@ from pymongo import MongoClient
 from beacon.errors import LoadError
 from beacon.model.variant import from_vcf
 from beacon.store.admin import Admin
-from loaders import vcf_parallel
+from loaders import vcf_parallel, vcf_ranges
 from loaders.pipeline import load_phenopackets
 from loaders.report import Report
 from loaders.vcf import STANDARD_INPUT, Manner, begin, check_vcf, in_order, load_vcf, reach_of, records
@@ -51,7 +51,7 @@ def sites(path: Path, manner: Manner) -> tuple[list[Site], Report]:
     report = Report("d")
     with opened(manner.fasta) if manner.fasta else _nothing() as sequences:
         reader, lines = begin(path, manner, sequences, report)
-        found = records(reader, lines, report, lambda _: None, manner)
+        found = records(reader, lines, report, lambda _: None, manner, path)
         return list(in_order(found, len(reader.header.samples), path.name, report, reach_of(sequences))), report
 
 
@@ -273,3 +273,33 @@ def test_several_processes_find_what_one_finds_in_the_same_order(
     cut.write_bytes(path.read_bytes()[:-5])
     found = {workers: check_vcf(cut, manner=Manner("GRCh38", workers=workers)).problems for workers in (1, 2)}
     assert found[1] == found[2] and [problem.rule for problem in found[2]][-1] == "file-damaged"
+
+
+@pytest.mark.parametrize("stretch", [1, 2_000, 1 << 18])
+def test_stretches_of_a_packed_file_have_each_line_once(
+    stretch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = random.Random(stretch)
+    text = b"##x\n" + b"".join(
+        bytes(rng.choices(b"ACGT\t", k=rng.choice((0, 3, 500, 70_000, 200_000)))) + b"\n" for _ in range(60)
+    )
+    path = tmp_path / "a.vcf.gz"
+    with pysam.BGZFile(str(path), "wb", None) as file:
+        file.write(text)
+    monkeypatch.setattr(vcf_ranges, "STRETCH", stretch)
+    assert vcf_ranges.is_whole(path)
+    places = list(vcf_ranges.stretches(path))
+    assert [line for place in places for line in vcf_ranges.lines(path, place)] == text.split(b"\n")[:-1]
+    assert len(places) > 1 or stretch == 1 << 18
+    path.write_bytes(path.read_bytes()[:-5])
+    assert not vcf_ranges.is_whole(path)
+
+
+def test_several_processes_unpack_a_file_and_find_what_one_finds(tmp_path: Path) -> None:
+    bad = {700: "1 70000 A G 0/3 0/0", 1500: "1 150000 Q G 0/1 0/0"}
+    records = [bad.get(n, f"1 {n}00 G A 0/{n % 2} 1/1") for n in range(1, 3000)]
+    path = indexed(vcf(tmp_path / "a.vcf", *records))
+    one, report = sites(path, Manner("GRCh38"))
+    other, told = sites(path, Manner("GRCh38", workers=2))
+    assert [(site.line, site.allele) for site in one] == [(x.line, x.allele) for x in other]
+    assert report.problems == told.problems and len(told.problems) == 2
