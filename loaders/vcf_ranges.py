@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from loaders.vcf_lines import BGZF_END, damaged
 
-STRETCH = 1 << 18
+STRETCH = 1 << 16
 """Packed bytes that are read together."""
 _HEAD = 18
 
