@@ -13,6 +13,7 @@ import fcntl
 import logging
 import os
 import secrets
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final, Protocol
@@ -61,6 +62,8 @@ class Chain:
         self._synced_at = monotonic()
         self._problem: str | None = None
         self._torn = False
+        self._over = False
+        self._signing = threading.Lock()
         try:
             self._heads = Heads(place, clock=clock)
             self._marker = _locked(place, self.name)
@@ -105,19 +108,19 @@ class Chain:
 
     def sign(self) -> None:
         """Write through what is due, and a head if there are new lines. Raises ``OSError``; may run in a thread."""
-        number, digest = self._at
-        file, ended = self._file, self._ended[:]
-        for one in ended:
-            os.fsync(one)
-            os.close(one)
-            self._ended.remove(one)
-        if number == self._signed:
-            return
-        if self._monotonic() - self._synced_at >= self._place.fsync_seconds - HEAD_SECONDS / 2:
-            os.fsync(file)
-            self._synced_at = self._monotonic()
-        self._heads.append("head", chain=self.name, line=number, hash=digest.hex())
-        self._signed = number
+        with self._signing:
+            number, digest = self._at
+            for one in self._ended[:]:
+                os.fsync(one)
+                os.close(one)
+                self._ended.remove(one)
+            if number == self._signed or self._over:
+                return
+            if self._monotonic() - self._synced_at >= self._place.fsync_seconds - HEAD_SECONDS / 2:
+                os.fsync(self._file)
+                self._synced_at = self._monotonic()
+            self._heads.append("head", chain=self.name, line=number, hash=digest.hex())
+            self._signed = number
 
     def fail(self, problem: str | None) -> None:
         """Take no more lines, for this reason; None: take them again."""
@@ -129,19 +132,21 @@ class Chain:
 
     def close(self) -> None:
         """Sign the last head, and let go of the files."""
-        number, digest = self._at
-        self._problem = "it has ended"
-        try:
-            for one in (*self._ended, self._file):
-                if one >= 0:
-                    os.fsync(one)
-                    os.close(one)
-            self._heads.append("end", chain=self.name, line=number, hash=digest.hex())
-            self._place.marker(self.name).unlink(missing_ok=True)
-        except OSError as error:  # the next process that begins does it
-            _log.error("the audit's last head was not written: %s", error.strerror)
-        finally:
-            os.close(self._marker)
+        self.fail("it has ended")
+        with self._signing:  # a thread may still be at it
+            number, digest = self._at
+            files, self._ended, self._over = [*self._ended, self._file], [], True
+            try:
+                for one in files:
+                    if one >= 0:
+                        os.fsync(one)
+                        os.close(one)
+                self._heads.append("end", chain=self.name, line=number, hash=digest.hex())
+                self._place.marker(self.name).unlink(missing_ok=True)
+            except OSError as error:  # the next process that begins does it
+                _log.error("the audit's last head was not written: %s", error.strerror)
+            finally:
+                os.close(self._marker)
 
     def _turn(self, now: float) -> None:
         """Go on in the file of a new day."""

@@ -6,6 +6,7 @@ Handlers say with ``request[TOLD] = ...`` what each dataset told; the rest is kn
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
@@ -23,6 +24,8 @@ from beacon.privacy.rules import Protected
 from beacon.settings import NetworkSettings, SiteSettings
 
 JOURNAL: web.AppKey[Journal] = web.AppKey("journal", Journal)
+SEARCH = web.AppKey("search", asyncio.Semaphore)
+"""Held while somebody's lines are looked for: one search at a time, since each reads many files."""
 REQUEST_ID = web.RequestKey("request_id", str)
 TOLD: web.RequestKey[tuple[Told, ...]] = web.RequestKey("told", tuple)
 """What each dataset told, once that is known."""
@@ -41,6 +44,7 @@ def keep(app: web.Application, settings: SiteSettings | NetworkSettings, keeping
     async def journal(app: web.Application) -> AsyncIterator[None]:
         async with keeping() if keeping else kept(place) as opened:
             app[JOURNAL] = opened
+            app[SEARCH] = asyncio.Semaphore(1)
             yield
 
     app.cleanup_ctx.append(journal)

@@ -15,8 +15,9 @@ from aiohttp import web
 
 from beacon.audit.place import Place
 from beacon.audit.search import of_person
-from beacon.errors import BadRequest, Forbidden, Unauthenticated
+from beacon.errors import BadRequest, Forbidden, Overloaded, Unauthenticated
 from beacon.http import envelope
+from beacon.http.account import SEARCH
 from beacon.http.handlers import respond
 from beacon.http.site import DOOR, PRINCIPAL
 
@@ -24,13 +25,16 @@ PATH: Final = "/audit/mine"
 DAYS: Final = 30
 """How far back lines are looked for unless ``since`` says otherwise."""
 MOST: Final = 1000
+SECONDS: Final = 10.0
+"""After so long the search is given up."""
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
 async def answer(request: web.Request) -> web.StreamResponse:
     """Answer with the asker's own lines of this server, the latest first; ``since=YYYY-MM-DD`` (UTC) goes further back.
 
-    Raises ``Unauthenticated`` without a token, ``Forbidden`` where a node asks, ``BadRequest`` and ``QueryTimeout``.
+    Raises ``Unauthenticated`` without a token, ``Forbidden`` where a node asks, ``BadRequest``, ``Overloaded`` and
+    ``QueryTimeout``.
     """
     principal = request[PRINCIPAL]
     if principal.person is None:
@@ -39,10 +43,13 @@ async def answer(request: web.Request) -> web.StreamResponse:
         raise Forbidden("Audit lines are shown to the person alone; ask here with your own token, not through a node.")
     settings = request.app[DOOR].settings
     since = _since(request)
-    seconds = settings.limits.query_seconds
-    found = await asyncio.to_thread(
-        of_person, Place.of(settings), principal.person, since=since, most=MOST, seconds=seconds
-    )
+    search = request.app[SEARCH]
+    if search.locked():
+        raise Overloaded("Somebody else's audit lines are just being looked for; ask again in a moment.")
+    async with search:
+        found = await asyncio.to_thread(
+            of_person, Place.of(settings), principal.person, since=since, most=MOST, seconds=SECONDS
+        )
     return respond(envelope.informational(settings.id, "audit", {"since": since, "lines": found}))
 
 

@@ -168,7 +168,9 @@ async def test_without_room_to_write_no_answer_leaves(mongo_uri: str, filled: st
             async with wire(address) as connection:
                 await connection.send(post(b"{}").replace(b"HTTP/1.1", b"HTTP/x"))
                 assert (await connection.answer()).status == 503
-        assert (await client.get("/individuals")).status == 200
+        async with asyncio.timeout(20):  # a head that could not be written is tried again every second
+            while (await client.get("/individuals")).status != 200:
+                await asyncio.sleep(0.1)
     assert [line["status"] for line in lines(tmp_path)] == [200, 200]
     place = place_of(tmp_path)
     assert verify(place, signing_key(place.key).public_key()).faults == []
@@ -200,6 +202,8 @@ async def test_people_see_their_own_lines_and_nobody_elses(mongo_uri: str, fille
         for path, status in (("since=yesterday", 400), ("since=2026-01-01&since=2026-01-02", 400), ("who=tomas", 400)):
             assert (await rosa.send("GET", f"/audit/mine?{path}")).status == status
         assert (await client.send("GET", "/audit/mine")).status == 401
+        many = await asyncio.gather(*(rosa.send("GET", "/audit/mine") for _ in range(8)))
+        assert {answer.status for answer in many} <= {200, 503} and 200 in {answer.status for answer in many}
         key = assertion.signing_key(identity.key_file.read_bytes(), place="key")
         rosa_there = Principal(Person("https://other.example", "rosa"))
         request = assertion.request_digest("GET", "/audit/mine", b"")
