@@ -18,6 +18,7 @@ from beacon.errors import LoadError
 from beacon.store.admin import Admin
 from loaders.files import pieces
 from loaders.report import Progress
+from loaders.similarity import neighbours
 from loaders.terms import Terms, site_ontologies
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -195,7 +196,7 @@ def load_ontology(
         advance(1)
     above = {term: terms.ancestors(term) for term in terms.labels}
     replaced = {term: terms.replaced[term] for term in terms.labels if term in terms.replaced}
-    admin.replace_ontology(terms.resource, terms.labels, above, replaced)
+    admin.replace_ontology(terms.resource, terms.labels, above, replaced, neighbours(terms))
     known = site_ontologies(admin)
     keys = 0
     datasets = [one.id for one in admin.datasets()]

@@ -11,6 +11,9 @@ import numpy as np
 from beacon.model.similarity import LEVELS, encode
 from loaders.terms import Terms, hpo
 
+MOST = 60_000
+"""The largest ontology whose terms are compared, which takes some seconds for each ten thousand."""
+
 
 @functools.cache
 def hpo_neighbours() -> Mapping[str, bytes]:
@@ -21,8 +24,12 @@ def hpo_neighbours() -> Mapping[str, bytes]:
 def neighbours(terms: Terms) -> Mapping[str, bytes]:
     """Return each term's neighbours (``beacon.model.similarity``).
 
-    An obsolete term is as similar to others as what replaces it; one that nothing replaces has no neighbours.
+    An obsolete term is as similar to others as what replaces it; one that nothing replaces has no neighbours. In an
+    ontology whose ids are not numbers of one length, or that has more terms than ``MOST``, nothing is measured.
     """
+    numbers = [term.removeprefix(f"{terms.prefix}:") for term in terms.labels]
+    if len(numbers) > MOST or len(set(map(len, numbers))) > 1 or not all(one.isdecimal() for one in numbers):
+        return {}
     near = _current(terms)
     for old in terms.replaced:
         new = _current_term(terms, old)

@@ -75,7 +75,9 @@ def plan(query: Query) -> Plan:
     anchor = query.anchor
     if anchor is not None and anchor.entry_type == "genomicVariant":
         if alleles is not None:
-            raise CannotAnswer("variant parameters cannot be combined with one variant's id", where="g_variant")
+            raise CannotAnswer(
+                "Variant parameters cannot be combined with one variant's id; leave out either.", where="g_variant"
+            )
         alleles = AllelePredicate(ids=(anchor.id,))
     if alleles is None and (groups or query.entry_type == "genomicVariant"):
         alleles = AllelePredicate()
@@ -158,13 +160,16 @@ def predicate(asked: VariantQuery) -> AllelePredicate:
     if asked.variant_type is not None:
         types = matching_types(asked.variant_type)
         if types is None:
-            raise CannotAnswer(f"variantType {asked.variant_type!r} is not known here", where="variantType")
+            raise CannotAnswer(
+                f"The variantType {asked.variant_type!r} is not known here; ask by a word such as DEL, or an SO id.",
+                where="variantType",
+            )
     if asked.chrom == "":
-        raise CannotAnswer("referenceName is empty; name a chromosome", where="referenceName")
+        raise CannotAnswer("The referenceName is empty; name a chromosome.", where="referenceName")
     for name, given in (("referenceBases", asked.reference_bases), ("alternateBases", asked.alternate_bases)):
         if given and len(given) > MAX_WILD and ambiguous((asked.reference_bases or "") + (asked.alternate_bases or "")):
             raise CannotAnswer(
-                f"{name} has {len(given)} bases; where codes for several bases are used, {MAX_WILD} is the most here",
+                f"{name} has {len(given)} bases; where codes for several bases are used, {MAX_WILD} is the most here.",
                 where=name,
             )
     overlap = bracket = sequence = start_bases = None

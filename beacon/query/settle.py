@@ -104,7 +104,7 @@ async def _normal(store: Store, reference: Reference, edit: Edit) -> Normal:
         while True:
             bases = await store.bases(reference, start, end)
             if bases is None:
-                raise StoreUnavailable("the reference sequence is just being replaced; ask again")
+                raise StoreUnavailable("The reference sequence is just being replaced; ask again.")
             start, end = asking.send(bases)
     except StopIteration as done:
         found: Normal = done.value

@@ -388,9 +388,13 @@ class Admin:
         labels: Mapping[str, str],
         above: Mapping[str, Iterable[str]],
         replaced: Mapping[str, str | None],
+        near: Mapping[str, bytes] | None = None,
     ) -> None:
-        """Make a curator's ontology the site's own, in place of the one of its prefix."""
-        replace_ontology(self._db, resource, labels, above, replaced)
+        """Make a curator's ontology the site's own, in place of the one of its prefix.
+
+        ``near`` holds what is similar to each term, where that was measured.
+        """
+        replace_ontology(self._db, resource, labels, above, replaced, near or {})
 
     def ontologies(self) -> list[tuple[dict[str, Any], dict[str, str | None]]]:
         """Return the curators' ontologies: resource, and obsolete terms with what replaced them."""

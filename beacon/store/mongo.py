@@ -159,7 +159,7 @@ class MongoStore:
         try:
             await self._db.command("ping")
         except PyMongoError as error:
-            raise StoreUnavailable("the site's database does not answer") from error
+            raise StoreUnavailable("The site's database does not answer; ask again later.") from error
 
     @asynccontextmanager
     async def _asking(self) -> AsyncIterator[None]:
@@ -167,7 +167,7 @@ class MongoStore:
             try:
                 yield
             except PyMongoError as error:
-                raise StoreUnavailable("the site's database does not answer") from error
+                raise StoreUnavailable("The site's database does not answer; ask again later.") from error
 
     async def datasets(self) -> Mapping[str, Dataset]:
         """Return all datasets with their visible segments, by id; read less than ``freshness.SECONDS`` ago."""
@@ -541,7 +541,7 @@ def _cases(data: bytes) -> Cases:
 
 
 def _gone() -> StoreUnavailable:
-    return StoreUnavailable("the data asked for have just been replaced; ask again")
+    return StoreUnavailable("The data asked for have just been replaced; ask again.")
 
 
 def _unpacked(data: bytes) -> Arrays:

@@ -26,12 +26,20 @@ def replace_ontology(
     labels: Mapping[str, str],
     above: Mapping[str, Iterable[str]],
     replaced: Mapping[str, str | None],
+    near: Mapping[str, bytes],
 ) -> None:
-    """Make these terms those of the resource's ``namespacePrefix``, and no others."""
+    """Make these terms those of the resource's ``namespacePrefix``, and no others.
+
+    ``near`` holds what is similar to each term (``beacon.model.similarity``), where that was measured.
+    """
     prefix = resource["namespacePrefix"]
     held = {part["_id"] for part in db["terms"].find({"_id": {"$regex": f"^{prefix}:"}}, {"_id": 1})}
     writes: list[ReplaceOne[Document] | DeleteOne] = [
-        ReplaceOne({"_id": term}, {"label": label, "above": sorted(above[term])}, upsert=True)
+        ReplaceOne(
+            {"_id": term},
+            {"label": label, "above": sorted(above[term])} | ({"near": near[term]} if term in near else {}),
+            upsert=True,
+        )
         for term, label in labels.items()
     ]
     writes += [DeleteOne({"_id": term}) for term in sorted(held - labels.keys())]
