@@ -17,6 +17,7 @@ from loaders.files import lines
 Attributes = dict[str, str]
 
 _GTF = re.compile(r'(\w+) "([^"]*)"')
+_VERSION = re.compile(r"##description:.*\bversion (\S+)|#!genebuild-last-updated (\S+)|#!annotation-source (.+)")
 _HGNC = re.compile(r"HGNC:(\d+)")
 _ENSEMBL = re.compile(r"(ENS[A-Z]*G\d+)(?:\.\d+)?(?:_PAR_Y)?")
 _SYMBOLS = ("gene_name", "gene", "Name")
@@ -31,11 +32,13 @@ class GeneReport:
     genes: int
     elsewhere: int
     names: int
+    version: str | None = None
 
     def render(self) -> str:
         """Return the report as text for a terminal."""
         left = f" {self.elsewhere:,} on other sequences were left out." if self.elsewhere else ""
-        return f"{self.genes:,} genes of {self.assembly} loaded, under {self.names:,} names.{left}"
+        release = f" (version {self.version})" if self.version else ""
+        return f"{self.genes:,} genes of {self.assembly}{release} loaded, under {self.names:,} names.{left}"
 
 
 def load_genes(admin: Admin, path: Path, assembly: str) -> GeneReport:
@@ -57,7 +60,19 @@ def load_genes(admin: Admin, path: Path, assembly: str) -> GeneReport:
             f"{path} has no gene on a chromosome of {known}; it takes GFF3 or GTF with lines of type gene",
             where=str(path),
         )
-    return GeneReport(known, len(found), elsewhere, admin.store_genes(known, found))
+    version = table_version(path)
+    names = admin.store_genes(known, found, {"file": path.name, "version": version, "genes": len(found)})
+    return GeneReport(known, len(found), elsewhere, names, version)
+
+
+def table_version(path: Path) -> str | None:
+    """Return the version that the comments before the first line tell, as GENCODE, Ensembl and NCBI write it."""
+    for _, line in lines(path):
+        if not line.startswith("#"):
+            break
+        if match := _VERSION.match(line):
+            return str(next(filter(None, match.groups())))
+    return None
 
 
 def genes(path: Path, assembly: str) -> Iterator[Gene]:

@@ -376,9 +376,9 @@ class Admin:
         freshness.wait()
         return counts
 
-    def store_genes(self, assembly: str, genes: Iterable[Gene]) -> int:
-        """Replace an assembly's table of genes; return how many names it has."""
-        names = store_genes(self._db, assembly, genes)
+    def store_genes(self, assembly: str, genes: Iterable[Gene], about: Mapping[str, Any]) -> int:
+        """Replace an assembly's table of genes; return how many names it has. ``about`` says where they are from."""
+        names = store_genes(self._db, assembly, genes, about)
         freshness.wait()
         return names
 

@@ -1,13 +1,14 @@
 """Tables of genes: where each lies in an assembly, under every name it has.
 
 genes   one document per assembly and name: all names of the gene, and its places. A symbol that two genes share has
-        the places of both.
+        the places of both. One more per assembly, under its name, says which table it is.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from pymongo import ReplaceOne
 from pymongo.database import Database
@@ -33,8 +34,9 @@ def decode_gene(documents: Iterable[Document]) -> Gene | None:
     return Gene(frozenset(names), tuple(places)) if names else None
 
 
-def store_genes(db: Database[Document], assembly: str, genes: Iterable[Gene]) -> int:
-    """Replace an assembly's table of genes; return how many names it has. ``genes`` lie in that assembly.
+def store_genes(db: Database[Document], assembly: str, genes: Iterable[Gene], about: Mapping[str, Any]) -> int:
+    """Replace an assembly's table of genes; return how many names it has. ``genes`` lie in that assembly, and
+    ``about`` says where they are from.
 
     A question asked meanwhile finds a gene in the old table or in the new one.
     """
@@ -52,5 +54,6 @@ def store_genes(db: Database[Document], assembly: str, genes: Iterable[Gene]) ->
         writes.append(ReplaceOne({"_id": id}, document, upsert=True))
     for begin in range(0, len(writes), _BATCH):
         db["genes"].bulk_write(writes[begin : begin + _BATCH], ordered=False)
+    db["genes"].replace_one({"_id": assembly}, {"table": dict(about), "load": load}, upsert=True)
     db["genes"].delete_many({"a": assembly, "load": {"$ne": load}})
     return len(held)

@@ -9,7 +9,7 @@ import pytest
 
 from beacon.errors import LoadError
 from beacon.model.genome import Gene, Place
-from loaders.genes import genes
+from loaders.genes import genes, table_version
 
 BRCA1 = Place("GRCh38", "17", 43044294, 43170245)
 
@@ -88,3 +88,20 @@ def test_what_is_wrong_is_named_with_its_line(tmp_path: Path, wrong: tuple[str, 
     path = table(tmp_path / "genes.gff3", row("17", "gene", "Name=TP53"), wrong)
     with pytest.raises(LoadError, match=rf"genes\.gff3:3: .*{says}"):
         list(genes(path, "GRCh38"))
+
+
+@pytest.mark.parametrize(
+    ("line", "version"),
+    [
+        ("##description: evidence-based annotation of the human genome (GRCh38), version 44 (Ensembl 110)", "44"),
+        ("#!genebuild-last-updated 2023-07", "2023-07"),
+        ("#!annotation-source NCBI RefSeq GCF_000001405.40-RS_2023_10", "NCBI RefSeq GCF_000001405.40-RS_2023_10"),
+        ("##date: 2024-01-01", None),
+    ],
+)
+def test_the_version_is_what_the_makers_write_before_the_first_line(
+    tmp_path: Path, line: str, version: str | None
+) -> None:
+    path = tmp_path / "genes.gff3"
+    path.write_text(f"##gff-version 3\n{line}\n" + "\t".join(row("17", "gene", "Name=BRCA1")) + "\n")
+    assert table_version(path) == version
