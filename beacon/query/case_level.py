@@ -28,6 +28,7 @@ Place = tuple[int, int]
 Listed = tuple[NDArray[np.uint32], NDArray[np.uint8]]
 """Columns, ascending, and the number of each one's group."""
 
+_NOBODY: Final = np.empty(0, np.uint32), np.empty(0, np.uint8)
 _COUNTS: Final = {"het": "heterozygous", "hom": "homozygous", "hemi": "hemizygous", "other": "zygosityNotStated"}
 _ZYGOSITY: Final = {
     group: b',"zygosity":' + orjson.dumps({"id": id, "label": ZYGOSITIES[id]}) + b"}"
@@ -124,14 +125,25 @@ def _listed(calls: dict[int, Calls], places: list[Place], allowed: BitMap) -> di
 
 def _carriers(calls: Calls, row: int, allowed: BitMap) -> Listed:
     """Return the allowed columns that carry an allele."""
-    parts = [np.asarray(calls.group(group, row), np.uint32) for group in GROUPS]
-    columns = np.concatenate(parts)
-    groups = np.repeat(np.arange(len(GROUPS), dtype=np.uint8), [len(part) for part in parts])
+    parts = [(number, calls.group(group, row)) for number, group in enumerate(GROUPS)]
+    held = [(number, part) for number, part in parts if len(part)]
+    if not held:
+        return _NOBODY
+    columns = np.concatenate([part for _, part in held]) if len(held) > 1 else held[0][1]
+    if len(held) > 1 and len(columns) * 4 > calls.columns:  # common: sorted by being put where they belong
+        places = np.zeros(calls.columns, np.uint8)
+        for number, part in held:
+            places[part] = number + 1
+        columns = np.flatnonzero(places).astype(np.uint32)
+        groups = places[columns] - np.uint8(1)
+    else:
+        groups = np.repeat(np.array([number for number, _ in held], np.uint8), [len(part) for _, part in held])
+        order = np.argsort(columns, kind="stable")
+        columns, groups = columns[order], groups[order]
     if len(allowed) < calls.columns:
         mine = as_mask(allowed, calls.columns)[columns]
         columns, groups = columns[mine], groups[mine]
-    order = np.argsort(columns, kind="stable")
-    return columns[order], groups[order]
+    return columns, groups
 
 
 async def _first(
@@ -173,6 +185,11 @@ class Cases:
             self.total += sum(len(details[column]) - 1 for column in columns.tolist() if column in details)
         room = max(MAX_CASES - len(self.entries), 0)
         fragments, some = page.fragments, zip(columns[:room].tolist(), groups[:room].tolist(), strict=True)
+        if not details and len(fragments) == 1:
+            (alone,) = fragments.values()
+            first = next(iter(fragments)) * FRAGMENTS
+            self.entries += [alone[column - first] + _ENDS[group] for column, group in some]
+            return
         if not details:
             self.entries += [fragments[c // FRAGMENTS][c % FRAGMENTS] + _ENDS[group] for c, group in some]
             return

@@ -63,6 +63,10 @@ class AlleleFinder:
         runs = self.layout.within(asked.assembly, asked.chrom, placeless=asked.placeless)
         if asked.positional:
             return await self._overlaps(runs, asked.overlap)
+        if (exact := _exact(asked)) and asked == AllelePredicate(
+            assembly=asked.assembly, chrom=asked.chrom, sequence=asked.sequence, leftmost=asked.leftmost
+        ):
+            return await self._spelled_so(runs, exact)
         alone = AllelePredicate(
             assembly=asked.assembly, gene=asked.gene, gene_names=asked.gene_names, types=asked.types
         )
@@ -85,12 +89,19 @@ class AlleleFinder:
         for run, block, part in edges:
             if block is None:
                 continue
-            starts = held[part_id(self.segment, block, "head")]["start"]
+            starts = held[part_id(self.segment, block, "head")]["start"].astype(np.int64)
             total += self.layout.before(run, block) + int(np.searchsorted(starts, end))
             if part is not None:
                 ends = held[ends_id(self.segment, part)]["end"]
                 total -= (part - run.ends_begin) * ENDS + int(np.searchsorted(ends, start, "right"))
         return total
+
+    async def _spelled_so(self, runs: Sequence[Run], exact: Sequence[tuple[int, str, str]]) -> int:
+        """Count the alleles that are one of these, given in minimal form."""
+        near = [self.layout.starting(run, start - 1, start).tolist() for run in runs for start, _, _ in exact]
+        held = await self.parts({part_id(self.segment, block, "head") for blocks in near for block in blocks})
+        wanted = [np.uint64(same_allele(*one)) for one in exact]
+        return sum(int((head["same"] == one).sum()) for head in held.values() for one in dict.fromkeys(wanted))
 
     async def find(self, asked: AllelePredicate, *, calls: bool = False) -> Heads:
         """Return the matching alleles, by (chromosome, start, end, identity).
@@ -162,6 +173,11 @@ class AlleleFinder:
         return found.pick(keep)
 
 
+def _exact(asked: AllelePredicate) -> list[tuple[int, str, str]]:
+    """Return the alleles asked for by their bases, in minimal form."""
+    return [minimal(*spelled) for spelled in (asked.sequence, asked.leftmost) if spelled is not None]
+
+
 def _bounded(asked: AllelePredicate, most: float) -> bool:
     return any(one.high is not None and one.high.value <= most and not one.negated for one in asked.frequency)
 
@@ -219,7 +235,7 @@ class _Where:
             prefix = f"{run.assembly}-{run.chrom}-"
             rests = [_PLACE.fullmatch(id, len(prefix)) for id in asked.ids if id.startswith(prefix)]
             return [(int(rest[1]) - 1, int(rest[1]) - 1) for rest in rests if rest]
-        if exact := self._exact():
+        if exact := _exact(asked):
             # A stored allele keeps one base on each side, which may stand before its minimal form.
             return [(start - 1, start) for start, _, _ in exact]
         if self.named is not None:
@@ -229,10 +245,6 @@ class _Where:
             longest = max(len(bases or "") for bases in asked.start_bases[1:])
             return [(start - 1, start + longest)]
         return None
-
-    def _exact(self) -> list[tuple[int, str, str]]:
-        """Return the alleles asked for by their bases, in minimal form."""
-        return [minimal(*spelled) for spelled in (self.asked.sequence, self.asked.leftmost) if spelled is not None]
 
     def mask(
         self,
@@ -247,7 +259,7 @@ class _Where:
         def of(name: str) -> Any:
             return heads[0][name] if len(heads) == 1 else np.concatenate([head[name] for head in heads])
 
-        start, end = of("start"), of("end")
+        start, end = of("start").astype(np.int64), of("end").astype(np.int64)
         keep = np.ones(len(start), np.bool_)
         if asked.overlap is not None:
             keep &= (start < asked.overlap[1]) & (end > asked.overlap[0])
@@ -271,7 +283,7 @@ class _Where:
             keep &= _among(ordinals, chosen)
         if by_gene is not None:
             keep &= _among(ordinals, by_gene) | self._in_places(blocks, heads, start, end)
-        exact = self._exact()
+        exact = _exact(asked)
         if exact or self.named is not None:
             same = np.isin(of("same"), np.array([same_allele(*one) for one in exact], np.uint64))
             keep &= same if self.named is None else same | _among(ordinals, self.named)

@@ -104,7 +104,17 @@ class HeadBuilder:
     def encode(self) -> Arrays:
         """Return the head: see ``COLUMNS``."""
         columns = zip(*self._rows, strict=True)
-        return {name: np.array(values, dtype) for (name, dtype), values in zip(COLUMNS, columns, strict=True)}
+        return {name: _narrow(np.array(values, dtype)) for (name, dtype), values in zip(COLUMNS, columns, strict=True)}
+
+
+def _narrow(array: Array) -> Array:
+    """Return whole numbers in as few bytes as hold them: a head is read for nearly every question."""
+    if array.dtype == np.uint64:
+        return array
+    low, high = int(array.min()), int(array.max())
+    kinds: tuple[Any, ...] = (np.int8, np.int16, np.int32)
+    fitting = (kind for kind in kinds if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max)
+    return array.astype(next(fitting, array.dtype))
 
 
 COLUMNS: tuple[tuple[str, Any], ...] = (
@@ -112,14 +122,18 @@ COLUMNS: tuple[tuple[str, Any], ...] = (
     ("kind", np.int32), *((group, np.int32) for group in GROUPS), ("missing", np.int32), ("count", np.int32),
     ("number", np.int32),
 )  # fmt: skip
-"""A head's arrays: 0-based half-open coordinates, identities of id and minimal allele, length in bases, number of
-the combination of types, columns in each group of carriers and without a call, AC and AN."""
+"""A head's arrays, each kept as narrow as its values allow: 0-based half-open coordinates, identities of id and minimal
+allele, length in bases, number of the combination of types, columns in each group of carriers and without a call, AC
+and AN."""
 
 
 def carriers(head: Arrays) -> NDArray[np.int32]:
     """Return how many columns carry each allele, ``UNKNOWN`` where the source has no genotypes."""
-    known: NDArray[np.int32] = head[GROUPS[0]] + head[GROUPS[1]] + head[GROUPS[2]] + head[GROUPS[3]]
-    return np.where(head[GROUPS[0]] < 0, np.int32(UNKNOWN), known)
+    known = head[GROUPS[0]].astype(np.int32)
+    for group in GROUPS[1:]:
+        known += head[group]
+    known[head[GROUPS[0]] < 0] = UNKNOWN
+    return known
 
 
 def heads_of(blocks: Iterable[tuple[str, int, Arrays]]) -> Heads:
@@ -130,18 +144,18 @@ def heads_of(blocks: Iterable[tuple[str, int, Arrays]]) -> Heads:
     names = tuple(sorted({chrom for chrom, _, _ in parts}))
     sizes = [len(head["start"]) for _, _, head in parts]
 
-    def joined(name: str) -> Any:
-        return parts[0][2][name] if len(parts) == 1 else np.concatenate([head[name] for _, _, head in parts])
+    def joined(name: str, dtype: Any) -> Any:
+        return np.concatenate([head[name] for _, _, head in parts], dtype=dtype)
 
     return Heads(
         names,
         np.repeat(np.array([names.index(chrom) for chrom, _, _ in parts], np.int32), sizes),
-        joined("start"),
-        joined("end"),
-        joined("key"),
+        joined("start", np.int64),
+        joined("end", np.int64),
+        joined("key", np.uint64),
         np.repeat(np.array([number for _, number, _ in parts], np.int32), sizes),
         np.concatenate([np.arange(size, dtype=np.int32) for size in sizes]),
         np.concatenate([carriers(head) for _, _, head in parts]),
-        joined("count"),
-        joined("number"),
+        joined("count", np.int32),
+        joined("number", np.int32),
     )
