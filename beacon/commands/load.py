@@ -73,7 +73,7 @@ def data_formats(formats: Formats) -> Iterator[argparse.ArgumentParser]:
 
     tables = formats.add_parser("tables", help="people in CSV or TSV, by a TOML file that says what the columns mean")
     tables.add_argument("paths", nargs=1, metavar="MAPPING")
-    tables.set_defaults(command=_phenopackets)
+    tables.set_defaults(command=_phenopackets, remove_vanished=False)
 
     vcf = formats.add_parser("vcf", help="VCF (plain, .gz, .bgz) or BCF")
     vcf.add_argument("file", type=Path, help="- is standard input")

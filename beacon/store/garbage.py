@@ -55,7 +55,9 @@ def sweep(db: Database[Document], grace: float) -> float:
             db["segments"].update_one({"_id": part["_id"]}, {"$set": {"gone": now}})
         left = (gone + timedelta(seconds=grace) - now).total_seconds()
         if left > 0:
-            remaining = max(remaining, left)
+            # Of an empty dataset nothing has to be waited for, but a load that was under way may still name people.
+            empty = part["state"] == PEOPLE and not db["people"].find_one({"d": part["_id"]}, {"_id": 1})
+            remaining = remaining if empty else max(remaining, left)
         elif part["state"] == PEOPLE:
             db["people"].delete_many({"d": part["_id"]})
             db["segments"].delete_one({"_id": part["_id"]})

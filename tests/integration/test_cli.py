@@ -208,7 +208,19 @@ def test_datasets_are_listed_shown_and_deleted(folder: Folder, databases: Databa
         assert f"{total['genomicVariant']} g_variants" in line
     kept = folder.skerry("dataset", "delete", "one", code=1)
     assert "--yes" in kept
-    assert "Deleted" in folder.skerry("dataset", "delete", "one", "--yes")
+    loaded = folder.skerry("loads", "list").splitlines()
+    assert [line.split("\t")[3:5] for line in loaded] == [["load vcf", "done"], ["load phenopackets", "done"]]
+    assert "variants.vcf" in folder.skerry("loads", "show", loaded[0].split("\t")[0])
+    person = next(iter(files.glob("phenopackets/*.json"))).stem
+    assert "by " in folder.skerry("where", person)
+    assert "1 individual" in folder.skerry("withdraw", person, "--dataset", "one")
+    folder.skerry("where", person, code=1)
+    assert "left out" in folder.skerry(
+        "load", "phenopackets", str(files / "phenopackets"), "--dataset", "one", "--quiet"
+    )
+    assert "may come again" in folder.skerry("readmit", person, "--dataset", "one")
+    assert "59 individual" in folder.skerry("delete", "--cohort", "study", "--dataset", "one")
+    assert "skerry sweep" in folder.skerry("dataset", "delete", "one", "--yes", "--no-wait")
     assert "no dataset yet" in folder.skerry("dataset", "list")
 
 
