@@ -208,7 +208,7 @@ def test_datasets_are_listed_shown_and_deleted(folder: Folder, databases: Databa
         assert f"{total['genomicVariant']} g_variants" in line
     kept = folder.skerry("dataset", "delete", "one", code=1)
     assert "--yes" in kept
-    loaded = folder.skerry("loads", "list").splitlines()
+    loaded = folder.skerry("loads", "list", "--dataset", "one").splitlines()
     assert [line.split("\t")[3:5] for line in loaded] == [["load vcf", "done"], ["load phenopackets", "done"]]
     assert "variants.vcf" in folder.skerry("loads", "show", loaded[0].split("\t")[0])
     person = next(iter(files.glob("phenopackets/*.json"))).stem
