@@ -33,7 +33,7 @@ def add_parsers(commands: Commands) -> None:
     show.set_defaults(command=_show)
 
     where = commands.add_parser("where", help="say where a record came from: load, file, line")
-    where.add_argument("id", help="of an individual, biosample, run or analysis")
+    where.add_argument("id", help="of an individual, biosample, run, analysis or variant")
     where.set_defaults(command=_where)
 
     delete = commands.add_parser("delete", help="delete individuals, a cohort's people, or what a load brought")

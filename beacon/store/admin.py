@@ -17,6 +17,7 @@ import orjson
 from pymongo import MongoClient, ReplaceOne
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, PyMongoError
+from pyroaring import BitMap
 
 from beacon.errors import ConfigurationError, LoadError, StoreUnavailable
 from beacon.model.access import DatasetPolicy, Level
@@ -206,7 +207,7 @@ class Admin:
         return gone
 
     def where(self, id: str) -> list[loads.Provenance]:
-        """Return where the records of this id that are shown came from, in all datasets."""
+        """Return where the records of this id that are shown came from, in all datasets; of a variant, the loads."""
         return [
             found for part in self._db["datasets"].find().sort("_id", 1) for found in loads.where(self._db, part, id)
         ]
@@ -272,9 +273,10 @@ class Admin:
         for begin in range(0, len(wanted), 2_000):
             query = {"d": people, "k": "individual", "i": {"$in": wanted[begin : begin + 2_000]}}
             known |= {row["i"]: row["o"] for row in self._db["people"].find(query)}
-        cohort = {"id": id, "name": name, "members": encode_rows(known.values())}
         while True:
             held = self._document(dataset)
+            withdrawn = decode_rows(held.get("withdrawn", encode_rows(())))
+            cohort = {"id": id, "name": name, "members": encode_rows(BitMap(known.values()) - withdrawn)}
             others = [part for part in held["cohorts"] if part["id"] != id]
             change = {"$set": {"cohorts": [*others, cohort], "updated": datetime.now(UTC)}, "$inc": {"revision": 1}}
             if self._db["datasets"].update_one({"_id": dataset, "revision": held["revision"]}, change).matched_count:

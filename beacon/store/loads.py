@@ -11,6 +11,8 @@ from pymongo.database import Database
 from beacon.store import journal
 from beacon.store.base import COLUMN
 from beacon.store.documents import Document, decode_links, decode_rows, encode_rows
+from beacon.store.heads import identity
+from beacon.store.segments import heads_in, read_layout
 
 _NONE = encode_rows(())
 _KINDS = ("individual", "biosample", "run", "analysis")
@@ -37,7 +39,17 @@ def where(db: Database[Document], dataset: Document, id: str) -> list[Provenance
                 load = journal.find(db, record.get("l", ""))
                 file = record.get("f") or (load.source if load else None)
                 found.append(Provenance(dataset["_id"], record["k"], id, load, file, record.get("n")))
+        found += [
+            Provenance(dataset["_id"], "genomicVariant", id, entry, entry.source if entry else None, None)
+            for load in (part["loads"] if _has_variant(db, part["id"], id) else ())
+            for entry in (journal.find(db, load["id"]),)
+        ]
     return found
+
+
+def _has_variant(db: Database[Document], segment: str, id: str) -> bool:
+    key = identity(id)
+    return any((head["key"] == key).any() for _, head in heads_in(db, segment, read_layout(db, segment)))
 
 
 def digests(db: Database[Document], dataset: Document, ids: list[str]) -> dict[str, bytes]:

@@ -110,7 +110,7 @@ def _done(db: Database[Document], home: Home, what: str, who: str, amendment: Am
 def _lost(done: Done) -> dict[str, int]:
     kinds = {kind: None for part in done.parts for kind in part.before}
     return {
-        kind: lost
+        "called sample" if kind == COLUMN else kind: lost
         for kind in kinds
         if (lost := sum(len(part.before_of(kind)) - len(part.rows(kind)) for part in done.parts))
     }

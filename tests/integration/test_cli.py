@@ -211,7 +211,7 @@ def test_datasets_are_listed_shown_and_deleted(folder: Folder, databases: Databa
     loaded = folder.skerry("loads", "list", "--dataset", "one").splitlines()
     assert [line.split("\t")[3:5] for line in loaded] == [["load vcf", "done"], ["load phenopackets", "done"]]
     assert "variants.vcf" in folder.skerry("loads", "show", loaded[0].split("\t")[0])
-    person = next(iter(files.glob("phenopackets/*.json"))).stem
+    person = min(files.glob("phenopackets/*.json")).stem
     assert "by " in folder.skerry("where", person)
     assert "1 individual" in folder.skerry("withdraw", person, "--dataset", "one")
     folder.skerry("where", person, code=1)
@@ -219,7 +219,8 @@ def test_datasets_are_listed_shown_and_deleted(folder: Folder, databases: Databa
         "load", "phenopackets", str(files / "phenopackets"), "--dataset", "one", "--quiet"
     )
     assert "may come again" in folder.skerry("readmit", person, "--dataset", "one")
-    assert "59 individual" in folder.skerry("delete", "--cohort", "study", "--dataset", "one")
+    assert "individual" in folder.skerry("delete", "--cohort", "study", "--dataset", "one")
+    assert "study" not in folder.skerry("dataset", "show", "one")
     assert "skerry sweep" in folder.skerry("dataset", "delete", "one", "--yes", "--no-wait")
     assert "no dataset yet" in folder.skerry("dataset", "list")
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from beacon.model.variant import from_vcf
 from beacon.store.admin import Admin
 from loaders.pipeline import load_phenopackets
 from loaders.report import Report
@@ -152,6 +153,8 @@ def test_every_record_knows_its_file_its_line_and_its_load(admin: Admin, tmp_pat
     assert first is not None
     assert set(first.ontologies) == {"HP"}
     assert (first.state, first.counts["individual"]) == ("done", 2)
+    (variant,) = admin.where(from_vcf("GRCh38", "1", 100, "A", "T").id)
+    assert (variant.kind, variant.file, variant.load and variant.load.who) == ("genomicVariant", "calls.vcf", "bob")
     assert admin.where("nobody") == []
 
 
