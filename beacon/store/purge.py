@@ -53,9 +53,28 @@ def erase(db: Database[Document], home: Home, person: Person, ancestors: Ancesto
 
 
 def forget_names(db: Database[Document], home: Home, person: Person) -> None:
-    """Delete the names; after this nothing of the database tells who the ordinal was."""
-    for kind, ids in (("individual", [person.id]), ("biosample", list(person.samples))):
-        db["people"].delete_many({"d": home.people, "k": kind, "i": {"$in": ids}})
+    """Delete the names, the person's last: without it nobody could go on here.
+
+    After this nothing of the database tells who the ordinals were. A sample's name that somebody else's has now stays.
+    """
+    in_use = _samples_in_use(db, home)
+    for sample in db["people"].find({"d": home.people, "k": "biosample", "i": {"$in": list(person.samples)}}):
+        if sample["o"] not in in_use:
+            db["people"].delete_one({"_id": sample["_id"]})
+    db["people"].delete_many({"d": home.people, "k": "individual", "i": person.id})
+
+
+def _samples_in_use(db: Database[Document], home: Home) -> BitMap:
+    document = db["datasets"].find_one({"_id": home.dataset, "people": home.people}) or {"segments": ()}
+    used = BitMap()
+    for part in map(Part.of, document["segments"]):
+        used |= part.rows("biosample")
+        for kind in ("run", "analysis", "column"):
+            found = db["arrays"].find_one({"s": part.id, "k": kind}) if part.rows(kind) else None
+            if found is not None:
+                links = decode_links(found["data"])
+                used |= BitMap(links.samples[np.isin(links.rows, np.array(part.rows(kind), np.uint32))])
+    return used
 
 
 def _touches(db: Database[Document], segment: str, person: Person, needle: bytes) -> bool:

@@ -77,11 +77,15 @@ def withdraw(db: Database[Document], home: Home, tombstones: Tombstones, id: str
 
 def find_person(db: Database[Document], home: Home, tombstones: Tombstones, id: str) -> Person:
     """Return a person who withdrew, as they are to be erased. Raises ``LoadError`` where nobody of this id withdrew."""
-    if not tombstones.reader()("individual", id):
+    is_gone = tombstones.reader()
+    if not is_gone("individual", id):
         message = f"nobody of the id {id!r} withdrew from dataset {home.dataset!r}; withdraw them first"
         raise LoadError(message, where=id)
     people = BitMap(_ordinals(db, home, [id]).values())
-    return Person(id, people, tuple(_samples(db, home, people)))
+    # Where a purge was interrupted, no segment has their samples any more, but the tombstones know them.
+    named = (row["i"] for row in db["people"].find({"d": home.people, "k": "biosample"}, {"i": 1}))
+    samples = {*_samples(db, home, people), *(sample for sample in named if is_gone("biosample", sample))}
+    return Person(id, people, tuple(sorted(samples)))
 
 
 def readmit(

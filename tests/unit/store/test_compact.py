@@ -155,7 +155,11 @@ def traces(db: Database[dict[str, Any]], text: str) -> list[str]:
     ]
 
 
-def test_after_a_purge_no_collection_has_the_person_and_everybody_else_is_as_before(
+def _interrupt(seconds: float) -> None:
+    raise KeyboardInterrupt
+
+
+def test_after_a_purge_that_was_interrupted_and_done_again_no_collection_has_the_person_and_everybody_else_is_as_before(
     world: World, admin: Admin, db: Database[dict[str, Any]]
 ) -> None:
     dataset = world.load()
@@ -171,7 +175,14 @@ def test_after_a_purge_no_collection_has_the_person_and_everybody_else_is_as_bef
         admin.purge(dataset, SECRET, ancestors, "ada")
     admin.withdraw(dataset, SECRET, "ada")
     before = answers(world, dataset)
-    assert admin.purge(dataset, SECRET, ancestors, "ada", wait=lambda seconds: None) == 3
+    key = admin._key_file
+    with (
+        Admin.open(world.uri, world.database, grace=3600, key_file=key) as patient,
+        pytest.raises(KeyboardInterrupt),
+    ):
+        patient.purge(dataset, SECRET, ancestors, "ada", wait=_interrupt)
+    assert traces(db, SECRET) != []
+    assert admin.purge(dataset, SECRET, ancestors, "ada", wait=lambda seconds: None) == 0
     assert traces(db, SECRET) == []
     after = answers(world, dataset)
     sister = next(orjson.loads(one) for one in after.pop("individual") if b"sister" in one)
