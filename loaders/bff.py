@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from loaders import bff_shapes
 from loaders.bff_cases import OutOfOrder, Variants
 from loaders.bff_files import TARGETS, Entry, Files, digest, find
 from loaders.bff_shapes import UNKNOWN, Fitter, Misfit, Shape
-from loaders.bff_variants import EXTENSION, extension
+from loaders.bff_variants import extension, without_extension
 from loaders.bff_writers import Nowhere, Writer
 from loaders.elements import Json
 from loaders.mapping import SEXES
@@ -136,7 +137,7 @@ class _Loading:
     """One load under way.
 
     ``known`` tells whose samples are in the dataset already; ``owners`` are individual ids by biosample id, of this
-    load and of the dataset. ``seen`` is the content of every record, ``runners`` the sample of every run.
+    load and of the dataset. ``seen`` is a digest of every record, ``runners`` the sample of every run.
     """
 
     files: Files
@@ -219,9 +220,9 @@ class _Loading:
 
     def _biosamples(self, batch: list[Entry]) -> None:
         made = [(one, found) for one in batch if (found := self._fitted("biosample", bff_shapes.BIOSAMPLE, one))]
-        self._know(body["id"] for _, body in made if "individualId" not in body)
+        self._know(body["id"] for _, body in made if not body.get("individualId"))
         for entry, body in made:
-            if "individualId" not in body:
+            if not body.get("individualId"):
                 body["individualId"] = self.owners.get(body["id"]) or body["id"]
                 message = f"The sample names no individual; it is taken as one of {body['individualId']!r}."
                 self._warn(entry, "bff-sample-owner", message, "/individualId")
@@ -348,31 +349,23 @@ class _Loading:
 
     def _fitted(self, kind: str, shape: Shape, entry: Entry) -> Json | None:
         """Return a record in the standard's shape; None, told of, where it cannot be, or was there before."""
-        record = {name: value for name, value in entry.body.items() if name not in OWN}
-        if EXTENSION in (info := record.get("info") or {}) and isinstance(info, dict):
-            rest = {name: value for name, value in info.items() if name != EXTENSION}
-            record = {name: value for name, value in record.items() if name != "info"} | (
-                {"info": rest} if rest else {}
-            )
+        record = without_extension({name: value for name, value in entry.body.items() if name not in OWN})
 
         def taken_out(pointer: str, expected: str, value: Any) -> None:
-            message = (
-                f"Expected is {expected}; what is there is kept under info.bff."
-                if value is not None
-                else (f"Expected is {expected}.")
-            )
+            kept = "" if value is None else "; what is there is kept under info.bff"
+            message = f"Expected is {expected}{kept}."
             self._warn(entry, "bff-shape", message, pointer, value)
 
         try:
             body = Fitter(taken_out).fit(shape, record)
         except Misfit as error:
-            self._set_aside(
-                entry, "bff-shape", f"Expected is {error}.", "", f"Beacon's model demands it of every {kind}."
-            )
+            hint = f"Beacon's model demands it of every {kind}."
+            self._set_aside(entry, "bff-required", f"Expected is {error}.", "", hint)
             return None
-        content = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
-        before = self.seen.setdefault((kind, body["id"]), content)
-        if before is content:
+        content = hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).digest()
+        before = self.seen.get((kind, body["id"]))
+        if before is None:
+            self.seen[kind, body["id"]] = content
             return body
         if before == content:
             self._warn(entry, "bff-repeated", "The same record was there before; it is loaded once.", "/id", body["id"])
@@ -388,8 +381,9 @@ class _Loading:
             return
         ids = entry.body.get("ids")
         ids = ids if isinstance(ids, Mapping) else {}
-        members = {str(one) for one in ids.get("individualIds") or ()}
-        members |= {self.owners.get(str(one), str(one)) for one in ids.get("biosampleIds") or ()}
+        people, samples = (ids.get(name) for name in ("individualIds", "biosampleIds"))
+        members = {str(one) for one in people} if isinstance(people, list) else set()
+        members |= {self.owners.get(str(one), str(one)) for one in samples} if isinstance(samples, list) else set()
         if not ids:
             self._warn(
                 entry, "bff-cohort-members", "The cohort lists no members; it is taken as everybody loaded.", "/ids"

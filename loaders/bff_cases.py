@@ -19,7 +19,6 @@ from beacon.model.records import unite
 from loaders.bff_files import CASES, TARGETS, Entry, Files
 from loaders.bff_shapes import CASE, VARIANT, Fitter, Misfit
 from loaders.bff_variants import (
-    EXTENSION,
     Carried,
     Unusable,
     allele,
@@ -27,6 +26,7 @@ from loaders.bff_variants import (
     extension,
     kept_calls,
     split_group,
+    without_extension,
     zygosity_group,
 )
 from loaders.bff_writers import Writer
@@ -149,12 +149,14 @@ class Variants:
         for index, case in enumerate(listed):
             if not isinstance(case, dict) or not isinstance(case.get("biosampleId"), str) or not case["biosampleId"]:
                 raise Unusable(f"/caseLevelData/{index}", "bff-case", "The entry names no biosample.")
+            if any(not isinstance(case.get(name) or "", str) for name in _LINKS):
+                raise Unusable(f"/caseLevelData/{index}", "bff-case", "The entry has an id that is no text.")
         return [*listed, *self._split_cases(entry)]
 
     def _split_cases(self, entry: Entry) -> Iterator[Json]:
         split = next((self._split[name] for name in _names(entry.body) if name in self._split), None)
         for number, genotype in orjson.loads(split).items() if split else ():
-            if not number.isdigit() or int(number) >= len(self._targets):
+            if not (number.isascii() and number.isdigit()) or int(number) >= len(self._targets):
                 raise Unusable("/caseLevelData", "bff-case", f"There is no sample number {number} among the targets.")
             try:
                 group = split_group(str(genotype))
@@ -193,13 +195,7 @@ class Variants:
         return {name: value for name, value in fitted.items() if name not in (_PLAIN if group else _LINKS)}
 
     def _body(self, entry: Entry) -> Json:
-        record = {name: value for name, value in entry.body.items() if name not in _MADE_HERE}
-        info = record.get("info")
-        if isinstance(info, dict) and EXTENSION in info:
-            rest = {name: value for name, value in info.items() if name != EXTENSION}
-            record = {name: value for name, value in record.items() if name != "info"} | (
-                {"info": rest} if rest else {}
-            )
+        record = without_extension({name: value for name, value in entry.body.items() if name not in _MADE_HERE})
 
         def taken_out(pointer: str, expected: str, value: Any) -> None:
             message = f"Expected is {expected}; what is there is kept under info.bff."

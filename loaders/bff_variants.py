@@ -54,6 +54,17 @@ def extension(record: Mapping[str, Any]) -> Json:
     return dict(found) if isinstance(found, Mapping) else {}
 
 
+def without_extension(record: Mapping[str, Any]) -> Json:
+    """Return a record without its ``info.skerry``."""
+    rest = dict(record)
+    info = rest.get("info")
+    if isinstance(info, Mapping) and EXTENSION in info:
+        rest["info"] = {name: value for name, value in info.items() if name != EXTENSION}
+        if not rest["info"]:
+            del rest["info"]
+    return rest
+
+
 def allele(record: Mapping[str, Any], stated: str | None) -> Allele:
     """Return the allele of an entry; ``stated`` is the assembly that the curator names. Raises ``Unusable``.
 
