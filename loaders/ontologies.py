@@ -72,7 +72,7 @@ def read_ontology(path: Path, version: str | None = None) -> Terms:
         version,
         MappingProxyType(own),
         MappingProxyType(found.parents),
-        MappingProxyType(found.replaced),
+        MappingProxyType({id: other for id, other in found.replaced.items() if id in own}),
         MappingProxyType(resource),
     )
 

@@ -409,7 +409,9 @@ class Admin:
     def expand(self, dataset: str, ancestors: Ancestors, who: str) -> int:
         """Find a dataset's records under what is above their terms now; return how many index entries changed."""
         with self.hold(dataset, "expand terms", who):
-            return expand(self._db, dataset, ancestors)
+            changed = expand(self._db, dataset, ancestors)
+            freshness.wait()
+        return changed
 
     def store_ontology(
         self,
