@@ -8,13 +8,21 @@ from beacon.http import envelope
 from beacon.model.access import Granularity
 from beacon.model.entry_types import ENTRY_TYPES
 from beacon.model.query import Query
+from network import pages
 from network.merge import Joined
+from network.pages import Places
 
 
-def answer(beacon_id: str, query: Query, joined: Joined) -> dict[str, Any]:
-    """Return the joined answer (Beacon v2 boolean, count, result set or collection response)."""
+def answer(beacon_id: str, query: Query, joined: Joined, following: Places | None = None) -> dict[str, Any]:
+    """Return the joined answer (Beacon v2 boolean, count, result set or collection response).
+
+    ``following`` are the places at which the next page begins, where pages have places.
+    """
+    tokens = None
+    if joined.granularity is Granularity.RECORD and not ENTRY_TYPES[query.entry_type].collection:
+        tokens = pages.tokens(query, following, more=not pages.placed(query) and _more(query, joined))
     body: dict[str, Any] = {
-        "meta": envelope.meta(beacon_id, query, joined.granularity),
+        "meta": envelope.meta(beacon_id, query, joined.granularity, pages=tokens),
         "responseSummary": joined.summary,
         "info": joined.info,
     }
@@ -24,3 +32,10 @@ def answer(beacon_id: str, query: Query, joined: Joined) -> dict[str, Any]:
     elif recorded or joined.sets:
         body["response"] = {"resultSets": joined.sets}
     return body
+
+
+def _more(query: Query, joined: Joined) -> bool:
+    """Say whether some result set has records beyond this page."""
+    shown = (query.pagination.skip + 1) * query.pagination.limit
+    sets = [one for outcome in joined.outcomes for one in outcome.finding.sets if one.results]
+    return any((one.count or 0) > shown for one in sets)

@@ -19,10 +19,12 @@ import orjson
 from beacon.errors import SkerryError
 from beacon.http import envelope
 from beacon.model.query import Query
+from network import pages
 from network.answers import answer
 from network.fanout import Ask
 from network.merge import join, member_part, partial, tally
 from network.outcomes import Outcome
+from network.pages import Places
 
 
 async def events(
@@ -38,17 +40,26 @@ async def events(
     peers = [{"peer": ask.member.id, "name": ask.member.name} for ask in asks]
     yield {"event": "begin", "beaconId": beacon_id, "asked": peers, "deadlineSeconds": round(seconds, 3)}
     found: dict[str, Outcome] = {}
-    async with aclosing(coming) as outcomes:
-        async for outcome in outcomes:
+    queries = {ask.member.id: ask.queries() for ask in asks}
+    places, more = dict(pages.read_places(query) or {}), False
+    async with aclosing(coming) as each:
+        async for outcome in each:
             found[outcome.peer] = outcome
             so_far = partial(query, tuple(found.values()), asked=len(asks))
-            yield {"event": "member", **member_part(query, outcome), "soFar": so_far}
-    yield _end(beacon_id, query, tuple(found[ask.member.id] for ask in asks), anonymous=anonymous)
+            shown = outcome
+            if pages.placed(query) and outcome.kind.answered:
+                shown, places[outcome.peer], further = pages.sent(query, queries[outcome.peer], outcome)
+                more = more or further
+            yield {"event": "member", **member_part(query, shown), "soFar": so_far}
+    outcomes = tuple(found[ask.member.id] for ask in asks)
+    yield _end(beacon_id, query, outcomes, places if more else None, anonymous=anonymous)
 
 
-def _end(beacon_id: str, query: Query, outcomes: Sequence[Outcome], *, anonymous: bool) -> dict[str, Any]:
+def _end(
+    beacon_id: str, query: Query, outcomes: Sequence[Outcome], following: Places | None, *, anonymous: bool
+) -> dict[str, Any]:
     try:
-        body = answer(beacon_id, query, join(query, outcomes, anonymous=anonymous))
+        body = answer(beacon_id, query, join(query, outcomes, anonymous=anonymous), following)
         body.pop("response", None)
         return {"event": "end", "status": 200, **body}
     except SkerryError as problem:

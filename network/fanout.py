@@ -13,10 +13,11 @@ from beacon.auth.hop import Hop, digests
 from beacon.errors import CannotAnswer
 from beacon.model.entry_types import ENTRY_TYPES
 from beacon.model.query import Query
+from network import pages
 from network.client import Client
 from network.credentials import Behalf
-from network.outcomes import LOOP, Outcome, Verdict
-from network.reading import entries, filtering_terms
+from network.outcomes import HIT, LOOP, NO_HIT, NOTHING, WITHHELD, Outcome, Verdict
+from network.reading import entries, filtering_terms, joined_sets
 from network.registry import Member, Registry
 from network.wording import Question, encode, request_path
 
@@ -28,6 +29,12 @@ class Ask:
     member: Member
     question: Question
     known: Verdict | None = None
+    more: tuple[Question, ...] = ()
+    """What it takes further requests to ask: of variants, one for each result set that is not read to its end."""
+
+    def queries(self) -> list[Query]:
+        """Return what it is asked, request by request."""
+        return [one.query for one in (self.question, *self.more) if one.query is not None]
 
 
 def plan(registry: Registry, query: Query) -> tuple[Ask, ...]:
@@ -45,10 +52,19 @@ def plan(registry: Registry, query: Query) -> tuple[Ask, ...]:
         for member in registry.members if owner is None else (owner[0],):
             chosen[member.id].append(dataset if owner is None else owner[1])
     return tuple(
-        Ask(member, _question(replace(query, datasets=tuple(chosen[member.id])) if query.datasets else query))
+        _ask(member, replace(query, datasets=tuple(chosen[member.id])) if query.datasets else query)
         for member in registry.members
         if chosen[member.id] or not query.datasets
     )
+
+
+def _ask(member: Member, query: Query) -> Ask:
+    if not pages.placed(query):
+        return Ask(member, _question(query))
+    places = pages.read_places(query)
+    held = None if places is None else places.get(member.id)
+    first, *rest = map(_question, pages.windows(query, held))
+    return Ask(member, first, more=tuple(rest))
 
 
 def plan_terms(registry: Registry, path: str, *, single: bool = False) -> tuple[Ask, ...]:
@@ -62,9 +78,7 @@ async def outcomes(client: Client, asks: Sequence[Ask], behalf: Behalf, deadline
 
     Use it within ``contextlib.aclosing``: whoever stops listening, or is cancelled, stops all members' requests.
     """
-    tasks = [
-        asyncio.create_task(client.ask(ask.member, ask.question, behalf, deadline)) for ask in asks if not ask.known
-    ]
+    tasks = [asyncio.create_task(_whole(client, ask, behalf, deadline)) for ask in asks if not ask.known]
     try:
         for ask in asks:
             if ask.known:
@@ -75,6 +89,29 @@ async def outcomes(client: Client, asks: Sequence[Ask], behalf: Behalf, deadline
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _whole(client: Client, ask: Ask, behalf: Behalf, deadline: float) -> Outcome:
+    questions = (ask.question, *ask.more)
+    found = await asyncio.gather(*(client.ask(ask.member, one, behalf, deadline) for one in questions))
+    return found[0] if len(found) == 1 else _combined(ask, found)
+
+
+def _combined(ask: Ask, found: Sequence[Outcome]) -> Outcome:
+    """Join what one member said of its result sets in several answers; it failed where one of them did."""
+    failed = next((outcome for outcome in found if not outcome.kind.answered), None)
+    longest = max(outcome.milliseconds for outcome in found)
+    if failed is not None:
+        return replace(failed, milliseconds=longest)
+    sets = tuple(
+        one
+        for outcome, query in zip(found, ask.queries(), strict=True)
+        for one in outcome.finding.sets
+        if one.id in (query.datasets or ())
+    )
+    finding = joined_sets(sets, [outcome.finding for outcome in found], ask.queries()[0])
+    kind = HIT if finding.exists else NO_HIT if finding.bounds == NOTHING else WITHHELD
+    return replace(found[0], verdict=Verdict(kind, finding=finding), milliseconds=longest)
 
 
 async def collect(client: Client, asks: Sequence[Ask], behalf: Behalf, deadline: float) -> tuple[Outcome, ...]:

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from beacon.audit.lines import Told
 from beacon.auth import tokens
-from beacon.errors import SkerryError
+from beacon.errors import CannotAnswer, SkerryError
 from beacon.http import envelope
 from beacon.http.account import REQUEST_ID, TOLD, account_part
 from beacon.http.handlers import ROOT, Handler, read, read_terms, respond, terms_page, test_answer
@@ -24,7 +24,7 @@ from beacon.http.site import DEADLINE, DOOR, ENTRY_TYPE, HOP, PRINCIPAL, QUERY, 
 from beacon.http.streams import Stream, StreamedAnswer, accepted
 from beacon.model.query import Anchor, Query
 from beacon.query import testmode
-from network import fanout
+from network import fanout, pages
 from network.answers import answer
 from network.client import Client
 from network.credentials import Behalf
@@ -61,12 +61,15 @@ def entries(entry_type: str, anchor_type: str | None = None) -> Handler:
         if (form := accepted(request)) is not None:
             return await _streamed(request, form, query, asks)
         outcomes = await _ask(request, asks)
+        queries = {ask.member.id: ask.queries() for ask in asks}
+        page = pages.cut(query, queries, outcomes) if pages.placed(query) else None
         try:
-            joined = join(query, outcomes, anonymous=request[PRINCIPAL].person is None)
+            joined = join(query, outcomes, anonymous=request[PRINCIPAL].person is None, page=page)
         except SkerryError as problem:
             problem.info = tally(outcomes)
             raise
-        return respond(orjson.dumps(answer(request.app[DOOR].settings.id, query, joined)))
+        following = page.following if page else None
+        return respond(orjson.dumps(answer(request.app[DOOR].settings.id, query, joined, following)))
 
     return handle
 
@@ -126,6 +129,8 @@ def _told(outcome: Outcome) -> Told:
 
 
 async def _streamed(request: web.Request, form: Stream, query: Query, asks: Sequence[fanout.Ask]) -> web.StreamResponse:
+    if pages.placed(query) and query.pagination.skip and not query.pagination.place:
+        raise CannotAnswer("A stream of variants goes on by the page token of its end, not by number.", where="skip")
     seconds = _seconds(request)
     deadline = asyncio.get_running_loop().time() + seconds
     asks, behalf = await _onward(request, asks)

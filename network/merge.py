@@ -26,6 +26,7 @@ from beacon.model import genome, variant
 from beacon.model.access import Granularity
 from beacon.model.query import Include, Query
 from network.outcomes import NOTHING, Bounds, Kind, Outcome, ResultSet
+from network.pages import Page
 from network.reading import RESOURCE_KEYS, additive
 
 
@@ -79,8 +80,8 @@ def tally(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     }
 
 
-def join(query: Query, outcomes: Sequence[Outcome], *, anonymous: bool = True) -> Joined:
-    """Join all members' outcomes into one finding.
+def join(query: Query, outcomes: Sequence[Outcome], *, anonymous: bool = True, page: Page | None = None) -> Joined:
+    """Join all members' outcomes into one finding; ``page`` is what of their records is shown.
 
     Raises an error of ``beacon.errors`` where nobody said yes and not everybody said no: 504 where those
     that failed were too slow, 502 where they failed otherwise or where some only withheld or denied; 401 or
@@ -90,11 +91,12 @@ def join(query: Query, outcomes: Sequence[Outcome], *, anonymous: bool = True) -
     if not exists and (problem := _problem(outcomes, anonymous=anonymous)):
         raise problem
     answers = [outcome for outcome in outcomes if outcome.kind.answered]
+    shown = answers if page is None else [outcome for outcome in page.outcomes if outcome.kind.answered]
     return Joined(
         exists=exists,
         bounds=_bounds(query, outcomes, exists=exists),
         granularity=max((one.finding.granularity for one in answers), default=query.granularity) or query.granularity,
-        sets=tuple(row for one in answers for row in _rows(query, one)),
+        sets=tuple(row for one in shown for row in _rows(query, one)),
         collections=tuple({**row, "beaconId": one.peer} for one in answers for row in one.finding.collections),
         outcomes=tuple(outcomes),
     )

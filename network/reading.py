@@ -6,7 +6,7 @@ open: additional properties, and result sets without counts or records (Beacon 2
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeGuard
 
 from beacon.model.access import Granularity
@@ -205,6 +205,18 @@ def _bounds(
         return told
     joined = _join(sets, query)
     return Bounds(joined.low, max(joined.high or 0, told.low))
+
+
+def joined_sets(sets: tuple[ResultSet, ...], findings: Sequence[Finding], query: Query) -> Finding:
+    """Join the result sets that one member told of in several answers, in place of the answers' own sums."""
+    bounds, exists = _join(sets, query), any(one.exists for one in sets)
+    return Finding(
+        exists,
+        Bounds(max(bounds.low, 1), bounds.high) if exists else bounds,
+        max(finding.granularity for finding in findings),
+        sets,
+        beacon_id=findings[0].beacon_id,
+    )
 
 
 def _join(sets: tuple[ResultSet, ...], query: Query) -> Bounds:

@@ -11,7 +11,7 @@ import orjson
 from aiohttp import web
 
 from beacon.auth.policy import decide
-from beacon.errors import CannotAnswer, Forbidden, Unauthenticated
+from beacon.errors import BadRequest, CannotAnswer, Forbidden, Unauthenticated
 from beacon.http import envelope, info, openapi, pages
 from beacon.http.account import TOLD, answered, decided
 from beacon.http.handovers import handovers
@@ -61,6 +61,8 @@ def entries(entry_type: str, anchor_type: str | None = None) -> Handler:
         request[ENTRY_TYPE] = entry_type
         anchor = None if anchor_type is None else Anchor(anchor_type, request.match_info["id"])
         query = request[QUERY] = await read(request, entry_type, anchor)
+        if query.pagination.place:
+            raise BadRequest("This page token is of a network; send it there.", where="pagination")
         if query.test_mode:
             return respond(test_answer(site.settings.id, query))
         decisions = await _decide(request, query.datasets, anchor, query.purpose)

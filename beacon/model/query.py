@@ -21,10 +21,14 @@ class Include(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pagination:
-    """``skip`` counts pages, ``limit`` records on a page; ``limit`` 0 asks for the site's maximum."""
+    """``skip`` counts pages, ``limit`` records on a page; ``limit`` 0 asks for the site's maximum.
+
+    ``place`` is what a network's page token says beside that.
+    """
 
     skip: int = 0
     limit: int = 10
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)

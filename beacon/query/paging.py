@@ -18,12 +18,14 @@ from beacon.errors import BadRequest
 from beacon.model.query import Pagination, Query
 
 TOKENS = ("currentPage", "nextPage", "previousPage")
-_PARTS = re.compile(r"(?P<skip>\d{1,10})\.(?P<limit>\d{1,10})\.(?P<digest>[0-9a-f]{16})")
+_PARTS = re.compile(
+    r"(?P<skip>\d{1,10})\.(?P<limit>\d{1,10})\.(?P<digest>[0-9a-f]{16})(\.(?P<place>[A-Za-z0-9_-]{1,8000}))?"
+)
 
 
-def token(query: Query, skip: int) -> str:
-    """Return the token of a page of this question, ``skip`` pages after the first."""
-    text = f"{skip}.{query.pagination.limit}.{_digest(query)}"
+def token(query: Query, skip: int, place: str = "") -> str:
+    """Return the token of a page of this question, ``skip`` pages after the first; ``place`` is a network's."""
+    text = f"{skip}.{query.pagination.limit}.{_digest(query)}{'.' if place else ''}{place}"
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
@@ -62,7 +64,7 @@ def _read(query: Query, text: str, where: str) -> Pagination:
             f"The page token in {where} belongs to another question; send it with the question that it came with.",
             where=where,
         )
-    return Pagination(int(parts["skip"]), int(parts["limit"]))
+    return Pagination(int(parts["skip"]), int(parts["limit"]), parts["place"] or "")
 
 
 def _digest(query: Query) -> str:

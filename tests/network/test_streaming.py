@@ -25,7 +25,7 @@ async def stream(
 ) -> AsyncIterator[dict[str, Any]]:
     asked = {"requestedGranularity": "count", "includeResultsetResponses": "ALL"} | query
     body = {"meta": {"apiVersion": "v2.0"}, "query": asked}
-    url = f"{network.url}/api/individuals"
+    url = f"{network.url}/api{path}"
     async with network.session.post(url, json=body, headers={"Accept": f"{form}, */*;q=0.1"}) as response:
         assert response.headers["Content-Type"].startswith(form)
         assert response.headers["X-Request-Id"]
