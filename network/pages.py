@@ -145,9 +145,8 @@ def sent(query: Query, asked: Sequence[Query], outcome: Outcome) -> tuple[Outcom
     A stream does not wait for the others, so it shows up to ``limit`` records of each set, whatever theirs are.
     """
     held = (read_places(query) or {}).get(outcome.peer, {})
-    streams = [
-        stream for one in outcome.finding.sets if (stream := _stream(outcome.peer, one, asked, held)) is not None
-    ]
+    made = (_stream(outcome.peer, one, asked, held) for one in outcome.finding.sets)
+    streams = [stream for stream in made if stream is not None]
     for stream in streams:
         stream.shown = min(query.pagination.limit, len(stream.records))
     places = {one.name: DONE if one.ends_at(one.shown) else one.place + one.shown for one in streams}

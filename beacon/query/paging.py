@@ -19,7 +19,7 @@ from beacon.model.query import Pagination, Query
 
 TOKENS = ("currentPage", "nextPage", "previousPage")
 _PARTS = re.compile(
-    r"(?P<skip>\d{1,10})\.(?P<limit>\d{1,10})\.(?P<digest>[0-9a-f]{16})(\.(?P<place>[A-Za-z0-9_-]{1,8000}))?"
+    r"(?P<skip>\d{1,10})\.(?P<limit>\d{1,10})\.(?P<digest>[0-9a-f]{16})(\.(?P<place>[A-Za-z0-9_-]{1,32000}))?"
 )
 
 
