@@ -91,20 +91,27 @@ def _by_member(entry_type: str) -> tuple[tuple[str, tuple[tuple[Field, tuple[str
     return tuple((member, tuple(rows)) for member, rows in found.items())
 
 
-def _values(value: Any, path: tuple[str, ...], absent: bool = False) -> Iterator[tuple[Any, bool]]:
+def _values(value: Any, path: tuple[str, ...]) -> list[tuple[Any, bool]]:
     """Walk a dotted path through objects and lists; says whether an element on the way was ``excluded``."""
-    if isinstance(value, list):
-        for item in value:
-            yield from _values(item, path, absent)
-        return
-    if isinstance(value, Mapping):
-        absent = absent or value.get("excluded") is True
-        if path:
-            if path[0] in value:
-                yield from _values(value[path[0]], path[1:], absent)
-            return
-    if not path:
-        yield value, absent
+    found = _flat([(value, False)])
+    for name in path:
+        # Records are made of plain dicts; to ask for any mapping would take half of all the time.
+        inner = [(item[name], absent) for item, absent in found if isinstance(item, dict) and name in item]
+        if not inner:
+            return []
+        found = _flat(inner)
+    return found
+
+
+def _flat(values: list[tuple[Any, bool]]) -> list[tuple[Any, bool]]:
+    """Return values, the elements of lists in their place, and whether each is or lies in something ``excluded``."""
+    found: list[tuple[Any, bool]] = []
+    for item, absent in values:
+        if isinstance(item, list):
+            found += _flat([(one, absent) for one in item])
+        else:
+            found.append((item, absent or (isinstance(item, dict) and item.get("excluded") is True)))
+    return found
 
 
 def _add(entries: Entries, row: Field, value: Any, absent: bool, ancestors: Ancestors) -> None:
@@ -119,7 +126,7 @@ def _add(entries: Entries, row: Field, value: Any, absent: bool, ancestors: Ance
                 else:
                     entries.keys[f"{row.id}{RECORDED}{value}"] = value
         elif row.kind is FieldKind.QUANTITY:
-            if isinstance(value, Mapping):
+            if isinstance(value, dict):
                 _add_quantities(entries, row, value)
         elif (number := as_number(row.kind, value)) is not None:
             entries.numbers.append((row.id, number))
@@ -176,7 +183,7 @@ def as_whole(text: str) -> float:
 
 
 def _id(term: Any) -> str:
-    return str(term["id"]) if isinstance(term, Mapping) and isinstance(term.get("id"), str) else ""
+    return str(term["id"]) if isinstance(term, dict) and isinstance(term.get("id"), str) else ""
 
 
 def as_number(kind: FieldKind, value: Any) -> float | None:
