@@ -1,7 +1,8 @@
 """Tables of genes: where each lies in an assembly, under every name it has.
 
 genes   one document per assembly and name: all names of the gene, and its places. A symbol that two genes share has
-        the places of both. One more per assembly, under its name, says which table it is.
+        the places of both.
+meta    under genes:ASSEMBLY, which table that is
 """
 
 from __future__ import annotations
@@ -54,6 +55,6 @@ def store_genes(db: Database[Document], assembly: str, genes: Iterable[Gene], ab
         writes.append(ReplaceOne({"_id": id}, document, upsert=True))
     for begin in range(0, len(writes), _BATCH):
         db["genes"].bulk_write(writes[begin : begin + _BATCH], ordered=False)
-    db["genes"].replace_one({"_id": assembly}, {"table": dict(about), "load": load}, upsert=True)
+    db["meta"].replace_one({"_id": f"genes:{assembly}"}, dict(about), upsert=True)
     db["genes"].delete_many({"a": assembly, "load": {"$ne": load}})
     return len(held)

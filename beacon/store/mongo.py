@@ -79,6 +79,11 @@ class _Kept:
         self._values.move_to_end(key)
         return held[0]
 
+    def clear(self) -> None:
+        """Keep nothing of what is kept."""
+        self._values.clear()
+        self._size = 0
+
     def put(self, key: object, value: T, size: int) -> T:
         """Keep a value of so many bytes; those that were not used for the longest time give way."""
         if key not in self._values:
@@ -122,6 +127,7 @@ class MongoStore:
         self._db = client[database]
         self._gate = gate
         self._kept = _Kept(kept_bytes)
+        self._expanded: dict[str, int] = {}
         self._decoded: dict[str, tuple[tuple[datetime, int], Dataset]] = {}
         self._known = _Known({}, (), False, until=0.0)
         self._learning = asyncio.Lock()
@@ -195,6 +201,11 @@ class MongoStore:
         stale = [id for id, state in states.items() if id not in self._decoded or self._decoded[id][0] != state]
         if stale:
             async for document in self._db["datasets"].find({"_id": {"$in": stale}}):
+                expanded = document.get("expanded", 0)
+                if self._expanded.setdefault(document["_id"], expanded) != expanded:
+                    # Segments never change, save that an ontology's new version makes their term indexes anew.
+                    self._expanded[document["_id"]] = expanded
+                    self._kept.clear()
                 state = (document["created"], document["revision"])
                 self._decoded[document["_id"]] = (state, decode_dataset(document))
         self._decoded = {id: self._decoded[id] for id in states if id in self._decoded}

@@ -66,12 +66,13 @@ def read_terms(db: Database[Document], prefix: str) -> tuple[dict[str, str], dic
 def expand(db: Database[Document], dataset: str, ancestors: Ancestors) -> int:
     """Find a dataset's records under the terms that are above theirs now; return how many index entries changed.
 
-    Each entry changes at once. A question that is asked meanwhile is answered, term by term, by either version.
+    Readers forget what they keep of indexes when the dataset's ``expanded`` has changed. Each entry changes at once: a
+    question that is asked meanwhile is answered, term by term, by either version.
     """
     document = db["datasets"].find_one({"_id": dataset})
     changed = sum(_expand(db, part["id"], ancestors) for part in (document or {}).get("segments", ()))
     if changed:
-        change = {"$inc": {"revision": 1}, "$set": {"updated": datetime.now(UTC)}}
+        change = {"$inc": {"revision": 1, "expanded": 1}, "$set": {"updated": datetime.now(UTC)}}
         db["datasets"].update_one({"_id": dataset}, change)
     return changed
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -26,24 +28,35 @@ PACKETS: dict[str, dict[str, Any]] = {
 DISEASE, EXCLUDED = (row["term"] for row in FAMILY["proband"]["diseases"])
 
 
+DATABASE = "everything_of_a_phenopacket"
+
+
+def write_ontology(folder: Path, above: str) -> Path:
+    """Write an ontology in which the proband's disease stands under a term, of two without anything above them."""
+    path = folder / f"xx-{above[-1]}.obo"
+    path.write_text(
+        f"format-version: 1.2\ndata-version: {above}\n\n[Term]\nid: XX:0\nname: any disease\n\n"
+        f"[Term]\nid: XX:9\nname: another\n\n"
+        f"[Term]\nid: {DISEASE['id']}\nname: {DISEASE['label']}\nis_a: {above}\n\n"
+        f"[Term]\nid: {EXCLUDED['id']}\nname: {EXCLUDED['label']}\nis_a: {above}\n"
+    )
+    return path
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def site(mongo_uri: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
-    database, folder = "everything_of_a_phenopacket", tmp_path_factory.mktemp("files")
+    folder = tmp_path_factory.mktemp("files")
     (folder / "packets.jsonl").write_bytes(orjson.dumps(FAMILY) + b"\n" + orjson.dumps(COHORT))
-    (folder / "xx.obo").write_text(
-        "format-version: 1.2\ndata-version: 2026-01-01\n\n[Term]\nid: XX:0\nname: any disease\n\n"
-        f"[Term]\nid: {DISEASE['id']}\nname: {DISEASE['label']}\nis_a: XX:0\n\n"
-        f"[Term]\nid: {EXCLUDED['id']}\nname: {EXCLUDED['label']}\nis_a: XX:0\n"
-    )
-    drop(mongo_uri, database)
-    with Admin.open(mongo_uri, database) as admin:
+    ontology = write_ontology(folder, above="XX:0")
+    drop(mongo_uri, DATABASE)
+    with Admin.open(mongo_uri, DATABASE) as admin:
         admin.create_dataset("d", policy=policy_for(Level.PUBLIC, Granularity.RECORD))
         report = load_phenopackets(admin, [folder / "packets.jsonl"], "d")
         assert (report.errors, report.counts["individual"]) == (0, 4), report.render()
-        load_ontology(admin, folder / "xx.obo")
-    async with serve_site(mongo_uri, database) as running:
+        load_ontology(admin, ontology)
+    async with serve_site(mongo_uri, DATABASE) as running:
         yield running
-    drop(mongo_uri, database)
+    drop(mongo_uri, DATABASE)
 
 
 async def people(site: Site, query: dict[str, Any]) -> set[str]:
@@ -91,3 +104,14 @@ async def test_everybody_comes_back_as_the_phenopacket_that_they_were(site: Site
         answer = orjson.loads(await response.read())
     held = [record for one in answer["response"]["resultSets"] for record in one["results"]]
     assert {one["id"]: one for one in held} == PACKETS
+
+
+async def test_a_running_site_finds_by_an_ontologys_new_version_at_once(
+    site: Site, mongo_uri: str, tmp_path: Path
+) -> None:
+    assert await people(site, {"filters": [{"id": "XX:0"}]}) == {"proband"}
+    assert await people(site, {"filters": [{"id": "XX:9"}]}) == set()
+    with Admin.open(mongo_uri, DATABASE) as admin:
+        await asyncio.to_thread(load_ontology, admin, write_ontology(tmp_path, above="XX:9"))
+    assert await people(site, {"filters": [{"id": "XX:0"}]}) == set()
+    assert await people(site, {"filters": [{"id": "XX:9"}]}) == {"proband"}
