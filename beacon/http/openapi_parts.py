@@ -37,6 +37,7 @@ STATUSES: Mapping[int, str] = {
     502: "In a network: nobody said yes, and somebody failed.",
     503: "The site's database or its queue is not available for the moment; Retry-After says when to ask again.",
     504: "The answer took too long; ask for less.",
+    508: "The same question has come by another way already (from a network of networks), where it is answered.",
 }
 _GRANULARITY: Json = {"type": "string", "enum": ["boolean", "count", "record"]}
 _TEXT: Json = {"type": "string"}
