@@ -103,13 +103,14 @@ class Beacon:
 
         Nothing comes of a beacon that releases no records; ``count`` says what it does release.
         """
+        number = 0
         async for answer in self.pages(path, page=page, **asked):
             for found in answer.found:
-                if most is not None and most <= 0:
+                if number == most:
                     return
-                most = None if most is None else most - 1
+                number += 1
                 yield found
-            if most == 0:
+            if number == most:
                 return
 
     async def pages(
