@@ -4,7 +4,19 @@
 program.
 """
 
-from beacon.client.answers import Answer, Arrival, Found, NoAnswer, Outcome, ResultSet, Term, Total
+from beacon.client.answers import Answer, Arrival, Found, NoAnswer, Outcome, Planned, ResultSet, Term, Total
 from beacon.client.beacon import Asked, Beacon
 
-__all__ = ["Answer", "Arrival", "Asked", "Beacon", "Found", "NoAnswer", "Outcome", "ResultSet", "Term", "Total"]
+__all__ = [
+    "Answer",
+    "Arrival",
+    "Asked",
+    "Beacon",
+    "Found",
+    "NoAnswer",
+    "Outcome",
+    "Planned",
+    "ResultSet",
+    "Term",
+    "Total",
+]

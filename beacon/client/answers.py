@@ -73,6 +73,20 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
+class Planned:
+    """What a network would ask one member: the request, or the outcome and reason of not asking it."""
+
+    peer: str
+    asked: bool
+    method: str = ""
+    path: str = ""
+    outcome: str = ""
+    reason: str = ""
+    body: Mapping[str, Any] | None = None
+    habits: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """One record, and where it is."""
 
@@ -223,6 +237,23 @@ def terms(body: Mapping[str, Any]) -> tuple[Term, ...]:
             tuple(one for one in row.get("beaconIds") or () if isinstance(one, str)),
         )
         for row in _rows(_get(body, "response", dict), "filteringTerms")
+    )
+
+
+def plan(body: Mapping[str, Any]) -> tuple[Planned, ...]:
+    """Read what a network would ask its members. Raises ``NoAnswer``."""
+    return tuple(
+        Planned(
+            _get(row, "peer", str),
+            _get(row, "asked", bool),
+            _get(row, "method", str, ""),
+            _get(row, "path", str, ""),
+            _get(row, "outcome", str, ""),
+            plain(_get(row, "reason", str, "")),
+            _get(row, "body", dict, None),
+            _get(row, "habits", dict, None),
+        )
+        for row in _rows(_get(body, "response", dict), "plan")
     )
 
 

@@ -20,7 +20,7 @@ from yarl import URL
 
 from beacon import __version__
 from beacon.client import answers
-from beacon.client.answers import Answer, Arrival, Found, NoAnswer, Term
+from beacon.client.answers import Answer, Arrival, Found, NoAnswer, Planned, Term
 from beacon.errors import ConfigurationError
 
 Filter = str | Mapping[str, Any]
@@ -188,6 +188,16 @@ class Beacon:
                     yield answers.answer({**event, "response": {"resultSets": sets, "collections": collections}})
                     return
         raise NoAnswer(f"{self.url} ended its answer before it was whole.")
+
+    async def explain(
+        self, path: str = "individuals", granularity: str = "count", **asked: Unpack[Asked]
+    ) -> tuple[Planned, ...]:
+        """Say what a network would ask each member, in which words, or why not; nobody is asked the question.
+
+        Raises ``NoAnswer`` with status 404 where it cannot say that, as a site cannot.
+        """
+        body = _body(granularity, asked, {"skip": 0, "limit": 10})
+        return answers.plan(await self._send("POST", f"explain/{_place(path)}", body))
 
     async def _ask(
         self, path: str, granularity: str, asked: Asked, pagination: Mapping[str, Any] | None = None

@@ -14,7 +14,7 @@ import orjson
 
 from beacon.client import Answer, Arrival, Asked, Beacon, Found, NoAnswer
 from beacon.client.answers import plain
-from beacon.commands.tables import RowWriter, outcome_row, rows_of, write_csv, write_records
+from beacon.commands.tables import PLAN_COLUMNS, RowWriter, outcome_row, rows_of, write_csv, write_records
 from beacon.errors import ConfigurationError
 from beacon.login import current_token
 
@@ -53,6 +53,7 @@ def add_parsers(query: argparse.ArgumentParser) -> None:
         one.add_argument(
             "--dataset", action="append", default=[], metavar="ID", help="ask this dataset only (repeatable)"
         )
+        one.add_argument("--explain", action="store_true", help="show what a network would ask each member, and why")
         one.set_defaults(command=command)
         if verb == "records":
             one.add_argument("--limit", type=int, default=100, metavar="N", help="at most so many (100; 0: all)")
@@ -151,6 +152,9 @@ def _numbers(name: str, text: str) -> list[int]:
 async def _answer(beacon: Beacon, granularity: str, options: argparse.Namespace) -> None:
     """Ask once, and show the answer; of a stream, each member as it comes."""
     asked = _asked(options)
+    if options.explain:
+        await _explained(beacon, granularity, options)
+        return
     if options.stream:
         await _streamed(beacon.stream(options.path, granularity, **asked), options)
         return
@@ -161,6 +165,16 @@ async def _answer(beacon: Beacon, granularity: str, options: argparse.Namespace)
         return
     RowWriter(options.format).write(rows_of(answer.outcomes, answer.sets))
     _conclude(answer, options)
+
+
+async def _explained(beacon: Beacon, granularity: str, options: argparse.Namespace) -> None:
+    """Show what a network would ask its members."""
+    plan = await beacon.explain(options.path, granularity, **_asked(options))
+    if options.format == "json":
+        _print(orjson.dumps(plan, option=orjson.OPT_INDENT_2))
+        return
+    rows = [(one.peer, one.asked, one.method, one.path, one.outcome, one.reason) for one in plan]
+    RowWriter(options.format, columns=PLAN_COLUMNS).write(rows)
 
 
 async def _streamed(coming: AsyncGenerator[Arrival | Answer], options: argparse.Namespace) -> None:
@@ -188,6 +202,9 @@ def _conclude(answer: Answer, options: argparse.Namespace) -> None:
 
 async def _found(beacon: Beacon, options: argparse.Namespace) -> None:
     """Show records: one a line as JSON while they come, else when all are read."""
+    if options.explain:
+        await _explained(beacon, "record", options)
+        return
     most = options.limit or None
     last: Answer | None = None
     found: list[Found] = []

@@ -14,6 +14,7 @@ from beacon.client.answers import plain
 
 COLUMNS: Final = ("beacon", "dataset", "outcome", "exists", "count", "ms", "reason")
 _WIDTHS: Final = (20, 20, 14, 7, 12, 7)
+PLAN_COLUMNS: Final = ("beacon", "asked", "method", "path", "outcome", "reason")
 Row = tuple[Any, ...]
 
 
@@ -41,11 +42,14 @@ def outcome_row(one: Outcome) -> Row:
 
 
 class RowWriter:
-    """Writes rows of ``COLUMNS`` in one format, the names of the columns first."""
+    """Writes rows in one format, the names of the columns first."""
 
-    def __init__(self, form: str, file: TextIO | None = None, *, steady: bool = False) -> None:
-        """``steady``: rows come one by one, so that widths cannot depend on them."""
+    def __init__(
+        self, form: str, file: TextIO | None = None, *, columns: Sequence[str] = COLUMNS, steady: bool = False
+    ) -> None:
+        """``steady``: rows of ``COLUMNS`` come one by one, so that widths cannot depend on them."""
         self._form = form
+        self._columns = columns
         self._file = file or sys.stdout
         self._steady = steady
         self._begun = False
@@ -55,9 +59,9 @@ class RowWriter:
         rows = list(rows)
         if self._form == "json":
             for row in rows:
-                self._file.write(orjson.dumps(dict(zip(COLUMNS, row, strict=True))).decode() + "\n")
+                self._file.write(orjson.dumps(dict(zip(self._columns, row, strict=True))).decode() + "\n")
         else:
-            shown = [COLUMNS, *rows] if not self._begun else rows
+            shown = rows if self._begun else [tuple(self._columns), *rows]
             self._begun = True
             if self._form == "csv":
                 write_csv(self._file, shown)
@@ -69,7 +73,7 @@ class RowWriter:
         texts = [[_shown(value) for value in row] for row in rows]
         widths = list(_WIDTHS)
         if not self._steady:
-            widths = [min(max(len(text[at]) for text in texts), 60) for at in range(len(_WIDTHS))]
+            widths = [min(max(len(text[at]) for text in texts), 60) for at in range(len(self._columns) - 1)]
         return [" ".join([*map(_fit, text[: len(widths)], widths), text[-1]]).rstrip() + "\n" for text in texts]
 
 

@@ -74,6 +74,15 @@ async def test_a_network_is_shown_as_a_table_as_csv_and_as_json(typed: Typed, tm
             }  # fmt: skip
             assert told == "skerry: 3 of 4 members answered\n"
 
+            code, text, _ = await typed("count", url, "individuals", "NCIT:C16576", "--explain", "--format", "csv")
+            plan = {row["beacon"]: row for row in csv.DictReader(io.StringIO(text))}
+            assert list(plan) == ["healthy-a", "healthy-b", "boolean-only", "html"]
+            assert plan["healthy-a"]["path"].endswith("/individuals")
+            assert (plan["html"]["asked"], plan["html"]["outcome"]) == ("false", "invalid")
+            _, text, _ = await typed("records", url, "individuals", "NCIT:C16576", "--explain")
+            asked = {row["peer"]: row["body"] for row in orjson.loads(text) if row["asked"]}
+            assert asked["healthy-a"]["query"]["requestedGranularity"] == "record"
+
             code, text, told = await typed("count", url, "biosamples", "--format", "table")
             assert (code, text) == (2, "")
             assert "html" in told and "invalid" in told and told.splitlines()[-1].startswith("skerry: ")
