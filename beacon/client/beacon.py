@@ -130,11 +130,7 @@ class Beacon:
             if these or turn == 0:
                 yield answer
             turn, seen = turn + 1, seen + len(these)
-            if (
-                not these
-                or answer.next_page == ""
-                or (answer.total and answer.total.exact and seen >= answer.total.low)
-            ):
+            if not these or answer.next_page == "" or _complete(answer, turn, seen, page):
                 return
             if answer.next_page:
                 answer = await self._ask(path, "record", held, {"nextPage": answer.next_page})
@@ -331,6 +327,16 @@ def _parameters(query: Mapping[str, Any]) -> str:
     return "&".join(
         f"{name}={quote(','.join(map(str, value)) if isinstance(value, list) else str(value), safe=':,')}"
         for name, value in given.items()
+    )
+
+
+def _complete(answer: Answer, turn: int, seen: int, page: int) -> bool:
+    """Say whether all is read that was counted: in all, or in each set that gives records, none with a full page."""
+    if answer.total is not None and answer.total.exact and seen >= answer.total.low:
+        return True
+    given = [one for one in answer.sets if one.records]
+    return bool(answer.outcomes) and all(
+        len(one.records) < page and one.count == (turn - 1) * page + len(one.records) for one in given
     )
 
 

@@ -54,12 +54,11 @@ async def test_a_command_runs(
     command: str,
     network: tuple[str, str],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "rosa.token").write_text(network[1])
-    typed = shlex.split(command.partition(" > ")[0].replace(ADDRESS, network[0]))
+    token = tmp_path / "rosa.token"
+    token.write_text(network[1])
+    typed = shlex.split(command.partition(" > ")[0].replace(ADDRESS, network[0]).replace(token.name, str(token)))
     assert await asyncio.to_thread(main, typed) == 0
     written, told = capsys.readouterr()
     assert written and not told
