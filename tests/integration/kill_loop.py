@@ -246,7 +246,7 @@ def _segment(db: Database[dict[str, Any]], part: Part, names: dict[tuple[str, in
             posting["k"],
             posting["key"],
             posting["label"],
-            sorted(at[r] for r in _bitmap(posting["rows"])),
+            sorted(str(at.get(r, r)) for r in _bitmap(posting["rows"])),
         ]
     for numbers in db["numbers"].find({"s": part.id}):
         arrays = unpack(numbers["data"])
