@@ -9,8 +9,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 demo: .venv/.run
 	@$(BIN)/skerry demo $(ARGS)
 
+# Two processes, each with a MongoDB of its own; they take over each other's tests when they have done theirs.
+PROCESSES ?= 2
 test: .venv/.dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n '$(PROCESSES)' --dist worksteal $(ARGS)
 
 # make fuzz CASES=20000 sends that many requests, made from the OpenAPI document, in each of two runs.
 CASES ?= 5000

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -66,6 +66,13 @@ def visits(process: subprocess.Popen[str]) -> int:
 def leave(process: subprocess.Popen[str]) -> int:
     process.communicate(timeout=30)
     return process.returncode
+
+
+def open_files(process: int) -> Iterator[Path]:
+    """What a process has open; what it closes while we look is left out."""
+    for link in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            yield link.readlink()
 
 
 def processes(folder: Path) -> dict[int, str]:
@@ -228,7 +235,7 @@ def test_only_the_owner_can_reach_the_server(tmp_path: Path) -> None:
         mongod = next(pid for pid, command in processes(tmp_path).items() if "keeper.py" not in command)
         inodes = {
             target.name.removeprefix("socket:[").removesuffix("]")
-            for target in (link.readlink() for link in Path(f"/proc/{mongod}/fd").iterdir())
+            for target in open_files(mongod)
             if target.name.startswith("socket:")
         }
         for table in ("tcp", "tcp6"):
