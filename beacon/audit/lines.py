@@ -106,6 +106,8 @@ def _plain(value: Any) -> Any:
         return {"is": type(value).__name__, **_said(value)} if type(value).__name__ in _KINDS else _said(value)
     if isinstance(value, tuple):
         return [_plain(one) for one in value]
+    if isinstance(value, frozenset):
+        return sorted(_plain(one) for one in value)
     return getattr(value, "label", value)
 
 

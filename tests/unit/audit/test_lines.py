@@ -5,6 +5,7 @@ from __future__ import annotations
 import orjson
 
 from beacon.audit.lines import Told, canonical, first, seal, sealed_hash, unseal
+from beacon.model.access import Granularity
 from beacon.model.query import Anchor, Query
 from beacon.query.parse import parse_get, parse_post
 from beacon.settings import Limits
@@ -63,3 +64,8 @@ def test_a_line_states_the_hash_that_seals_it() -> None:
     body, stated = unseal(line[:-1])
     assert stated == digest == sealed_hash(first("c"), body)
     assert orjson.loads(line) == {**orjson.loads(body), "hash": digest.hex()}
+
+
+def test_a_declared_purpose_is_written_in_one_order() -> None:
+    asked = Query("individual", granularity=Granularity.COUNT, purpose=frozenset({"DUO:0000042", "DUO:0000006"}))
+    assert orjson.loads(orjson.dumps(canonical(asked)))["purpose"] == ["DUO:0000006", "DUO:0000042"]

@@ -103,7 +103,7 @@ async def test_every_term_listed_works_as_a_filter(client: Client) -> None:
     rows = (await everybody.get("/filtering_terms")).body["response"]["filteringTerms"]
     assert {row["type"] for row in rows} == {"ontology", "alphanumeric", "custom"}
     asked = [(row["scopes"], {"id": row["id"]} | compared) for row in rows for compared in comparisons(row)]
-    assert len(asked) > 100
+    assert len(asked) > 50  # of every kind of field that these people and cohorts have
     for scopes, item in asked:
         found = [
             await everybody.post(

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from pymongo import MongoClient
@@ -280,7 +281,7 @@ def test_a_path_too_long_for_a_socket_is_reached_by_a_private_short_one(
     deep = tmp_path / ("long" * 20) / ("name" * 20)
     for expected in (1, 2):
         with mongodb(settings(deep)) as uri, MongoClient[dict[str, object]](uri) as client:
-            assert len(uri) < 130
+            assert len(unquote(urlsplit(uri).netloc)) < 108  # what a socket's path may have
             client.a.b.insert_one({})
             assert client.a.b.count_documents({}) == expected
     assert (runtime / "skerry").stat().st_mode & 0o777 == 0o700
