@@ -121,7 +121,8 @@ def comparisons(row: dict[str, Any]) -> list[dict[str, str]]:
         return [{}]
     if "values" in row:
         return [{"operator": "=", "value": value} for value in row["values"]]
-    return [{"operator": "!", "value": "P999Y" if "iso8601" in row["id"] else "0.123456"}]
+    nobodys = "P999Y" if "iso8601" in row["id"] else "1900-01-01" if "Date" in row["id"] else "0.123456"
+    return [{"operator": "!", "value": nobodys}]
 
 
 async def test_terms_are_paged(client: Client) -> None:
