@@ -13,6 +13,7 @@ from pyroaring import BitMap
 from beacon.model.calls import GROUPS
 from beacon.query.joins import Selection
 from beacon.store.base import COLUMN, Segment, Store
+from beacon.store.bitmaps import bitmap_of, numbers_in
 from beacon.store.calls import Calls
 from beacon.store.heads import Heads
 
@@ -94,6 +95,8 @@ async def carried_in(
                 if limits:
                     meant = _meant(calls, rows, wanted, heads.key[positions], limits)
                     carried[number, positions] |= [bool(mask[some].any()) for some in meant]
+                elif len(allowed) == 1:
+                    carried[number, positions] |= calls.carried_by_column(rows, allowed[0], wanted)
                 else:
                     carried[number, positions] |= calls.carried_by(rows, mask, wanted)
     return carried
@@ -112,7 +115,7 @@ async def carrying(
                 found[columns] = True
         else:
             found |= calls.union(rows, groups)
-    return BitMap(np.flatnonzero(found).astype(np.uint32)) & allowed
+    return bitmap_of(np.flatnonzero(found)) & allowed
 
 
 def _meant(
@@ -138,5 +141,5 @@ async def alive(store: Store, segment: Segment, heads: Heads) -> NDArray[np.bool
 def as_mask(columns: BitMap, size: int) -> NDArray[np.bool_]:
     """Return columns as a mask of ``size``."""
     mask = np.zeros(size, np.bool_)
-    mask[np.array(columns, np.uint32)] = True
+    mask[numbers_in(columns)] = True
     return mask

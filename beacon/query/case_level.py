@@ -16,6 +16,7 @@ from beacon.model.entry_types import ZYGOSITIES
 from beacon.query.carrying import as_mask
 from beacon.query.joins import Selection
 from beacon.store.base import COLUMN, Links, Segment, Store, StoredAllele
+from beacon.store.bitmaps import bitmap_of, numbers_in
 from beacon.store.calls import TILE, Calls, is_common
 from beacon.store.fragments import FRAGMENTS
 from beacon.store.heads import Heads
@@ -63,19 +64,19 @@ class SegmentPage:
     ) -> SegmentPage:
         """Read what these alleles' records need; ``only`` says that no other segment has any of them."""
         places = list(zip(heads.block.tolist(), heads.row.tolist(), strict=True))
-        stored = {(one.block, one.row): one for one in await store.alleles(segment, places)}
         links = await store.links(segment, COLUMN)
         live = segment.live.get(COLUMN, BitMap())
         allowed = live if columns is None else columns.get(segment.id, BitMap())
         simple = only and segment.whole and links.alone
         if not simple:
-            calls = await store.calls(segment, heads, sets=True)
+            calls = await store.calls(segment, heads, sets=True, texts=True)
             listed = _listed(calls, places, allowed)
         elif columns is None:
             calls, listed = await _first(store, segment, heads, places, allowed)
         else:
-            calls = await store.calls(segment, heads, columns=allowed)
+            calls = await store.calls(segment, heads, columns=allowed, texts=True)
             listed = _listed(calls, places, allowed)
+        stored = {(one.block, one.row): one for one in await store.alleles(segment, places)}
         totals = {place: len(listed[place][0]) for place in places}
         if simple:
             if columns is None:
@@ -111,15 +112,20 @@ class SegmentPage:
 
     def people(self, columns: BitMap) -> BitMap:
         """Return the ordinals of the people these columns are samples of."""
-        return BitMap(self.links.persons[np.array(columns, np.uint32)])
+        return bitmap_of(self.links.persons[numbers_in(columns)])
 
     def columns_of_others(self, people: BitMap) -> BitMap:
         """Return the live columns of everybody but these people."""
-        columns = np.array(self.live, np.uint32)
-        return BitMap(columns[~np.isin(self.links.persons[columns], np.array(people, np.uint32))])
+        columns = numbers_in(self.live)
+        return bitmap_of(columns[~np.isin(self.links.persons[columns], numbers_in(people))])
 
 
 def _listed(calls: dict[int, Calls], places: list[Place], allowed: BitMap) -> dict[Place, Listed]:
+    if len(allowed) == 1:
+        column = allowed[0]
+        found = {(block, row): calls[block].group_of(row, column) for block, row in places}
+        alone = np.array([column], np.uint32)
+        return {at: _NOBODY if group is None else (alone, np.array([group], np.uint8)) for at, group in found.items()}
     return {(block, row): _carriers(calls[block], row, allowed) for block, row in places}
 
 
@@ -154,7 +160,7 @@ async def _first(
     common = is_common(heads.carriers, width).tolist()
     upto = TILE
     while True:
-        calls = await store.calls(segment, heads, columns=BitMap(range(min(upto, width))))
+        calls = await store.calls(segment, heads, columns=BitMap(range(min(upto, width))), texts=True)
         listed = _listed(calls, places, allowed)
         enough = all(len(listed[place][0]) >= MAX_CASES for place, many in zip(places, common, strict=True) if many)
         if enough or upto >= width:

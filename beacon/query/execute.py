@@ -28,6 +28,7 @@ from beacon.query.sides import SIDES, cohort_record, dataset_record, meets
 from beacon.query.variant_records import write
 from beacon.query.variants import Found
 from beacon.query.visible import visible, within, zygosity_withheld
+from beacon.store import alleles
 from beacon.store.base import COLUMN, Dataset, Store
 
 MAX_PAGE = 1_000
@@ -56,7 +57,8 @@ async def execute(store: Store, query: Query, decisions: Sequence[Decision]) -> 
         if decision.granularity > Granularity.NONE
     ]
     asked = await settled(store, asked, [dataset for _, dataset in answering])
-    await store.prepare([segment for _, dataset in answering for segment in dataset.segments], keys_of(asked.indexed))
+    wanted = keys_of(asked.indexed) | (set() if asked.alleles is None else alleles.keys_of(asked.alleles))
+    await store.prepare([segment for _, dataset in answering for segment in dataset.segments], wanted)
     await refuse_unknown(store, asked, answering)
     return tuple(
         [await _Evaluation(store, dataset, asked, query, decision).result() for decision, dataset in answering]

@@ -13,6 +13,7 @@ from pyroaring import BitMap
 
 from beacon.query.carrying import alive, blocks
 from beacon.store.base import COLUMN, Dataset, Range, Store
+from beacon.store.bitmaps import bitmap_of, numbers_in
 from beacon.store.heads import Heads
 
 
@@ -68,10 +69,10 @@ async def _counted(store: Store, dataset: Dataset, heads: Sequence[Heads]) -> di
                 held = totals.get(key, (0, 0))
                 totals[key] = held[0] + count, held[1] + number
                 if len(dataset.segments) > 1:
-                    called = np.array(asked - calls.shared("missing", row), np.uint32)
+                    called = numbers_in(asked - calls.shared("missing", row))
                     seen[key] = seen.get(key, BitMap()) | BitMap(persons[called])
     return totals
 
 
 def _columns_of(people: BitMap, persons: NDArray[np.uint32]) -> BitMap:
-    return BitMap(np.flatnonzero(np.isin(persons, np.array(people, np.uint32))).astype(np.uint32))
+    return bitmap_of(np.flatnonzero(np.isin(persons, numbers_in(people))))

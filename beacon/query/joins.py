@@ -10,6 +10,7 @@ import numpy as np
 from pyroaring import BitMap
 
 from beacon.store.base import COLUMN, NO_SAMPLE, Dataset, Segment, Store
+from beacon.store.bitmaps import bitmap_of, numbers_in
 
 Selection = dict[str, BitMap]
 
@@ -81,7 +82,7 @@ async def convert(store: Store, dataset: Dataset, kind: str, selection: Selectio
 
 
 async def _linked(store: Store, segment: Segment, kind: str, rows: BitMap, by: str) -> BitMap:
-    return BitMap((await store.links(segment, kind)).of(rows, by))
+    return bitmap_of((await store.links(segment, kind)).of(rows, by))
 
 
 async def _by_column(store: Store, dataset: Dataset, kind: str, selection: Selection, target: str) -> Selection:
@@ -94,8 +95,8 @@ async def _by_column(store: Store, dataset: Dataset, kind: str, selection: Selec
             continue
         of_column = await store.column_rows(segment, target if kind == COLUMN else kind)
         if kind == COLUMN:
-            chosen = of_column[np.array(rows, np.uint32)]
-            found[segment.id] = BitMap(chosen[chosen >= 0].astype(np.uint32)) & live
+            chosen = of_column[numbers_in(rows)]
+            found[segment.id] = bitmap_of(chosen[chosen >= 0]) & live
         else:
-            found[segment.id] = BitMap(np.flatnonzero(np.isin(of_column, np.array(rows, np.int64)))) & live
+            found[segment.id] = bitmap_of(np.flatnonzero(np.isin(of_column, numbers_in(rows)))) & live
     return found

@@ -34,6 +34,7 @@ from beacon.query.rows import fewest
 from beacon.query.sides import records
 from beacon.query.visible import Withheld, everyday, named, touched, visible
 from beacon.store.base import ALLELE, COLUMN, Dataset, Segment, Store
+from beacon.store.bitmaps import bitmap_of, numbers_in
 
 MAX_VALUES = 100
 """Of a field with more values than this none is listed."""
@@ -165,7 +166,7 @@ async def _terms(store: Store, dataset: Dataset, cohort: str | None, withheld: W
             if one.kind not in ("individual", ALLELE):
                 if one.kind not in persons:
                     persons[one.kind] = await _by_row(store, segment, one.kind)
-                people = BitMap(persons[one.kind][np.array(one.rows, np.uint32)])
+                people = bitmap_of(persons[one.kind][numbers_in(one.rows)])
             if members is not None:
                 people = people & members if one.kind != ALLELE else BitMap()
             if people:

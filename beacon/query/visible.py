@@ -19,6 +19,7 @@ from beacon.model.indexing import ABSENT, BELOW, RECORDED, plain
 from beacon.query.index import IndexCondition
 from beacon.query.plan import Plan
 from beacon.store.base import COLUMN, Dataset, KeyCondition, Segment, Store
+from beacon.store.bitmaps import bitmap_of, numbers_in
 
 _LEVELS = tuple(Level)
 Withheld = frozenset[tuple[str, str]]
@@ -42,13 +43,13 @@ async def visible(store: Store, dataset: Dataset, reach: Level) -> Dataset:
 
 async def _without(store: Store, segment: Segment, hidden: BitMap) -> Segment:
     live = dict(segment.live)
-    away = np.array(hidden, np.uint32)
+    away = numbers_in(hidden)
     for kind, rows in segment.live.items():
         if kind == "individual":
             live[kind] = rows - hidden
         elif rows:
             links = await store.links(segment, kind)
-            live[kind] = rows - BitMap(links.rows[np.isin(links.persons, away)])
+            live[kind] = rows - bitmap_of(links.rows[np.isin(links.persons, away)])
     return replace(segment, live=live, whole=segment.whole and live.get(COLUMN) == segment.live.get(COLUMN))
 
 

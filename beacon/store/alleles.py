@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any, Final
 
 import numpy as np
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from beacon.model.variant import minimal
-from beacon.store.base import AllelePredicate
+from beacon.store.base import WRITTEN, AllelePredicate
+from beacon.store.bitmaps import numbers_in
 from beacon.store.blocks import ends_id, part_id, text_part, texts_of
 from beacon.store.heads import Heads, heads_of, identity, same_allele
 from beacon.store.layout import ENDS, Layout, Run
@@ -41,6 +43,13 @@ def allele_keys(types: Iterable[str], genes: Iterable[str], changes: Iterable[st
     """Return the index keys under which an allele is found, apart from those of its fields."""
     keys = [f"type:{one}" for one in types] + [f"gene:{one}" for one in genes]
     return [*keys, *(f"protein:{one}" for one in changes), *([f"mate:{mate}"] if mate else [])]
+
+
+def keys_of(asked: AllelePredicate) -> set[tuple[str, str]]:
+    """Return the kinds and index keys under which alleles are looked up by gene and protein change."""
+    genes = set() if asked.gene is None else {asked.gene, *asked.gene_names}
+    changes = () if asked.aminoacid_change is None else (asked.aminoacid_change,)
+    return {(WRITTEN, key) for key in allele_keys((), genes, changes, "")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,32 +208,42 @@ class _Where:
 
     def blocks(self, chosen: BitMap | None, by_gene: BitMap | None) -> NDArray[np.int64]:
         """Return the blocks to look into, in position order."""
-        found = [np.empty(0, np.int64), *(self._of_run(run) for run in self.runs)]
-        blocks = np.concatenate(found)
+        keep = np.zeros(len(self.layout.low), np.bool_)
+        for run in self.runs:
+            keep[self._of_run(run)] = True
         if chosen is not None:
-            blocks = np.intersect1d(blocks, self.layout.blocks_of(np.array(chosen, np.int64)))
+            keep &= self._marked([self.layout.blocks_of(numbers_in(chosen))])
         if by_gene is not None:
-            near = [self.layout.blocks_of(np.array(by_gene, np.int64))]
+            near = [self.layout.blocks_of(numbers_in(by_gene))]
             for place in self.asked.gene_places:
                 runs = self.layout.within(place.assembly, place.chrom, placeless=False)
                 near += [self.layout.overlapping(run, place.start, place.end) for run in runs]
-            blocks = np.intersect1d(blocks, np.concatenate(near))
-        return np.unique(blocks)
+            keep &= self._marked(near)
+        return np.flatnonzero(keep)
+
+    def _marked(self, blocks: Iterable[NDArray[np.int64]]) -> Mask:
+        marked = np.zeros(len(self.layout.low), np.bool_)
+        for some in blocks:
+            marked[some] = True
+        return marked
 
     def _of_run(self, run: Run) -> NDArray[np.int64]:
         """Return the blocks of a run where an allele could be; each condition is of its own position."""
         asked, layout = self.asked, self.layout
-        found = np.arange(run.begin, run.stop)
+        within = []
         if asked.overlap is not None:
-            found = np.intersect1d(found, layout.overlapping(run, *asked.overlap), assume_unique=True)
+            within.append(layout.overlapping(run, *asked.overlap))
         if asked.bracket is not None:
-            found = np.intersect1d(found, layout.starting(run, *asked.bracket[:2]), assume_unique=True)
+            within.append(layout.starting(run, *asked.bracket[:2]))
         if (starts := self._starts(run)) is not None:
             near = [layout.starting(run, first, last) for first, last in starts]
             if self.named is not None:
-                near.append(layout.blocks_of(np.array(self.named, np.int64)))
-            found = np.intersect1d(found, np.concatenate([np.empty(0, np.int64), *near]))
-        return found
+                named = layout.blocks_of(numbers_in(self.named))
+                near.append(named[(named >= run.begin) & (named < run.stop)])
+            within.append(np.unique(np.concatenate([np.empty(0, np.int64), *near])))
+        if not within:
+            return np.arange(run.begin, run.stop)
+        return reduce(lambda one, other: np.intersect1d(one, other, assume_unique=True), within)
 
     def _starts(self, run: Run) -> list[tuple[int, int]] | None:
         """Return where an allele of this run would start, as ranges of which it meets one; None for anywhere."""
@@ -303,7 +322,7 @@ class _Where:
 
 def _among(ordinals: NDArray[np.int64], chosen: BitMap) -> Mask:
     """Say which of some ascending ordinals are among the chosen ones."""
-    held = np.array(chosen, np.int64)
+    held = numbers_in(chosen).astype(np.int64)
     at = np.searchsorted(held, ordinals)
     found: Mask = np.append(held, -1)[at] == ordinals
     return found

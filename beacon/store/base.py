@@ -21,6 +21,7 @@ from pyroaring import BitMap
 from beacon.model.access import DatasetPolicy, Level
 from beacon.model.genome import Gene, Place, Reference
 from beacon.model.variant import Allele
+from beacon.store.bitmaps import bitmap_of, numbers_in
 from beacon.store.calls import Calls
 from beacon.store.heads import Heads
 from beacon.store.layout import Layout
@@ -51,7 +52,7 @@ class Links:
 
     def of(self, rows: BitMap, by: str) -> Uints:
         """Return the ``persons`` or ``samples`` that these rows belong to."""
-        wanted = np.array(rows, np.uint32)
+        wanted = numbers_in(rows)
         whose: Uints = getattr(self, by)
         if self._dense:
             return whose[wanted]
@@ -59,13 +60,13 @@ class Links:
 
     def having(self, whom: BitMap, by: str) -> BitMap:
         """Return the rows that belong to any of these ``persons`` or ``samples``."""
-        wanted, whose = np.array(whom, np.uint32), getattr(self, by)
+        wanted, whose = numbers_in(whom), getattr(self, by)
         if by == "persons" and self._by_person and len(wanted) * 20 < len(whose):
             first = np.searchsorted(whose, wanted)
             many = np.searchsorted(whose, wanted, "right") - first
             at = np.repeat(first, many) + np.arange(int(many.sum())) - np.repeat(np.cumsum(many) - many, many)
-            return BitMap(self.rows[at])
-        return BitMap(self.rows[np.isin(whose, wanted)])
+            return bitmap_of(self.rows[at])
+        return bitmap_of(self.rows[np.isin(whose, wanted)])
 
     @cached_property
     def alone(self) -> bool:
@@ -382,11 +383,12 @@ class Store(Protocol):
         ...
 
     async def calls(
-        self, segment: Segment, heads: Heads, *, columns: BitMap | None = None, sets: bool = False
+        self, segment: Segment, heads: Heads, *, columns: BitMap | None = None, sets: bool = False, texts: bool = False
     ) -> dict[int, Calls]:
         """Return the calls of the blocks of these alleles, by block, as far as they are about these alleles.
 
         With ``columns``, as far as they are about these columns too. ``sets``: with what is needed to count again.
+        ``texts``: these alleles will be asked for next.
         """
         ...
 

@@ -192,6 +192,30 @@ class Calls:
                 found[part[f"{name}.dense_rows"][(dense & np.packbits(window)).any(axis=1)]] = True
         return found[rows]
 
+    def group_of(self, row: int, column: int) -> int | None:
+        """Return the number of the group in which a column carries an allele, None where it does not."""
+        for part in self._tiles if self._common[row] else self._rare:
+            begin, stop = part["window"].tolist()
+            if not begin <= column < stop:
+                continue
+            for number, name in enumerate(GROUPS):
+                if self._head[name][row] > 0 and _has(part, name, row, column - begin):
+                    return number
+        return None
+
+    def carried_by_column(self, rows: Array, column: int, groups: Sequence[str] = GROUPS) -> Mask:
+        """Return, for each of these rows, whether this column carries its allele."""
+        found = np.zeros(len(self._head["start"]), np.bool_)
+        for part, name in self._each(groups):
+            begin, stop = part["window"].tolist()
+            if not begin <= column < stop:
+                continue
+            at, place = part[f"{name}.at"], column - begin
+            found[np.searchsorted(at, np.flatnonzero(part[f"{name}.columns"] == place), "right") - 1] = True
+            bits = part[f"{name}.dense"][:, place >> 3] & (0x80 >> (place & 7))
+            found[part[f"{name}.dense_rows"][bits > 0]] = True
+        return found[rows]
+
     def _each(self, groups: Sequence[str]) -> list[tuple[Arrays, str]]:
         return [(part, name) for part in (*self._rare, *self._tiles) for name in groups if f"{name}.at" in part]
 
@@ -226,3 +250,17 @@ class Calls:
                 count += copies - usual
                 number += called - (0 if column in missing else 1 if column in haploid else 2)
         return many, count, number
+
+
+def _has(part: Arrays, name: str, row: int, place: int) -> bool:
+    """Whether a column of a part's window is in one group of one allele."""
+    at = part[f"{name}.at"]
+    held = part[f"{name}.columns"][at[row] : at[row + 1]]
+    if len(held):
+        where = int(held.searchsorted(place))
+        return where < len(held) and int(held[where]) == place
+    dense_rows = part[f"{name}.dense_rows"]
+    where = int(dense_rows.searchsorted(row))
+    if where == len(dense_rows) or dense_rows[where] != row:
+        return False
+    return bool(part[f"{name}.dense"][where, place >> 3] & (0x80 >> (place & 7)))

@@ -87,9 +87,9 @@ class Layout:
         return np.arange(run.begin + begin, run.begin + max(begin, stop))
 
     def blocks_of(self, ordinals: Array) -> Ints:
-        """Return the numbers of the blocks that hold these ordinals, ascending."""
-        found: Ints = np.unique(np.searchsorted(self.first, ordinals, "right") - 1)
-        return found
+        """Return the numbers of the blocks that hold these ordinals; both ascending."""
+        found: Ints = np.searchsorted(self.first, ordinals, "right") - 1  # of ascending ordinals, thus ascending too
+        return found[np.flatnonzero(np.diff(found, prepend=-1))]
 
     def run_of(self, block: int) -> Run:
         """Return the run that a block belongs to."""

@@ -46,7 +46,8 @@ from beacon.store.base import (
     StoredAllele,
     Term,
 )  # fmt: skip
-from beacon.store.blocks import HEAD, layout_id, part_id, text_part
+from beacon.store.bitmaps import bitmap_of
+from beacon.store.blocks import HEAD, TEXTS, BlockBuilder, layout_id, part_id, text_part
 from beacon.store.calls import Calls, is_common, tiles, tiles_of
 from beacon.store.documents import Document, decode_dataset, decode_links, decode_rows, no_links
 from beacon.store.fragments import decode_fragments, fragments_kind
@@ -269,7 +270,7 @@ class MongoStore:
                     if high is None
                     else np.searchsorted(values, high.value, "right" if high.inclusive else "left")
                 )
-                rows |= BitMap(arrays["rows"][begin:stop])
+                rows |= bitmap_of(arrays["rows"][begin:stop])
         return _living(segment, kind, rows)
 
     async def numbers(self, segment: Segment) -> list[Numbers]:
@@ -368,8 +369,13 @@ class MongoStore:
         return await (await self._finder(segment)).find(predicate, calls=calls)
 
     async def heads_at(self, segment: Segment, blocks: Sequence[int], columns: BitMap) -> Heads:
-        """Return all alleles of these blocks, in position order; what these columns carry will be asked for next."""
-        names = ("head", "rare", *(f"tile{tile}" for tile in tiles_of(columns)))
+        """Return all alleles of these blocks, in position order; what these columns carry will be asked for next.
+
+        Of a single block their texts too: it is the first of a page.
+        """
+        names = ["head", "rare", *(f"tile{tile}" for tile in tiles_of(columns))]
+        if len(blocks) == 1:
+            names += map(text_part, range(0, BlockBuilder.MAX_ALLELES, TEXTS))
         held = await self._parts(part_id(segment.id, block, name) for block in blocks for name in names)
         layout = await self.layout(segment)
         return heads_of(
@@ -425,7 +431,7 @@ class MongoStore:
         return held
 
     async def calls(
-        self, segment: Segment, heads: Heads, *, columns: BitMap | None = None, sets: bool = False
+        self, segment: Segment, heads: Heads, *, columns: BitMap | None = None, sets: bool = False, texts: bool = False
     ) -> dict[int, Calls]:
         """Return the calls of the blocks of these alleles, by block, as far as they are about these alleles."""
         width = (await self.layout(segment)).columns
@@ -437,7 +443,11 @@ class MongoStore:
         wanted = [f"tile{tile}" for tile in (tiles(width) if columns is None else tiles_of(columns))]
         for block in set(heads.block[common].tolist()):
             names[block] += wanted
-        held = await self._parts(part_id(segment.id, block, name) for block, some in names.items() for name in some)
+        ids = [part_id(segment.id, block, name) for block, some in names.items() for name in some]
+        if texts:
+            places = zip(heads.block.tolist(), heads.row.tolist(), strict=True)
+            ids += {part_id(segment.id, block, text_part(row)) for block, row in places}
+        held = await self._parts(ids)
         return {
             block: Calls(
                 held[part_id(segment.id, block, "head")],

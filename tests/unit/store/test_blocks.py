@@ -109,6 +109,12 @@ def test_a_block_tells_of_any_columns_what_went_into_it(
     assert set(np.flatnonzero(union)) == set().union(*(carried[row] for row in rows))
     found = calls.carried_by(np.array(rows, np.int32), mask, groups)
     assert found.tolist() == [bool(carried[row] & chosen) for row in rows]
+    for column in sorted(chosen)[:3]:
+        found = calls.carried_by_column(np.array(rows, np.int32), column, groups)
+        assert found.tolist() == [column in carried[row] for row in rows]
+        for row, allele in enumerate(alleles):
+            held = [at for at, group in enumerate(GROUPS) if allele and column in allele.carriers(group)]
+            assert calls.group_of(row, column) == (held[0] if held else None)
     for row, allele in enumerate(alleles):
         assert calls.genotyped(row) == (allele is not None)
         assert calls.counted(row) == (allele is not None and allele.counted)
