@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -54,6 +53,7 @@ from beacon.store.fragments import decode_fragments, fragments_kind
 from beacon.store.gate import Gate
 from beacon.store.genes import decode_gene, gene_ids
 from beacon.store.heads import Heads, heads_of
+from beacon.store.kept import Kept
 from beacon.store.layout import NOTHING, Layout
 from beacon.store.packing import Arrays, unpack
 from beacon.store.reference import chunk_ids, cut, decode_reference
@@ -62,38 +62,6 @@ from beacon.store.segments import named, stored_allele
 T = TypeVar("T")
 _Place = tuple[str, str, str]
 """Segment, kind and index key."""
-
-
-class _Kept:
-    """The most recently used values, up to a number of bytes."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._size = 0
-        self._values: OrderedDict[object, tuple[Any, int]] = OrderedDict()
-
-    def get(self, key: object) -> Any:
-        """Return a value, None where it is not kept."""
-        held = self._values.get(key)
-        if held is None:
-            return None
-        self._values.move_to_end(key)
-        return held[0]
-
-    def clear(self) -> None:
-        """Keep nothing of what is kept."""
-        self._values.clear()
-        self._size = 0
-
-    def put(self, key: object, value: T, size: int) -> T:
-        """Keep a value of so many bytes; those that were not used for the longest time give way."""
-        if key not in self._values:
-            self._values[key] = (value, size)
-            self._size += size
-            while self._size > self._limit and len(self._values) > 1:
-                _, (_, dropped) = self._values.popitem(last=False)
-                self._size -= dropped
-        return value
 
 
 _STATE: Final[Sequence[Mapping[str, Any]]] = (
@@ -127,7 +95,7 @@ class MongoStore:
         self._client = client
         self._db = client[database]
         self._gate = gate
-        self._kept = _Kept(kept_bytes)
+        self._kept = Kept(kept_bytes)
         self._expanded: dict[str, int] = {}
         self._decoded: dict[str, tuple[tuple[datetime, int], Dataset]] = {}
         self._known = _Known({}, (), False, until=0.0)

@@ -13,7 +13,8 @@ from beacon.errors import StoreUnavailable
 from beacon.model.variant import from_vcf, unplaced
 from beacon.store import writer as writer_module
 from beacon.store.base import AllelePredicate, Bound, Segment
-from beacon.store.mongo import MongoStore, _Kept
+from beacon.store.kept import Kept
+from beacon.store.mongo import MongoStore
 from tests.integration.plain_model import like
 from tests.world import Case, Facts, Load, Packet, World, info, open_world
 
@@ -138,7 +139,7 @@ def test_alleles_too_long_for_an_index_key_are_found_as_a_whole_and_not_by_half(
 
 
 def test_what_was_fetched_twice_at_once_is_kept_and_weighed_once() -> None:
-    kept = _Kept(100)
+    kept = Kept(100)
     for _ in range(3):
         for key in ("a", "b"):
             assert kept.put(key, "value", 40) == "value"
@@ -146,7 +147,7 @@ def test_what_was_fetched_twice_at_once_is_kept_and_weighed_once() -> None:
 
 
 def test_the_least_used_is_dropped_when_memory_is_full() -> None:
-    kept = _Kept(100)
+    kept = Kept(100)
     made: list[str] = []
     for id in ("a", "b", "a", "c", "a", "b"):
         if kept.get(id) is None:

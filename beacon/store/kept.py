@@ -1,0 +1,40 @@
+"""What was read last, kept in memory up to a number of bytes: parts of segments, which never change."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class Kept:
+    """The most recently used values, up to a number of bytes."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._size = 0
+        self._values: OrderedDict[object, tuple[Any, int]] = OrderedDict()
+
+    def get(self, key: object) -> Any:
+        """Return a value, None where it is not kept."""
+        held = self._values.get(key)
+        if held is None:
+            return None
+        self._values.move_to_end(key)
+        return held[0]
+
+    def clear(self) -> None:
+        """Keep nothing of what is kept."""
+        self._values.clear()
+        self._size = 0
+
+    def put(self, key: object, value: T, size: int) -> T:
+        """Keep a value of so many bytes; those that were not used for the longest time give way."""
+        if key not in self._values:
+            self._values[key] = (value, size)
+            self._size += size
+            while self._size > self._limit and len(self._values) > 1:
+                _, (_, dropped) = self._values.popitem(last=False)
+                self._size -= dropped
+        return value
