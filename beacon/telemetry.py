@@ -58,4 +58,6 @@ def set_up(log: Log, stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(log.level.upper())
+    # No line says which thread, process or task it comes from; finding out costs as much as writing it.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.captureWarnings(True)

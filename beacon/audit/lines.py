@@ -102,6 +102,8 @@ def _defaults(kind: Any) -> tuple[tuple[str, Any], ...]:
 
 
 def _plain(value: Any) -> Any:
+    if type(value) in _SIMPLE:
+        return value
     if is_dataclass(value):
         return {"is": type(value).__name__, **_said(value)} if type(value).__name__ in _KINDS else _said(value)
     if isinstance(value, tuple):
@@ -111,5 +113,6 @@ def _plain(value: Any) -> Any:
     return getattr(value, "label", value)
 
 
+_SIMPLE: Final = frozenset({str, int, float, bool, type(None)})
 _KINDS: Final = frozenset({"OntologyFilter", "AlphanumericFilter", "CustomFilter"})
 """Values that only their kind tells from each other."""
