@@ -13,6 +13,7 @@ from typing import Any, Final
 from beacon.model.access import Visa
 
 MAX_CLAUSES: Final = 50
+MAX_PATTERN: Final = 512
 _MEMBERS: Final = frozenset({"type", "value", "source", "by"})
 
 
@@ -51,7 +52,7 @@ def _meets(clause: object, visa: Visa) -> bool:
 
 
 def _matches(wanted: object, text: str | None) -> bool:
-    if not isinstance(wanted, str) or text is None:
+    if not isinstance(wanted, str) or len(wanted) > MAX_PATTERN or text is None:
         return False
     kind, colon, rest = wanted.partition(":")
     if not colon:
