@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from beacon import __version__, telemetry
-from beacon.commands import audit, data, dataset, export, load, login, query, zoo
+from beacon.commands import audit, data, dataset, export, load, login, policy, query, zoo
 from beacon.commands.common import site_options, site_settings
 from beacon.errors import ConfigurationError, SkerryError
 from beacon.settings import MOST_WORKERS, load_network
@@ -53,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
         commands.add_parser("logout", help="forget a login"),
     )
     audit.add_parsers(commands.add_parser("audit", help="check, search and prune what was written down of answers"))
+    policy.add_parsers(commands.add_parser("policy", help="what a dataset would tell somebody, and why"))
     serve = commands.add_parser("serve", help="serve this site's Beacon")
     site_options(serve)
     serve.add_argument("--host", help="address to listen on (default 127.0.0.1, this machine only)")
