@@ -45,9 +45,10 @@ DATA ?= /tmp/skerry-bench
 bench: .venv/.dev
 	@$(BIN)/python -m tests.perf --size '$(SIZE)' --questions '$(QUESTIONS)' --data '$(DATA)' $(ARGS)
 
-# What authorization and audit add to a count query (at most 15 %); make bench-access ARGS='--requests 10000'.
+# What authorization and audit add to a count query (at most 15 %), and whether time tells of hidden datasets; make bench-access ARGS='--requests 10000'.
 bench-access: .venv/.dev
 	@$(BIN)/python -m tests.perf.access $(ARGS)
+	@$(BIN)/python -m tests.perf.hidden
 
 # make bench-network SIZE=full RUNS=zoo,crowd,scale,kill; make soak SECONDS=300; see docs/benchmarks.md.
 RUNS ?= zoo,crowd,scale,kill

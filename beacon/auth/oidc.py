@@ -9,9 +9,11 @@ beside (``beacon.auth.passports``, ``beacon.auth.visas``), each by its own issue
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,8 +28,21 @@ from beacon.errors import ConfigurationError
 from beacon.model.access import ANONYMOUS, Granularity, IgnoredVisa, Level, Person, Principal
 from beacon.settings import REGISTERED_ACCESS, Issuer, Node, VisaIssuer
 
+REMEMBERED: Final = 30.0
+"""For so many seconds, but never beyond its end, a person's token that was checked is believed without a new check."""
+MOST_REMEMBERED: Final = 4_096
+
 _ASSERTIONS: Final = frozenset({assertion.TYPE})
 _HOPS: Final = frozenset({hop.TYPE})
+
+
+@dataclass(frozen=True, slots=True)
+class _Believed:
+    """Who sent a checked token: believed ``until`` then (monotonic), and before it ``expires`` (wall clock)."""
+
+    principal: Principal
+    until: float
+    expires: float
 
 
 class Verifier:
@@ -77,6 +92,8 @@ class Verifier:
                 scopes=frozenset(issuer.scopes),
             )
             self._issuers[issuer.issuer] = issuer, terms
+        self._monotonic = monotonic
+        self._believed: dict[bytes, _Believed] = {}
         self._nodes = {n.id: (n, _node_terms(n, beacon_id)) for n in nodes}
 
     async def principal(self, authorization: str | None) -> Principal:
@@ -91,7 +108,7 @@ class Verifier:
         issuer = token.claims.get("iss")
         if isinstance(issuer, str):
             if issuer in self._issuers:
-                return (await self._person(issuer, token))[0]
+                return await self._believe(authorization, issuer, token)
             if issuer in self._nodes:
                 node, terms = self._nodes[issuer]
                 claims = await tokens.check(token, terms, self._clock())
@@ -103,6 +120,22 @@ class Verifier:
                     Granularity.parse(node.max_granularity),
                 )
         raise tokens.refused("is from an issuer that this site does not know")
+
+    async def _believe(self, authorization: str, issuer: str, token: tokens.Token) -> Principal:
+        """Check a person's token, or remember having done so: its signature costs more than a small question."""
+        # By digest, so that no token lies in memory longer than its request.
+        key = hashlib.sha256(authorization.encode("utf-8", "surrogatepass")).digest()
+        now = self._monotonic()
+        held = self._believed.get(key)
+        if held is not None and now < held.until and self._clock() < held.expires:
+            return held.principal
+        principal = (await self._person(issuer, token))[0]
+        expires = min(float(token.claims["exp"]), *(visa.expires for visa in principal.visas), math.inf)
+        self._believed.pop(key, None)
+        self._believed[key] = _Believed(principal, now + REMEMBERED, expires)
+        while len(self._believed) > MOST_REMEMBERED:
+            del self._believed[next(iter(self._believed))]
+        return principal
 
     async def passport(self, authorization: str) -> tuple[str, ...]:
         """Return the visas of whoever logged in with this header, as they came and unchecked, to pass them on.

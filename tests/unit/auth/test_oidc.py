@@ -390,3 +390,15 @@ def test_one_name_for_an_issuer_and_a_node_is_refused() -> None:
     node = Node(ISSUER, (ISSUER,), jwks=assertion.public_jwks(NODE_KEY))
     with pytest.raises(ConfigurationError, match="twice"):
         Verifier([Issuer(ISSUER, (SITE,), jwks_uri="http://127.0.0.1:9/jwks")], [node], beacon_id=SITE)
+
+
+async def test_a_token_is_remembered_for_seconds_and_never_beyond_its_end(tmp_path: Path) -> None:
+    moment = [float(NOW)]
+    known = Issuer(ISSUER, (SITE,), jwks_file=_key_file(tmp_path / "keys.json", EC, RSA))
+    verifier = Verifier((known,), beacon_id="b", clock=lambda: moment[0])
+    short = f"Bearer {token(exp=NOW + 10)}"
+    assert (await verifier.principal(short)).person == Person(ISSUER, "rosa")
+    assert await verifier.principal(short) is await verifier.principal(short)
+    moment[0] = NOW + 10 + 31
+    with pytest.raises(Unauthenticated):
+        await verifier.principal(short)
