@@ -483,8 +483,8 @@ class MongoStore:
     async def terms(self, segment: Segment) -> list[Term]:
         """Return every filter under which this segment has live rows."""
         listed = []
-        # Where nobody was genotyped, alleles are all that there is.
-        kinds = KINDS if segment.live.get(COLUMN) else (*KINDS, ALLELE)
+        # Where nobody was genotyped, alleles are all that there is; where nobody who was is left, there is nothing.
+        kinds = KINDS if COLUMN in segment.live else (*KINDS, ALLELE)
         where = {"s": segment.id, "k": {"$in": kinds}, "key": {"$regex": f"[{RECORDED}{HELD}]"}}
         async with self._asking():
             async for part in self._db["postings"].find(where, {"_id": 0, "s": 0}):

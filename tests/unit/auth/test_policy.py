@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from beacon.model.access import (
     Level,
     Person,
     Principal,
+    Visa,
+    Withheld,
 )
 
 ROSA = Person("https://login.example.org", "rosa")
@@ -266,3 +269,74 @@ def test_a_difference_reads_like_a_list_of_changes() -> None:
     ]
     assert "granted: - tomas of https://login.example.org" in difference(policy_from_toml(TOML), old)
     assert difference(old, DatasetPolicy(threshold=0)) == ["threshold: 5 -> off"]
+
+
+def grants(*values: str, **more: Any) -> Principal:
+    visas = tuple(Visa("ControlledAccessGrants", value, "https://u", "dac", NOBODY, 0, 1e12) for value in values)
+    return Principal(NOBODY, visas=visas, **more)
+
+
+def test_a_visa_of_the_very_value_makes_a_grantee_and_nothing_like_it_does() -> None:
+    rules = replace(policy(Level.CONTROLLED, NONE, NONE, RECORD), visas=frozenset({"https://dac/7"}))
+    given = decide_one("d", rules, grants("https://dac/7"))
+    assert (given.asker, given.granularity, given.rule) == (Asker.GRANTED, RECORD, "visa")
+    for value in ("https://dac/7/", "https://dac/70", "HTTPS://DAC/7", "https://dac/", ""):
+        assert decide_one("d", rules, grants(value)).granularity is NONE
+    assert decide_one("d", replace(rules, visas=frozenset()), grants("https://dac/7")).granularity is NONE
+    assert decide_one("d", rules, Principal(NOBODY, bona_fide=True)).granularity is NONE
+
+
+def test_registered_access_comes_from_visas_too() -> None:
+    rules = policy(Level.REGISTERED, NONE, COUNT, RECORD)
+    given = decide_one("d", rules, Principal(NOBODY, bona_fide=True))
+    assert (given.asker, given.granularity, given.rule) == (Asker.REGISTERED, COUNT, "visa")
+
+
+def test_a_local_refusal_beats_lists_and_visas_under_every_name_of_the_person() -> None:
+    rules = policy(Level.PUBLIC, RECORD, RECORD, RECORD)
+    rules = replace(rules, visas=frozenset({"https://dac/7"}), refused=frozenset({NOBODY, TOMAS}))
+    for principal in (
+        grants("https://dac/7", bona_fide=True),
+        Principal(TOMAS),
+        Principal(ROSA, identities=frozenset({NOBODY})),
+        Principal(NOBODY, node="a.node"),
+    ):
+        given = decide_one("d", rules, principal)
+        assert (given.granularity, given.rule, given.reasons) == (NONE, "refused", ("refused",))
+    assert decide_one("d", rules, Principal(ROSA)).granularity is RECORD
+
+
+def test_properties_are_withheld_below_their_level() -> None:
+    rules = replace(
+        policy(Level.PUBLIC, RECORD, RECORD, RECORD),
+        withheld=frozenset({Withheld("individual", "ethnicity", Level.REGISTERED), Withheld("individual", "info")}),
+    )
+    both = {("individual", "ethnicity"), ("individual", "info")}
+    assert decide_one("d", rules, Principal()).withheld == both
+    assert decide_one("d", rules, Principal(ROSA)).withheld == {("individual", "info")}
+    assert decide_one("d", rules, Principal(TOMAS)).reasons == ("withheld:individual.info",)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("visas = 7\n" + MINIMAL, "visas"), ('visas = [""]\n' + MINIMAL, "visas[0]"),
+        (MINIMAL + '[[refused]]\nissuer = "https://x"', "refused[0].subject"),
+        (MINIMAL + '[[withheld]]\nentry_type = "person"\nfield = "x"', "withheld[0].entry_type"),
+        (MINIMAL + '[[withheld]]\nentry_type = "individual"\nfield = "id"', "withheld[0].field"),
+        (MINIMAL + '[[withheld]]\nentry_type = "individual"\nfield = "a..b"', "withheld[0].field"),
+        (MINIMAL + '[[withheld]]\nentry_type = "individual"\nfield = "sex"\nlevel = "secret"', "withheld[0].level"),
+        (MINIMAL + '[[stricter]]\nlevel = "controlled"', "stricter[0]"),
+        (MINIMAL + '[[stricter]]\nindividuals = ["a"]', "stricter[0].level"),
+        (MINIMAL + '[[stricter]]\nlevel = "controlled"\nindividuals = "a"', "stricter[0].individuals"),
+        (MINIMAL + "[consent]\nfallback = \"none\"", "consent.codes"),
+        (MINIMAL + '[consent]\ncodes = ["DUO:0000042"]', "consent.fallback"),
+        (MINIMAL + '[consent]\ncodes = ["DUO:0000042"]\nfallback = "some"', "consent.fallback"),
+        (MINIMAL + '[consent]\ncodes = ["DUO:0000007"]\nfallback = "none"', "consent.diseases"),
+        (MINIMAL + '[consent]\ncodes = ["DUO:0000042"]\ndiseases = ["MONDO:1"]\nfallback = "none"', "consent.diseases"),
+    ],
+)  # fmt: skip
+def test_a_wrong_rule_is_refused_by_its_key(text: str, key: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        policy_from_toml(text)
+    assert caught.value.where == key
