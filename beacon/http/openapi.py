@@ -73,7 +73,7 @@ def _terms(one: Endpoint) -> Iterator[tuple[str, Json]]:
     row = ENTRY_TYPES.get(one.anchor_type or one.entry_type or "")
     what = "all entry types" if row is None else _one(row) if one.anchor_type else _many(row)
     for method in ("get", "post"):
-        asked: Json = {"parameters": _parameters("skip", "limit", "testMode")}
+        asked: Json = {"parameters": _parameters("skip", "limit", "testMode", "purpose")}
         if method == "post":
             asked = {"body": "TermsRequest"}
         yield method, _operation(

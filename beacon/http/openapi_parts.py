@@ -92,6 +92,11 @@ def get_parameters() -> Mapping[str, Json]:
             "Terms (HP:0001166), or fields with a comparison (ageAtLastEncounter:>=P18Y); all must hold.",
             texts, ["HP:0001166"],
         ),
+        one(
+            "purpose",
+            "What the answer is for: terms of the Data Use Ontology, and diseases of MONDO.",
+            query["purpose"],
+        ),
         one("datasetIds", "Ask these datasets only.", texts),
         one("referenceName", "A chromosome, or a versioned RefSeq accession, which names its assembly too.", SOME_TEXT),
         one("assemblyId", "GRCh37, GRCh38 or T2T, by any of their names.", SOME_TEXT),
@@ -147,7 +152,7 @@ def _requests() -> Iterator[tuple[str, Json]]:
     yield "RequestParameters", _embedded("request_parameters", "RequestParameters")
     numbers = {name: request["$defs"]["pagination"]["properties"][name] for name in ("skip", "limit")}
     page = {"type": "object", "properties": numbers, "additionalProperties": False}
-    terms = {"testMode": {"type": "boolean"}, "pagination": page}
+    terms = {"testMode": {"type": "boolean"}, "pagination": page, "purpose": members["query"]["properties"]["purpose"]}
     yield "TermsRequest", {
         "type": "object", "title": "a request for filtering terms",
         "properties": {
