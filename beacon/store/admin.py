@@ -41,12 +41,13 @@ from beacon.store.genes import store_genes
 from beacon.store.heads import carriers
 from beacon.store.locks import Lease
 from beacon.store.ontologies import expand, read_ontologies, read_terms, replace_ontology
+from beacon.store.ordinals import give_ordinals
 from beacon.store.publish import Home, find_home
 from beacon.store.reference import decode_reference, index_alleles, store_sequence
 from beacon.store.reference import sweep as sweep_bases
 from beacon.store.segments import calls_of, heads_in, read_layout
 from beacon.store.tombstones import Tombstones
-from beacon.store.writer import LoadInfo, SegmentWriter, give_ordinals
+from beacon.store.writer import LoadInfo, SegmentWriter
 
 
 @dataclass(frozen=True, slots=True)

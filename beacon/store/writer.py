@@ -22,7 +22,6 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 from pymongo.database import Database
-from pymongo.errors import BulkWriteError
 from pyroaring import BitMap
 
 from beacon.errors import LoadError
@@ -43,19 +42,18 @@ from beacon.store.garbage import remove_segment
 from beacon.store.heads import UNKNOWN, identity
 from beacon.store.layout import LayoutBuilder
 from beacon.store.leaving import LeftOut
+from beacon.store.ordinals import give_ordinal, give_ordinals
 from beacon.store.packing import Arrays, pack
 from beacon.store.parts import Part, supersede, take_from
+from beacon.store.posted import Bearing, Posting, Told
 from beacon.store.publish import Amendment, Edit, Home, Joining, publish
 from beacon.store.reference import Namer
 from beacon.store.tombstones import IsGone, nobody
 
-BATCH = 2_000
 NUMBERS_PER_DOCUMENT = 50_000
-DUPLICATE_KEY = 11000
 REWRITES = ("compact", "purge")
 """What is no load of files, but writes segments anew."""
 _VARIANT = ENTRY_TYPES["genomicVariant"]
-_LOOSE = 4_096
 _KNOWN = 4_096
 
 
@@ -137,61 +135,6 @@ class _Case:
     details: list[tuple[int, dict[str, Any]]]
 
 
-@dataclass(slots=True)
-class _Posting:
-    """Rows under one key; the last ones as they came, all before as a bitmap, which takes little."""
-
-    held: BitMap = field(default_factory=BitMap)
-    last: array[int] = field(default_factory=lambda: array("I"))
-    label: str = ""
-
-    def add(self, row: int) -> None:
-        self.last.append(row)
-        if len(self.last) >= _LOOSE:
-            self.settle()
-
-    def settle(self) -> BitMap:
-        self.held.update(self.last)
-        del self.last[:]
-        return self.held
-
-
-class Bearing:
-    """The columns that carry an allele of which one thing is told; kept as a mask while such alleles come."""
-
-    def __init__(self, label: str) -> None:
-        self.label = label
-        self.columns = BitMap()
-        self._mask: NDArray[np.bool_] | None = None
-        self._block = -1
-
-    def add(self, calls: Calls, columns: int, block: int) -> None:
-        """Add the carriers of an allele of this block."""
-        if self._mask is None:
-            self._mask = np.zeros(columns, np.bool_)
-        for group in GROUPS:
-            held = getattr(calls, group)
-            if len(held):
-                self._mask[held] = True
-        self._block = block
-
-    def settle(self, block: int | None = None) -> BitMap:
-        """Return the columns; with ``block``, only where that block has none of it, since more may come."""
-        if self._mask is not None and block != self._block:
-            self.columns |= BitMap(np.flatnonzero(self._mask).astype(np.uint32))
-            self._mask = None
-        return self.columns
-
-
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """Where an allele is posted of which this is told."""
-
-    postings: list[_Posting]
-    numbers: list[tuple[str, float]]
-    bearing: list[Bearing]
-
-
 def _no_ancestors(term: str) -> tuple[str, ...]:
     del term
     return ()
@@ -220,7 +163,7 @@ class SegmentWriter:
         self._derived: dict[str, BitMap] = defaultdict(BitMap)
         self._joining: dict[str, Joining] = {}
         self._links: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
-        self._postings: dict[tuple[str, str], _Posting] = {}
+        self._postings: dict[tuple[str, str], Posting] = {}
         self._numbers: dict[tuple[str, str], tuple[array[float], array[int]]] = {}
         self._columns: dict[tuple[str, str | None, str | None], int] = {}
         self._column_rows: list[tuple[int, int]] = []
@@ -229,7 +172,7 @@ class SegmentWriter:
         self._cases: dict[str, _Case] = {}
         self._details: list[tuple[int, int, int]] = []
         self._borne: dict[str, Bearing] = {}
-        self._told: dict[tuple[object, ...], _Told] = {}
+        self._told: dict[tuple[object, ...], Told] = {}
         self._carried: dict[str, list[NDArray[np.uint32]]] = {group: [] for group in GROUPS}
         self._block: BlockBuilder | None = None
         self._block_place = ("", "", -1)
@@ -505,10 +448,10 @@ class SegmentWriter:
     def _post(self, kind: str, key: str, label: str, row: int) -> None:
         self._posting(kind, key, label).add(row)
 
-    def _posting(self, kind: str, key: str, label: str) -> _Posting:
+    def _posting(self, kind: str, key: str, label: str) -> Posting:
         posting = self._postings.get((kind, key))
         if posting is None:
-            posting = self._postings[kind, key] = _Posting()
+            posting = self._postings[kind, key] = Posting()
         posting.label = posting.label or label
         return posting
 
@@ -544,7 +487,7 @@ class SegmentWriter:
             for bearing in found.bearing:
                 bearing.add(calls, len(self._columns), self._blocks)
 
-    def _read_told(self, allele: Allele, body: Mapping[str, Any]) -> _Told:
+    def _read_told(self, allele: Allele, body: Mapping[str, Any]) -> Told:
         genes = body.get("molecularAttributes", {}).get("geneIds", ())
         written = allele_keys(allele.types, genes, _protein_changes(body), allele.mate)
         entries = index_entries(_VARIANT, body, _no_ancestors)
@@ -552,7 +495,7 @@ class SegmentWriter:
         postings += [self._posting(ALLELE, key, label) for key, label in entries.keys.items()]
         listed = list(told_keys(_VARIANT, entries))
         postings += [self._posting(ALLELE, key, "") for key, _ in listed if key.endswith(HELD)]
-        return _Told(postings, entries.numbers, [self._bearing(key, label) for key, label in listed])
+        return Told(postings, entries.numbers, [self._bearing(key, label) for key, label in listed])
 
     def _bearing(self, key: str, label: str) -> Bearing:
         return self._borne.setdefault(key, Bearing(label))
@@ -715,34 +658,3 @@ def _protein_changes(body: Mapping[str, Any]) -> list[str]:
         *body.get("identifiers", {}).get("proteinHGVSIds", ()),
     ]
     return list(dict.fromkeys(map(protein.change, told)))
-
-
-def give_ordinal(db: Database[Document], home: Home, kind: str, id: str) -> int:
-    """Return the ordinal of one person or sample of a dataset."""
-    return give_ordinals(db, home, kind, [id])[id]
-
-
-def give_ordinals(db: Database[Document], home: Home, kind: str, ids: list[str]) -> dict[str, int]:
-    """Return ordinals by id, giving out new ones, dense and in order, to those that have none yet."""
-    people = db["people"]
-    found: dict[str, int] = {}
-    for begin in range(0, len(ids), BATCH):
-        part = ids[begin : begin + BATCH]
-        found |= {row["i"]: row["o"] for row in people.find({"d": home.people, "k": kind, "i": {"$in": part}})}
-    new = [id for id in ids if id not in found]
-    if new:
-        state = db["datasets"].find_one_and_update(
-            {"_id": home.dataset, "people": home.people}, {"$inc": {f"next.{kind}": len(new)}}
-        )
-        if state is None:
-            raise LoadError(f"dataset {home.dataset!r} was deleted while it was loaded into", where=home.dataset)
-        first = int(state.get("next", {}).get(kind, 0))
-        found |= {id: first + offset for offset, id in enumerate(new)}
-        try:
-            people.insert_many([{"d": home.people, "k": kind, "i": id, "o": found[id]} for id in new], ordered=False)
-        except BulkWriteError as error:
-            # Another load gave out some of these ids just now: its ordinals stand, ours stay unused.
-            if any(failure["code"] != DUPLICATE_KEY for failure in error.details["writeErrors"]):
-                raise
-            found |= {row["i"]: row["o"] for row in people.find({"d": home.people, "k": kind, "i": {"$in": new}})}
-    return found

@@ -21,8 +21,8 @@ from beacon.model.variant import from_vcf
 from beacon.store import writer as writer_module
 from beacon.store.base import AllelePredicate
 from beacon.store.documents import SEGMENT_COLLECTIONS
+from beacon.store.ordinals import give_ordinals
 from beacon.store.publish import find_home, publish
-from beacon.store.writer import give_ordinals
 from tests.world import CALLS, Facts, Load, Packet, Sequenced, Site, World, info, open_world, write
 
 SNV = from_vcf("GRCh38", "1", 101, "A", "G")

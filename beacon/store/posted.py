@@ -1,0 +1,70 @@
+"""What a load is found by while it is written: rows under index keys, and who bears what is told of alleles."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from pyroaring import BitMap
+
+from beacon.model.calls import GROUPS, Calls
+from beacon.store.bitmaps import bitmap_of
+
+_LOOSE = 4_096
+
+
+@dataclass(slots=True)
+class Posting:
+    """Rows under one key; the last ones as they came, all before as a bitmap, which takes little."""
+
+    held: BitMap = field(default_factory=BitMap)
+    last: array[int] = field(default_factory=lambda: array("I"))
+    label: str = ""
+
+    def add(self, row: int) -> None:
+        self.last.append(row)
+        if len(self.last) >= _LOOSE:
+            self.settle()
+
+    def settle(self) -> BitMap:
+        self.held.update(self.last)
+        del self.last[:]
+        return self.held
+
+
+class Bearing:
+    """The columns that carry an allele of which one thing is told; kept as a mask while such alleles come."""
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self.columns = BitMap()
+        self._mask: NDArray[np.bool_] | None = None
+        self._block = -1
+
+    def add(self, calls: Calls, columns: int, block: int) -> None:
+        """Add the carriers of an allele of this block."""
+        if self._mask is None:
+            self._mask = np.zeros(columns, np.bool_)
+        for group in GROUPS:
+            held = getattr(calls, group)
+            if len(held):
+                self._mask[held] = True
+        self._block = block
+
+    def settle(self, block: int | None = None) -> BitMap:
+        """Return the columns; with ``block``, only where that block has none of it, since more may come."""
+        if self._mask is not None and block != self._block:
+            self.columns |= bitmap_of(np.flatnonzero(self._mask))
+            self._mask = None
+        return self.columns
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Where an allele is posted of which this is told."""
+
+    postings: list[Posting]
+    numbers: list[tuple[str, float]]
+    bearing: list[Bearing]
