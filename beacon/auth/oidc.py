@@ -104,11 +104,16 @@ class Verifier:
         """
         if authorization is None:
             return ANONYMOUS
+        # By digest, so that no token lies in memory longer than its request.
+        key = hashlib.sha256(authorization.encode("utf-8", "surrogatepass")).digest()
+        held = self._believed.get(key)
+        if held is not None and self._monotonic() < held.until and self._clock() < held.expires:
+            return held.principal
         token = tokens.read(tokens.bearer(authorization))
         issuer = token.claims.get("iss")
         if isinstance(issuer, str):
             if issuer in self._issuers:
-                return await self._believe(authorization, issuer, token)
+                return await self._believe(key, issuer, token)
             if issuer in self._nodes:
                 node, terms = self._nodes[issuer]
                 claims = await tokens.check(token, terms, self._clock())
@@ -121,14 +126,9 @@ class Verifier:
                 )
         raise tokens.refused("is from an issuer that this site does not know")
 
-    async def _believe(self, authorization: str, issuer: str, token: tokens.Token) -> Principal:
-        """Check a person's token, or remember having done so: its signature costs more than a small question."""
-        # By digest, so that no token lies in memory longer than its request.
-        key = hashlib.sha256(authorization.encode("utf-8", "surrogatepass")).digest()
+    async def _believe(self, key: bytes, issuer: str, token: tokens.Token) -> Principal:
+        """Check a person's token, and remember it: its signature costs as much as a small question."""
         now = self._monotonic()
-        held = self._believed.get(key)
-        if held is not None and now < held.until and self._clock() < held.expires:
-            return held.principal
         principal = (await self._person(issuer, token))[0]
         expires = min(float(token.claims["exp"]), *(visa.expires for visa in principal.visas), math.inf)
         self._believed.pop(key, None)
