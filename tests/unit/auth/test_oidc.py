@@ -37,7 +37,7 @@ STRANGER_RSA = RSAKey.generate_key(2048, parameters={"kid": "rsa"})
 P384 = ECKey.generate_key("P-384", parameters={"kid": "ec"})
 NODE_KEY = ECKey.generate_key("P-256", parameters={"kid": "node"})
 
-GOOD: Mapping[str, Any] = {"iss": ISSUER, "aud": SITE, "sub": "rosa", "exp": NOW + 600, "iat": NOW}
+GOOD: Mapping[str, Any] = {"iss": ISSUER, "aud": SITE, "sub": "rosa", "exp": NOW + 7_200, "iat": NOW}
 HEADER: Mapping[str, Any] = {"typ": "at+jwt", "alg": "ES256", "kid": "ec"}
 
 
