@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -131,7 +132,9 @@ async def test_requests_keep_being_answered_while_workers_are_killed(
             text = await response.text()
         assert "\nskerry_workers 2.0\n" in text
         assert "\nskerry_worker_starts_total 4.0\n" in text
-        assert f'skerry_requests_total{{method="GET",route="/api/individuals",status="200"}} {answered}.0' in text
+        counted = re.search(r'skerry_requests_total{method="GET",route="/api/individuals",status="200"} (\d+)', text)
+        # Each of the two that were killed may have been so between an answer and counting it.
+        assert counted is not None and answered - 2 <= int(counted[1]) <= answered + broken
     place = Place(data / "audit", data / "audit" / "heads", data / "audit" / "key.pem")
     audit = verify(place, audit_key(place.key).public_key())
     assert audit.faults == [] and audit.chains >= 4
