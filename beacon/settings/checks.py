@@ -95,3 +95,9 @@ ID = matching(
 )
 URL: dict[str, Any] = {"check": web_address}
 SOME: dict[str, Any] = {"check": some}
+
+
+def twice(what: str, names: list[str]) -> str | None:
+    """Say which name a list has more than once, or None."""
+    repeated = next((name for name in names if names.count(name) > 1), None)
+    return None if repeated is None else f"{what} names {repeated} more than once"
