@@ -11,7 +11,6 @@ from typing import Final
 
 from beacon.auth import fetch, hop, tokens
 from beacon.auth.assertion import SigningKey, sign_assertion
-from beacon.auth.hop import Hop
 from beacon.auth.passports import read_secret
 from beacon.auth.visas import CLAIM
 from beacon.errors import Unauthenticated
@@ -32,12 +31,13 @@ _MOST_VISAS: Final = 16_384
 class Behalf:
     """For whom members are asked, and of what question that is a part; ``account`` is whose turn it is.
 
+    ``hop`` is where the question has been, as ``beacon.auth.hop.draft`` writes it.
     ``token`` is the person's own, which goes to nobody but its issuer. ``visas`` are compact JWS, unchecked.
     """
 
     principal: Principal = ANONYMOUS
     account: str = ""
-    hop: Hop | None = None
+    hop: bytes | None = None
     token: str | None = field(default=None, repr=False)
     visas: tuple[str, ...] = field(default=(), repr=False)
 
@@ -114,7 +114,7 @@ class Signer:
             if visas := needed(behalf.visas, member.visas):
                 made[hop.VISAS] = visas
         if behalf.hop is not None:
-            made[hop.HEADER] = hop.sign_hop(self.key, member.audience, behalf.hop, self.clock())
+            made[hop.HEADER] = hop.sign_hop(self.key, member.audience, behalf.hop)
         return made
 
 

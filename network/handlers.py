@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from aiohttp import web
 
 from beacon.audit.lines import Told
 from beacon.auth import tokens
+from beacon.auth.hop import draft
 from beacon.errors import CannotAnswer, SkerryError
 from beacon.http import envelope
 from beacon.http.account import REQUEST_ID, TOLD, account_part
@@ -165,13 +167,12 @@ async def _onward(request: web.Request, asks: Sequence[fanout.Ask]) -> tuple[tup
     next_hop = fanout.onward(came, own, asks, max_hops=request.app[NODE].max_hops, request=id)
     if came is None:
         is_first(door, next_hop.question, own)
+    hop = draft(next_hop, time.time())
     if principal.person is None:
-        return asks, Behalf(
-            account=f"address {network_of(client_address(request, door.settings.listen))}", hop=next_hop
-        )
+        return asks, Behalf(account=f"address {network_of(client_address(request, door.settings.listen))}", hop=hop)
     header = request.headers["Authorization"]
     visas: tuple[str, ...] = request.get(VISAS, ())
     if principal.node is None and any(ask.member.visas for ask in asks):
         visas = await door.verifier.passport(header)
     token = tokens.bearer(header) if principal.node is None else None
-    return asks, Behalf(principal, repr(principal.person), next_hop, token, visas)
+    return asks, Behalf(principal, repr(principal.person), hop, token, visas)

@@ -24,9 +24,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import orjson
-from joserfc import jws
 
-from beacon.auth.assertion import SigningKey, algorithm
+from beacon.auth.assertion import SigningKey, signed
 from beacon.errors import BadRequest
 
 HEADER: Final = "Skerry-Question"
@@ -62,21 +61,27 @@ def digest(beacon: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(beacon.encode()).digest()[:6]).decode()
 
 
-def sign_hop(key: SigningKey, audience: str, hop: Hop, now: float) -> str:
-    """Sign where a question is, for the one peer ``audience``; ``now`` is in seconds since 1970."""
-    key.ensure_kid()
-    header = {"alg": algorithm(key), "typ": TYPE, "kid": key.kid}
-    claims = {
-        "iss": hop.sender,
-        "aud": audience,
-        "iat": int(now),
-        "exp": int(now) + SECONDS,
-        "question": hop.question,
-        "request": hop.request,
-        "hops": hop.hops,
-        "visited": "".join(sorted(hop.visited)[:MOST_VISITED]),
-    }
-    return jws.serialize_compact(header, orjson.dumps(claims), key, algorithms=[algorithm(key)])
+def draft(hop: Hop, now: float) -> bytes:
+    """Write where a question is, but for whom that is said; ``now`` is in seconds since 1970.
+
+    All peers are told the same, so it is written once and signed for each.
+    """
+    return orjson.dumps(
+        {
+            "iss": hop.sender,
+            "iat": int(now),
+            "exp": int(now) + SECONDS,
+            "question": hop.question,
+            "request": hop.request,
+            "hops": hop.hops,
+            "visited": "".join(sorted(hop.visited)[:MOST_VISITED]),
+        }
+    )
+
+
+def sign_hop(key: SigningKey, audience: str, drafted: bytes) -> str:
+    """Sign a draft for the one peer ``audience``, so that no other one takes it from somebody who hands it on."""
+    return signed(key, TYPE, b'{"aud":' + orjson.dumps(audience) + b"," + drafted[1:])
 
 
 def read_hop(claims: Mapping[str, Any], *, known: bool) -> Hop:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from typing import Final
 
 
 class Granularity(IntEnum):
@@ -27,10 +28,13 @@ class Granularity(IntEnum):
     @classmethod
     def parse(cls, text: str) -> Granularity:
         """Read the standard's word. Raises ``ValueError`` for any other text."""
-        for member in cls:
-            if member.label == text:
-                return member
-        raise ValueError(f"{text!r} is not one of none, boolean, count, record")
+        try:
+            return _GRANULARITIES[text]
+        except KeyError:
+            raise ValueError(f"{text!r} is not one of none, boolean, count, record") from None
+
+
+_GRANULARITIES: Final = {granularity.label: granularity for granularity in Granularity}
 
 
 class Level(StrEnum):

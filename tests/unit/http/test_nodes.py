@@ -15,7 +15,7 @@ from joserfc.jwk import ECKey
 
 from beacon.auth import hop
 from beacon.auth.assertion import public_jwks, request_digest, sign_assertion
-from beacon.auth.hop import Hop, digests, sign_hop
+from beacon.auth.hop import Hop, digests, draft, sign_hop
 from beacon.model.access import Person, Principal
 from beacon.settings import NetworkRole, Node, Peer
 from network.issuer import GRANT
@@ -87,7 +87,7 @@ async def test_an_assertion_is_for_one_peer_one_request_and_a_few_minutes(node: 
 
 async def test_a_question_that_comes_from_two_sides_is_answered_once(node: Asking) -> None:
     async def bring(sender: str, key: ECKey, question: str) -> Answer:
-        signed = sign_hop(key, SITE, Hop(question, sender, 3, digests(["a"]), "r1"), time.time())
+        signed = sign_hop(key, SITE, draft(Hop(question, sender, 3, digests(["a"]), "r1"), time.time()))
         return await node.client.send("GET", "/api/individuals", headers={hop.HEADER: signed})
 
     question = "question-000000001"
