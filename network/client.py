@@ -72,6 +72,11 @@ class Client:
         self._signer = signer
         self._habits: dict[str, tuple[Habits, float]] = {}
         self._trials: dict[str, asyncio.Lock] = {}
+        self._usual: dict[str, float] = {}
+
+    def usual(self, member: Member) -> float:
+        """Return how many seconds ``member`` took when it was last asked; 0 where it never was."""
+        return self._usual.get(member.id, 0.0)
 
     async def ask(self, member: Member, question: Question, behalf: Behalf, deadline: float) -> Outcome:
         """Ask ``member``, until ``deadline`` (seconds of the event loop's clock)."""
@@ -86,7 +91,8 @@ class Client:
         finally:
             if not heard:
                 self._breaker.left(member.id)
-        return Outcome(member.id, verdict, round((time.perf_counter() - started) * 1000), request_id)
+        took = self._usual[member.id] = time.perf_counter() - started
+        return Outcome(member.id, verdict, round(took * 1000), request_id)
 
     async def _verdict(
         self, member: Member, question: Question, behalf: Behalf, deadline: float

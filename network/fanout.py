@@ -46,6 +46,9 @@ def plan(registry: Registry, query: Query) -> tuple[Ask, ...]:
     anchor = query.anchor
     if anchor and ENTRY_TYPES[anchor.entry_type].collection and (owner := registry.owner(anchor.id)):
         return (Ask(owner[0], _question(replace(query, anchor=replace(anchor, id=owner[1])))),)
+    if not query.datasets and not pages.placed(query):
+        question = _question(query)
+        return tuple(Ask(member, question) for member in registry.members)
     chosen: dict[str, list[str]] = {member.id: [] for member in registry.members}
     for dataset in query.datasets or ():
         owner = registry.owner(dataset)
@@ -78,23 +81,45 @@ async def outcomes(client: Client, asks: Sequence[Ask], behalf: Behalf, deadline
 
     Use it within ``contextlib.aclosing``: whoever stops listening, or is cancelled, stops all members' requests.
     """
-    tasks = [asyncio.create_task(_whole(client, ask, behalf, deadline)) for ask in asks if not ask.known]
+    known = [Outcome(ask.member.id, ask.known) for ask in asks if ask.known]
+    asked = _in_turn(client, [ask for ask in asks if not ask.known])
+    tasks: list[asyncio.Task[Outcome]] = []
+    done: asyncio.Queue[asyncio.Task[Outcome]] = asyncio.Queue()
+
+    async def send() -> None:
+        for ask in asked:
+            tasks.append(asyncio.create_task(_whole(client, ask, behalf, deadline)))
+            tasks[-1].add_done_callback(done.put_nowait)
+            await asyncio.sleep(0)  # it goes out before the next is begun
+
+    sending = asyncio.create_task(send())
     try:
-        for ask in asks:
-            if ask.known:
-                yield Outcome(ask.member.id, ask.known)
-        for done in asyncio.as_completed(tasks):
-            yield await done
+        for outcome in known:
+            yield outcome
+        for _ in asked:
+            yield (await done.get()).result()
     finally:
-        for task in tasks:
+        for task in (sending, *tasks):
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(sending, *tasks, return_exceptions=True)
+
+
+def _in_turn(client: Client, asks: Sequence[Ask]) -> list[Ask]:
+    """Say who is asked first, since to send takes time too.
+
+    First goes whoever answered soonest last time, so that there is soon something to show, then whoever took longest,
+    so that the whole does not wait for the slowest any longer than it must.
+    """
+    slowest_first = sorted(asks, key=lambda ask: client.usual(ask.member), reverse=True)
+    return slowest_first[-1:] + slowest_first[:-1]
 
 
 async def _whole(client: Client, ask: Ask, behalf: Behalf, deadline: float) -> Outcome:
+    if not ask.more:
+        return await client.ask(ask.member, ask.question, behalf, deadline)
     questions = (ask.question, *ask.more)
     found = await asyncio.gather(*(client.ask(ask.member, one, behalf, deadline) for one in questions))
-    return found[0] if len(found) == 1 else _combined(ask, found)
+    return _combined(ask, found)
 
 
 def _combined(ask: Ask, found: Sequence[Outcome]) -> Outcome:

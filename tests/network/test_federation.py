@@ -6,12 +6,13 @@ import asyncio
 import time
 
 import pytest
+from aiohttp import web
 
 from beacon.settings import Peer
 from network.zoo import ANIMALS, HEALTHY, open_zoo
 from network.zoo.answers import answer, people
 from network.zoo.behaviour import error, hanging, healthy, replying
-from network.zoo.running import serving
+from network.zoo.running import Handler, serving
 from tests.network.conftest import DEADLINE, PATIENCE, SLACK, Start
 from tests.network.members import Group
 
@@ -225,3 +226,25 @@ async def test_members_that_come_and_go_are_asked_afresh(start: Start) -> None:
         network = await start({"a": url})
         assert (await network.ask()).status == 200
     assert (await network.ask()).outcomes == {"a": "unreachable"}
+
+
+async def test_the_quickest_is_asked_first_and_then_whoever_takes_longest(members: Group, start: Start) -> None:
+    arrived: list[str] = []
+
+    def named(name: str, seconds: float) -> Handler:
+        answer = healthy({"ds": people("P1")}, seconds=seconds)
+
+        async def handle(request: web.Request) -> web.StreamResponse:
+            arrived.append(name)
+            return await answer(request)
+
+        return handle
+
+    taking = {"middling": 0.2, "quick": 0.0, "slow": 0.4}
+    for name, seconds in taking.items():
+        await members.add(name, named(name, seconds))
+    network = await start({name: member.url for name, member in members.members.items()})
+    for _ in range(2):
+        arrived.clear()
+        await network.ask()
+    assert arrived == ["quick", "slow", "middling"]
