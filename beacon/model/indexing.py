@@ -2,7 +2,7 @@
 
 A key is ``field op term``: ``=`` as recorded, ``^`` the term or one below it, ``!`` recorded as absent. Keys with
 an empty field are those of everyday terms, found by the term's id alone. Text is kept under ``=`` too. ``?`` says that
-a field has any value at all.
+a field has any value at all, where its values are too many to look at each.
 
 Numbers are kept by field. A quantity is kept as the bare number that was written, and, under ``field@unit``, in the
 unit that its kind is compared in; each under the field's name and under the term of what was measured. Text that is
@@ -125,6 +125,8 @@ def _add(entries: Entries, row: Field, value: Any, absent: bool, ancestors: Ance
                     entries.numbers.append((f"{row.id}{AS_WHOLE}", as_whole(value)))
                 else:
                     entries.keys[f"{row.id}{RECORDED}{value}"] = value
+                    if row.open:
+                        entries.keys[f"{row.id}{HELD}"] = ""
         elif row.kind is FieldKind.QUANTITY:
             if isinstance(value, dict):
                 _add_quantities(entries, row, value)

@@ -17,7 +17,7 @@ from beacon.model.indexing import index_entries
 from beacon.model.query import Anchor, Pagination, Query
 from beacon.privacy.rules import protect
 from beacon.query.execute import MAX_PAGE, execute
-from beacon.query.terms import Listed, Seen, add, held_by, written
+from beacon.query.terms import Listed, Seen, add, held_by, prefixes_of, resources, written
 from beacon.store.base import Store
 
 
@@ -34,4 +34,4 @@ async def person_terms(store: Store, decisions: Sequence[Decision], anchor: Anch
             for record in protect(query, decision, results[decision.dataset]).records or ():
                 entries = index_entries(ENTRY_TYPES[kind], orjson.loads(record), lambda _term: ())
                 add(found, kind, held_by(kind, entries), decision.withheld)
-    return {"filteringTerms": written(found), "resources": await store.ontologies()}
+    return {"filteringTerms": written(found), "resources": await resources(store, prefixes_of(found))}

@@ -2,14 +2,19 @@
 
 A listed term or value says that somebody here has it. It is therefore an answer like any other: where a threshold
 protects a dataset, it counts only from that many people on, or, where nobody was genotyped, that many variants.
+
+All that a dataset holds has to be looked at for that, which takes long where it is large. So how many people have each
+thing is counted once for a dataset as it stands: whatever is published or withdrawn makes another value of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import asyncio
+import operator
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,9 +41,15 @@ from beacon.query.visible import Withheld, everyday, named, touched, visible
 from beacon.store.base import ALLELE, COLUMN, Dataset, Segment, Store
 from beacon.store.bitmaps import bitmap_of, numbers_in
 
+T = TypeVar("T")
+
 MAX_VALUES = 100
 """Of a field with more values than this none is listed."""
 _WORDS = SEXES | ZYGOSITIES
+_KEPT = 4
+"""For so many scopes, cohorts, thresholds or withheld properties what was worked out of a dataset is kept."""
+_A_WHILE = 200
+"""After so many things other requests have their turn."""
 
 
 class Listed(NamedTuple):
@@ -56,6 +67,39 @@ class Seen:
     people: BitMap = field(default_factory=BitMap)
     scopes: set[str] = field(default_factory=set)
     label: str = ""
+
+
+class Tally(NamedTuple):
+    """How many people have something, on which entry types, and what it is called."""
+
+    people: int
+    scopes: frozenset[str]
+    label: str
+
+
+class _Part(NamedTuple):
+    """One dataset as an asker may see it; what fewer than ``enough`` people have is not told."""
+
+    dataset: Dataset
+    enough: int
+    withheld: Withheld
+
+
+@dataclass(slots=True)
+class _Counts:
+    """What was counted of a dataset as it stands, by cohort and by what is withheld; only one counts at a time."""
+
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    tallies: dict[object, Mapping[Listed, Tally]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """What is listed of these datasets, as they were then, and of which ontologies."""
+
+    datasets: tuple[Dataset, ...]
+    rows: list[dict[str, Any]]
+    prefixes: frozenset[str]
 
 
 class _Held(NamedTuple):
@@ -77,23 +121,46 @@ async def filtering_terms(
     Every term listed works as a filter on one of its scopes, and every value of a field with ``=``.
     """
     datasets = await store.datasets()
-    found: dict[Listed, Seen] = {}
-    for decision in decisions:
-        if decision.dataset not in datasets or decision.granularity is Granularity.NONE:
-            continue
-        dataset = await visible(store, datasets[decision.dataset], decision.reach)
-        for what, seen in (await _terms(store, dataset, cohort, decision.withheld)).items():
-            if len(seen.people) >= fewest(decision):
-                held = found.setdefault(what, Seen())
-                held.scopes |= seen.scopes
-                held.label = held.label or seen.label
-        if cohort is None:
-            add(found, "dataset", _of_records(dataset, "dataset"), decision.withheld)
-    rows = written(found, scope)
-    # An ontology is named where a term of it is listed: that it is stored may come from data which are not shown.
-    prefixes = {what.id.partition(":")[0] for what in found} | {what.value.partition(":")[0] for what in found}
-    resources = [one for one in await store.ontologies() if one["namespacePrefix"] in prefixes]
-    return {"filteringTerms": rows, "resources": resources}
+    parts = [
+        _Part(await visible(store, datasets[one.dataset], one.reach), fewest(one), one.withheld)
+        for one in decisions
+        if one.dataset in datasets and one.granularity is not Granularity.NONE
+    ]
+    listing = await _listing(store, parts, scope, cohort)
+    return {"filteringTerms": listing.rows, "resources": await resources(store, listing.prefixes)}
+
+
+async def resources(store: Store, prefixes: Set[str]) -> list[dict[str, Any]]:
+    """Return the ontologies of which terms are listed: that one is stored may come from data which are not shown."""
+    return [one for one in await store.ontologies() if one["namespacePrefix"] in prefixes]
+
+
+def prefixes_of(listed: Iterable[Listed]) -> frozenset[str]:
+    """Return the ontologies, by prefix, of which terms are listed."""
+    return frozenset(text.partition(":")[0] for what in listed for text in (what.id, what.value))
+
+
+async def _listing(store: Store, parts: Sequence[_Part], scope: str | None, cohort: str | None) -> _Listing:
+    """Return what is listed of some datasets together; what was written last is kept with the first of them."""
+    if not parts:
+        return _Listing((), [], frozenset())
+    held: dict[Any, _Listing] = parts[0].dataset.kept.setdefault(_Listing, {})
+    key = (scope, cohort, *((part.enough, part.withheld) for part in parts))
+    datasets = tuple(part.dataset for part in parts)
+    if key in held and all(map(operator.is_, held[key].datasets, datasets)):
+        kept = held.pop(key)
+    else:
+        found: dict[Listed, Seen] = {}
+        for part in parts:
+            for what, tally in (await _tallies(store, part.dataset, cohort, part.withheld)).items():
+                if tally.people >= part.enough:
+                    seen = found.get(what) or found.setdefault(what, Seen())
+                    seen.scopes |= tally.scopes
+                    seen.label = seen.label or tally.label
+            if cohort is None:
+                add(found, "dataset", _of_records(part.dataset, "dataset"), part.withheld)
+        kept = _Listing(datasets, written(found, scope), prefixes_of(found))
+    return _keep(held, key, kept)
 
 
 def written(found: Mapping[Listed, Seen], scope: str | None = None) -> list[dict[str, Any]]:
@@ -151,6 +218,29 @@ def _see(found: dict[Listed, Seen], what: Listed, scope: str, one: _Held) -> Non
     seen.label = seen.label or one.label
 
 
+async def _tallies(store: Store, dataset: Dataset, cohort: str | None, withheld: Withheld) -> Mapping[Listed, Tally]:
+    """Return how many people of a dataset have what is listed of it; counted once."""
+    counts: _Counts = dataset.kept.setdefault(_Counts, _Counts())
+    key = (cohort, withheld)
+    async with counts.turn:
+        if key not in counts.tallies:
+            seen = await _terms(store, dataset, cohort, withheld)
+            tallies: Mapping[Listed, Tally] = {
+                what: Tally(len(one.people), frozenset(one.scopes), one.label) for what, one in sorted(seen.items())
+            }
+        else:
+            tallies = counts.tallies.pop(key)
+        return _keep(counts.tallies, key, tallies)
+
+
+def _keep(held: dict[Any, T], key: object, value: T) -> T:
+    """Keep a value as the last one used; those that were not used for longest give way."""
+    held[key] = value
+    while len(held) > _KEPT:
+        held.pop(next(iter(held)))
+    return value
+
+
 async def _terms(store: Store, dataset: Dataset, cohort: str | None, withheld: Withheld) -> dict[Listed, Seen]:
     """Return what is listed of a dataset, each with the ordinals of the people it was recorded for."""
     members = None if cohort is None else _members(dataset, cohort)
@@ -161,7 +251,9 @@ async def _terms(store: Store, dataset: Dataset, cohort: str | None, withheld: W
         persons: dict[str, NDArray[np.uint32]] = {}
         held = [*await _keys(store, segment), *await _numbers(store, segment)]
         labels = {one.value: one.label for one in held if not one.name and one.label}
-        for one in held:
+        for number, one in enumerate(held):
+            if number % _A_WHILE == 0:
+                await asyncio.sleep(0)
             people = one.rows
             if one.kind not in ("individual", ALLELE):
                 if one.kind not in persons:

@@ -38,7 +38,8 @@ async def visible(store: Store, dataset: Dataset, reach: Level) -> Dataset:
         cohorts = tuple(replace(cohort, members=cohort.members - hidden) for cohort in dataset.cohorts)
         # A dataset that has changed is another value, so this is never out of date.
         dataset.kept[reach] = replace(dataset, segments=segments, cohorts=cohorts, stricter={}, kept={})
-    return dataset.kept[reach]
+    kept: Dataset = dataset.kept[reach]
+    return kept
 
 
 async def _without(store: Store, segment: Segment, hidden: BitMap) -> Segment:

@@ -132,7 +132,7 @@ class Dataset:
     cohorts: tuple[Cohort, ...]
     assemblies: tuple[str, ...] = ()
     stricter: Mapping[Level, BitMap] = field(default_factory=dict)
-    kept: dict[Level, Dataset] = field(default_factory=dict, compare=False, repr=False)
+    kept: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
     people: str = ""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +24,7 @@ from pyroaring import BitMap
 
 from beacon.errors import StoreUnavailable
 from beacon.model import similarity
+from beacon.model.entry_types import ENTRY_TYPES
 from beacon.model.genome import Gene, Reference
 from beacon.model.indexing import HELD, RECORDED
 from beacon.store import freshness
@@ -45,7 +46,7 @@ from beacon.store.base import (
     StoredAllele,
     Term,
 )  # fmt: skip
-from beacon.store.bitmaps import bitmap_of
+from beacon.store.bitmaps import bitmap_of, numbers_in
 from beacon.store.blocks import HEAD, TEXTS, BlockBuilder, layout_id, part_id, text_part
 from beacon.store.calls import Calls, is_common, tiles, tiles_of
 from beacon.store.documents import Document, decode_dataset, decode_links, decode_rows, no_links
@@ -58,6 +59,8 @@ from beacon.store.layout import NOTHING, Layout
 from beacon.store.packing import Arrays, unpack
 from beacon.store.reference import chunk_ids, cut, decode_reference
 from beacon.store.segments import named, stored_allele
+
+_LISTED: Final = {"$regex": f"[{RECORDED}{HELD}]"}
 
 T = TypeVar("T")
 _Place = tuple[str, str, str]
@@ -247,7 +250,7 @@ class MongoStore:
         async with self._asking():
             async for part in self._db["numbers"].find({"s": segment.id, "k": {"$nin": [ALLELE, CASE]}}, {"_id": 0}):
                 arrays = unpack(part["data"])
-                live = np.isin(arrays["rows"], np.array(segment.live.get(part["k"], BitMap()), np.uint32))
+                live = np.isin(arrays["rows"], numbers_in(segment.live.get(part["k"], BitMap())))
                 listed.append(Numbers(part["k"], part["f"], arrays["values"][live], arrays["rows"][live]))
         return listed
 
@@ -485,7 +488,7 @@ class MongoStore:
         listed = []
         # Where nobody was genotyped, alleles are all that there is; where nobody who was is left, there is nothing.
         kinds = KINDS if COLUMN in segment.live else (*KINDS, ALLELE)
-        where = {"s": segment.id, "k": {"$in": kinds}, "key": {"$regex": f"[{RECORDED}{HELD}]"}}
+        where = {"s": segment.id, "$or": [{"k": kind, **keys} for kind in kinds for keys in _listed_keys(kind)]}
         async with self._asking():
             async for part in self._db["postings"].find(where, {"_id": 0, "s": 0}):
                 rows = _living(segment, part["k"], decode_rows(part["rows"]))
@@ -516,6 +519,17 @@ class MongoStore:
 def _any(values: Collection[str]) -> Any:
     """Return the condition that a field has one of these values."""
     return next(iter(values)) if len(values) == 1 else {"$in": list(values)}
+
+
+def _listed_keys(kind: str) -> Iterator[Document]:
+    """Yield what is asked of index keys that are listed, which those of fields with a value per record are not."""
+    entry_type = ENTRY_TYPES.get("genomicVariant" if kind == ALLELE else kind)
+    rows = entry_type.fields if entry_type else ()
+    begin: Document = {}
+    for name in sorted(row.id for row in rows if row.open and not row.whole):
+        yield {"key": {**begin, "$lt": f"{name}{RECORDED}", **_LISTED}}
+        begin = {"$gte": f"{name}{chr(ord(RECORDED) + 1)}"}
+    yield {"key": {**begin, **_LISTED}}
 
 
 def _living(segment: Segment, kind: str, rows: BitMap) -> BitMap:

@@ -494,7 +494,8 @@ class SegmentWriter:
         postings = [self._posting(WRITTEN, key, "") for key in written]
         postings += [self._posting(ALLELE, key, label) for key, label in entries.keys.items()]
         listed = list(told_keys(_VARIANT, entries))
-        postings += [self._posting(ALLELE, key, "") for key, _ in listed if key.endswith(HELD)]
+        also = [key for key, _ in listed if key.endswith(HELD) and key not in entries.keys]
+        postings += [self._posting(ALLELE, key, "") for key in also]
         return Told(postings, entries.numbers, [self._bearing(key, label) for key, label in listed])
 
     def _bearing(self, key: str, label: str) -> Bearing:
