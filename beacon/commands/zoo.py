@@ -33,7 +33,8 @@ def _zoo(options: argparse.Namespace) -> int:
         raise ConfigurationError(f"There is no animal {unknown[0]}; skerry zoo --list names all.")
     if options.list:
         for animal in ANIMALS.values():
-            print(f"{animal.name:<24} {animal.outcome:<14} {animal.does}")
+            filtered = f" (with filters: {animal.filtered})" if animal.filtered else ""
+            print(f"{animal.name:<24} {animal.outcome:<14} {animal.does}{filtered}")
         return 0
     last = 65_535 - len(ANIMALS) - 3
     if not 0 <= options.port <= last:

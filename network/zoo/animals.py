@@ -18,7 +18,7 @@ import orjson
 
 from beacon.settings import Peer
 from network.zoo import behaviour
-from network.zoo.answers import answer, people
+from network.zoo.answers import MALE, answer, people
 from network.zoo.behaviour import documented, error, healthy, replying
 from network.zoo.running import Handler, Running, raw, serving, stopped
 from network.zoo.tls import Certificates, certificates
@@ -53,7 +53,8 @@ Serve = Callable[[Place], AbstractAsyncContextManager[Running]]
 class Animal:
     """One row: its name, what it does in one sentence, and the outcome it must end in.
 
-    ``at`` has the outcomes that are other ones where that granularity is asked.
+    ``at`` has the outcomes that are other ones where that granularity is asked, ``filtered`` is the one that is another
+    where a question has filters, of those that it lists.
     """
 
     name: str
@@ -61,10 +62,11 @@ class Animal:
     outcome: str
     serve: Serve
     at: Mapping[str, str] = field(default_factory=dict)
+    filtered: str | None = None
 
-    def expected(self, granularity: str) -> str:
-        """Give the outcome of a question at this granularity (``boolean``, ``count`` or ``record``)."""
-        return self.at.get(granularity, self.outcome)
+    def expected(self, granularity: str, *, filtered: bool = False) -> str:
+        """Give the outcome of a question at this granularity (boolean, count or record), with a filter or without."""
+        return (self.filtered if filtered else None) or self.at.get(granularity, self.outcome)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ def _always(handler: Handler) -> Serve:
 def _people(**more: Any) -> Serve:
     """A beacon with one person that is healthy but for ``more``."""
     return lambda place: serving(
-        healthy({"ds": people("P1")}, **({"beacon_id": place.beacon_id} | more)), port=place.port
+        healthy(**({"sets": {"ds": people("P1")}, "beacon_id": place.beacon_id} | more)), port=place.port
     )
 
 
@@ -199,7 +201,7 @@ _TABLE = (
            _asked(replying(_changed({"numTotalResults": 10**18})))),
     Animal("set-twice", "lists one result set twice", "invalid", _asked(replying(_twice()))),
     Animal("records-unasked", "answers every question with records", "invalid", _people(least="record"),
-           at={"record": "hit"}),
+           at={"record": "hit"}, filtered="invalid"),
     Animal("too-many-records", "sends more records than a page holds", "invalid",
            _asked(replying(answer({"ds": people(*map(str, range(50)))}, limit=0)))),
     Animal("deep", "nests objects 100,000 deep", "invalid", _asked(replying(b'{"meta":' * 100_000))),
@@ -224,6 +226,8 @@ _TABLE = (
     Animal("not-http", "speaks another protocol", "invalid", lambda place: raw(b"SSH-2.0-zoo\r\n", port=place.port)),
     Animal("closing", "closes every connection at once", "unreachable", lambda place: raw(b"", port=place.port)),
     Animal("stopped", "does not run", "unreachable", lambda place: nullcontext(stopped(place.port))),
+    Animal("ignores-filters", "gives everybody, whatever is filtered for, though it lists filters", "hit",
+           _people(sets={"ds": people("P1", sex=MALE)}, heeds_filters=False), filtered="cannot_answer"),
 )  # fmt: skip
 
 ANIMALS: Mapping[str, Animal] = {animal.name: animal for animal in _TABLE}

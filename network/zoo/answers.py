@@ -13,11 +13,12 @@ from beacon.settings import SiteSettings
 
 ID = "org.example.member"
 SEX = {"id": "NCIT:C16576", "label": "female"}
+MALE = {"id": "NCIT:C20197", "label": "male"}
 
 
-def people(*ids: str) -> list[dict[str, Any]]:
+def people(*ids: str, sex: Mapping[str, str] = SEX) -> list[dict[str, Any]]:
     """Make records that are valid individuals."""
-    return [{"id": id, "sex": SEX} for id in ids]
+    return [{"id": id, "sex": sex} for id in ids]
 
 
 def answer(

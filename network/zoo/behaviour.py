@@ -27,18 +27,21 @@ def healthy(
     least: str = "boolean",
     beacon_id: str = ID,
     seconds: float = 0.0,
+    heeds_filters: bool = True,
 ) -> Handler:
     """Answer for these individuals by dataset, other entry types being empty, after so many seconds.
 
-    Everybody is female, and ``NCIT:C16576`` is the one filter. ``most`` is the deepest granularity it gives; ``least``
-    above ``boolean`` makes it answer deeper than it was asked.
+    Everybody should be female, since ``NCIT:C16576`` is the one filter. ``most`` is the deepest granularity it gives;
+    ``least`` above ``boolean`` makes it answer deeper than it was asked. Unless it ``heeds_filters``, it gives
+    everybody, whatever is asked.
     """
 
     async def answered(request: web.Request) -> web.StreamResponse:
         sent = orjson.loads(await request.read() or b"{}").get("query", {}) | _parameters(request)
         asked = max(min(sent.get("requestedGranularity", "boolean"), most, key=_DEPTHS.index), least, key=_DEPTHS.index)
         kind = entry_type_id(request.path.rsplit("/", 1)[-1]) or "individual"
-        if unknown := [one["id"] for one in sent.get("filters", ()) if one.get("id") != SEX["id"]]:
+        unknown = [one["id"] for one in sent.get("filters", ()) if one.get("id") != SEX["id"]]
+        if heeds_filters and unknown:
             return await error(400, "unknown_filter", f"{unknown[0]} is not a filter here.")(request)
         page = {"skip": 0, "limit": 10} | sent.get("pagination", {})
         held = sets if kind == "individual" else {name: [] for name in sets}

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from beacon.settings import Peer
 from network.zoo import ANIMALS, HEALTHY, open_zoo
-from network.zoo.answers import answer, people
+from network.zoo.answers import SEX, answer, people
 from network.zoo.behaviour import error, hanging, healthy, replying
 from network.zoo.running import Handler, serving
 from tests.network.conftest import DEADLINE, PATIENCE, SLACK, Start
@@ -62,17 +62,20 @@ async def test_the_finest_granularity_that_was_released_is_the_answers(members: 
 
 
 async def test_all_members_that_misbehave_at_once_leave_the_healthy_answers_whole(start: Start) -> None:
-    depths, deadline = ("boolean", "record"), 5.0
+    asked, deadline = (("boolean", False), ("record", False), ("count", True)), 5.0
     async with open_zoo() as zoo:
         network = await start({}, peers=zoo.peers, deadline_seconds=deadline)
         began = time.perf_counter()
-        replies = await asyncio.gather(*(network.ask(granularity=depth) for depth in depths))
+        filters = {True: [{"id": SEX["id"]}], False: []}
+        replies = await asyncio.gather(
+            *(network.ask(granularity=depth, filters=filters[filtered]) for depth, filtered in asked)
+        )
         took = time.perf_counter() - began
     assert took < deadline + SLACK
     assert zoo.members["redirect-to-a-stranger"].seen
     assert zoo.stranger.seen == []
-    for depth, reply in zip(depths, replies, strict=True):
-        expected = {animal.name: animal.expected(depth) for animal in ANIMALS.values()}
+    for (depth, filtered), reply in zip(asked, replies, strict=True):
+        expected = {animal.name: animal.expected(depth, filtered=filtered) for animal in ANIMALS.values()}
         assert reply.outcomes == dict.fromkeys(HEALTHY, "hit") | expected
         listed = {key: row for key, row in reply.sets.items() if key[0] in HEALTHY}
         assert set(listed) == {(name, dataset) for name, sets in HEALTHY.items() for dataset in sets}
