@@ -19,6 +19,7 @@ from yarl import URL
 
 from beacon import __version__
 from beacon.auth.assertion import request_digest
+from beacon.http.middleware import HEADERS, MAKE
 from network.breaker import Breaker
 from network.credentials import Behalf, Signer
 from network.habits import SKERRY, Habits, scout
@@ -41,8 +42,6 @@ from network.scan import Caps, Scanner
 from network.turns import Turns
 from network.wording import Question
 
-OWN_SERVER: Final = "skerry"
-"""How servers of our own make call themselves (header ``Server``)."""
 HABITS_SECONDS: Final = 3600.0
 """How long what was learnt of a member's ways is taken to hold."""
 _REQUEST_ID_LENGTH: Final = 128
@@ -147,7 +146,7 @@ class Client:
         habits: Habits | Verdict | None = self._known(member)
         if habits is None:
             reply = await self._exchange(member, question, behalf, deadline - loop.time())
-            if reply.server == OWN_SERVER:
+            if reply.skerry:
                 self._keep(member, SKERRY)
                 return question, reply
             if question.query is None or not needs_care(question.query):
@@ -163,7 +162,7 @@ class Client:
     async def _learn(self, member: Member, question: Question, behalf: Behalf, deadline: float) -> Habits | Verdict:
         loop = asyncio.get_running_loop()
         about = Question("/service-info", question.read)
-        if (await self._exchange(member, about, behalf, deadline - loop.time())).server == OWN_SERVER:
+        if (await self._exchange(member, about, behalf, deadline - loop.time())).skerry:
             self._keep(member, SKERRY)
             return SKERRY
         return await self._tried(member, behalf, deadline)
@@ -218,7 +217,7 @@ class Client:
                 response.close()  # the rest is not wanted: do not wait for it
                 raise
             request_id = _request_id(response.headers.get("X-Request-Id", ""))
-            return Reply(response.status, body, request_id, response.headers.get("Server", ""))
+            return Reply(response.status, body, request_id, skerry=response.headers.get(MAKE) == HEADERS[MAKE])
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         good = response.status == 200

@@ -197,12 +197,12 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came over the wire: HTTP status and the whole body, within the byte limit."""
+    """What came over the wire: HTTP status and the whole body, within the byte limit; ``skerry``: from our own make."""
 
     status: int
     body: bytes
     request_id: str = ""
-    server: str = ""
+    skerry: bool = False
 
 
 Reader = Callable[[Mapping[str, Any]], Finding]

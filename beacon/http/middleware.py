@@ -8,6 +8,7 @@ import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 from aiohttp import web
 
@@ -40,13 +41,16 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _log = logging.getLogger("skerry.access")
 _errors = logging.getLogger("skerry.error")
 
-HEADERS = {
+MAKE: Final = "Skerry-Beacon"
+"""By this nodes know each other, as proxies put their own name into ``Server``; 1 is how they speak to each other."""
+HEADERS: Final = {
     "Cache-Control": "no-store",
     "Vary": "Authorization, Accept-Encoding, Origin",
     "X-Content-Type-Options": "nosniff",
     "Server": "skerry",
+    MAKE: "1",
 }
-"""On every answer: it is this asker's alone, and says nothing of what it was made with."""
+"""On every answer: it is this asker's alone, and says nothing of what it was made with but that it speaks as we do."""
 
 
 _BUFFERED_BYTES = 16_384

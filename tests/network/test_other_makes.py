@@ -12,6 +12,7 @@ from aiohttp import web
 
 from beacon.settings import Peer
 from network.zoo.answers import answer, document, people
+from network.zoo.behaviour import healthy
 from network.zoo.running import Running
 from tests.network.conftest import Network, Start
 from tests.network.members import Group
@@ -191,6 +192,31 @@ async def test_the_plan_says_what_would_be_asked_and_why_not(start: Start, membe
     asked = await network.ask("/explain/individuals", filters=[{"id": "HP:0001250"}])
     (plan,) = asked.body["response"]["plan"]
     assert (plan["asked"], plan["outcome"]) == (False, "cannot_answer")
+
+
+async def test_one_of_our_own_make_is_known_behind_a_proxy_that_calls_itself_the_server(
+    start: Start, members: Group
+) -> None:
+    held = await members.add("held", healthy({"ds": people("P1")}))
+    site = await start({"held": held.url}, id="site.behind.a.proxy")
+
+    async def forward(request: web.Request) -> web.StreamResponse:
+        kept = {name: value for name, value in request.headers.items() if name != "Host"}
+        url = site.url + request.path_qs
+        async with site.session.request(request.method, url, headers=kept, data=await request.read()) as reply:
+            headers = {name: value for name, value in reply.headers.items() if name not in HOP_BY_HOP}
+            return web.Response(status=reply.status, body=await reply.read(), headers=headers | {"Server": "proxy/1.0"})
+
+    proxy = await members.add("proxy", forward)
+    network = await start({"site": proxy.url})
+    excluded = [{"id": FEMALE, "excluded": True}]  # which nobody else has
+    reply = await network.ask("/explain/individuals", filters=excluded)
+    (plan,) = reply.body["response"]["plan"]
+    assert (plan["asked"], plan["habits"]) == (True, {"make": "skerry"})
+    assert await outcome(network) == ("hit", 1)
+
+
+HOP_BY_HOP = ("Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive")
 
 
 async def test_a_bare_400_is_no_cannot_answer_of_one_that_was_not_seen_to_refuse(start: Start, members: Group) -> None:

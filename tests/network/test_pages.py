@@ -9,6 +9,7 @@ import orjson
 import pytest
 from aiohttp import web
 
+from beacon.http.middleware import HEADERS, MAKE
 from network.zoo.answers import answer
 from tests.network.conftest import Network, Start
 from tests.network.members import Group
@@ -48,7 +49,7 @@ class Variants:
             if wanted is None or name in wanted
         }
         body = answer(sets, granularity=query["requestedGranularity"], entry_type="genomicVariant", **page)
-        return web.json_response(body, headers={"Server": "skerry"})
+        return web.json_response(body, headers={MAKE: HEADERS[MAKE]})
 
 
 HELD = {

@@ -64,7 +64,7 @@ async def test_every_answer_bears_an_id_of_our_own_and_is_nobody_elses(client: C
     for answer in answers:
         assert answer.headers["Cache-Control"] == "no-store"
         assert answer.headers["Vary"] == "Authorization, Accept-Encoding, Origin"
-        assert answer.headers["Server"] == "skerry"
+        assert (answer.headers["Server"], answer.headers["Skerry-Beacon"]) == ("skerry", "1")
     assert answers[0].headers["Content-Type"].startswith("application/json")
 
 
