@@ -28,6 +28,7 @@ from beacon.settings import NetworkSettings, SiteSettings
 from network.breaker import Breaker
 from network.client import Client, session
 from network.credentials import Exchanger, Signer
+from network.files import make_room
 from network.handlers import CLIENT, NODE, Node, entries, explain, jwks, terms
 from network.registry import Registry
 from network.scan import Caps
@@ -95,6 +96,7 @@ def create_network(
     )
 
     async def connections(app: web.Application) -> AsyncIterator[None]:
+        make_room(len(settings.peers), settings.peer_requests)
         async with session(settings.peer_requests) as opened:
             app[CLIENT] = Client(
                 opened,

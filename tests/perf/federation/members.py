@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import sys
 from collections.abc import Mapping
 from typing import Any, cast
@@ -55,6 +56,8 @@ class _Connection(asyncio.Protocol):
 
 
 async def _serve(wanted: Mapping[str, Any]) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # every member is two open files or more
     loop = asyncio.get_running_loop()
     ports = []
     for one in wanted["members"]:
