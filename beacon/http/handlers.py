@@ -22,13 +22,14 @@ from beacon.model.entry_types import ENTRY_TYPES
 from beacon.model.query import Anchor, Pagination, Query
 from beacon.privacy.rules import protect
 from beacon.query import testmode
-from beacon.query.execute import dataset_policies, execute
+from beacon.query.execute import execute
 from beacon.query.parse import TermsRequest, parse_get, parse_post, parse_terms
 from beacon.query.person_terms import person_terms
 from beacon.query.phenopackets import represent
 from beacon.query.purposes import purposes
 from beacon.query.terms import filtering_terms
 from beacon.settings import SiteSettings
+from beacon.store.base import Dataset
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Document = Callable[[SiteSettings, str], Mapping[str, Any]]
@@ -65,9 +66,10 @@ def entries(entry_type: str, anchor_type: str | None = None) -> Handler:
             raise BadRequest("This page token is of a network; send it there.", where="pagination")
         if query.test_mode:
             return respond(test_answer(site.settings.id, query))
-        decisions = await _decide(request, query.datasets, anchor, query.purpose)
+        decisions, datasets = await _decide(request, query.datasets, anchor, query.purpose)
         asked = _unpaged(query)
-        found = await represent(site.store, query, await execute(site.store, asked, decisions), decisions)
+        found = await execute(site.store, asked, decisions, datasets)
+        found = await represent(site.store, query, found, decisions, datasets)
         results = {result.dataset: result for result in found}
         protected = [
             protect(asked, decision, results[decision.dataset]) for decision in decisions if decision.dataset in results
@@ -100,16 +102,17 @@ def terms(scope: str | None = None, anchor_type: str | None = None) -> Handler:
             return respond(terms_page(site.settings.id, asked, testmode.terms()))
         anchor = None if anchor_type is None else Anchor(anchor_type, request.match_info["id"])
         try:
-            decisions = await _decide(request, None, anchor, asked.purpose)
+            decisions, datasets = await _decide(request, None, anchor, asked.purpose)
         except (Unauthenticated, Forbidden):
             if anchor is not None:
                 raise
-            decisions = ()  # the beacon's own document is for everybody; it then lists fields, and no data
+            # The beacon's own document is for everybody; it then lists no data.
+            decisions, datasets = (), {}
         if anchor and anchor.entry_type == "individual":
-            response = await person_terms(site.store, decisions, anchor)
+            response = await person_terms(site.store, decisions, anchor, datasets)
         else:
             cohort = anchor.id if anchor and anchor.entry_type == "cohort" else None
-            response = await filtering_terms(site.store, decisions, scope=scope, cohort=cohort)
+            response = await filtering_terms(site.store, decisions, datasets, scope=scope, cohort=cohort)
         request[TOLD] = tuple(replace(one, given="terms") for one in request.get(TOLD, ()))
         return respond(terms_page(site.settings.id, asked, response))
 
@@ -187,18 +190,21 @@ async def read(request: web.Request, entry_type: str, anchor: Anchor | None) -> 
 
 async def _decide(
     request: web.Request, wanted: tuple[str, ...] | None, anchor: Anchor | None, purpose: frozenset[str]
-) -> tuple[Decision, ...]:
+) -> tuple[tuple[Decision, ...], Mapping[str, Dataset]]:
     """Decide anew for every request; nothing about who may see what outlives it.
 
+    Returned are the datasets too, as they were decided about: the whole answer is read from these.
     A purpose in the request stands in place of one that was declared at login.
     """
     if anchor is not None and anchor.entry_type == "dataset":
         wanted = (anchor.id,) if wanted is None or anchor.id in wanted else ()
     store, principal = request.app[SITE].store, request[PRINCIPAL]
     declared = await purposes(store, purpose or principal.purpose)
-    decisions = decide(await dataset_policies(store), principal, wanted=wanted, purpose=declared)
+    datasets = await store.datasets()
+    policies = {id: dataset.policy for id, dataset in datasets.items()}
+    decisions = decide(policies, principal, wanted=wanted, purpose=declared)
     request[TOLD] = decided(decisions)
-    return decisions
+    return decisions, datasets
 
 
 async def read_terms(request: web.Request) -> TermsRequest:

@@ -12,7 +12,7 @@ from functools import reduce
 import orjson
 from pyroaring import BitMap
 
-from beacon.model.access import DatasetPolicy, Decision, Granularity
+from beacon.model.access import Decision, Granularity
 from beacon.model.calls import GROUPS
 from beacon.model.query import Query
 from beacon.model.representations import VRS, representation
@@ -35,13 +35,13 @@ MAX_PAGE = 1_000
 """Records on a page where ``limit`` is 0, and the most that ``limit`` may ask for."""
 
 
-async def dataset_policies(store: Store) -> Mapping[str, DatasetPolicy]:
-    """Return the policy of every dataset, by id."""
-    return {id: dataset.policy for id, dataset in (await store.datasets()).items()}
-
-
-async def execute(store: Store, query: Query, decisions: Sequence[Decision]) -> tuple[DatasetResult, ...]:
+async def execute(
+    store: Store, query: Query, decisions: Sequence[Decision], datasets: Mapping[str, Dataset] | None = None
+) -> tuple[DatasetResult, ...]:
     """Answer a question from every dataset that may answer it, in the order of ``decisions``.
+
+    ``datasets`` are those that were decided about, as they stood then: whatever becomes of one meanwhile, a decision
+    never reaches data that came later, perhaps under another policy. Without them they are those of now.
 
     Each is looked at no deeper than the question and its decision allow. An anchor id that a dataset does not
     hold finds nothing there: whether a record exists is itself an answer, so it is never told by an error.
@@ -49,7 +49,8 @@ async def execute(store: Store, query: Query, decisions: Sequence[Decision]) -> 
     Raises ``UnknownFilter`` and ``CannotAnswer`` where the question has a part that means nothing here.
     """
     asked = plan(query)
-    datasets = await store.datasets()
+    if datasets is None:
+        datasets = await store.datasets()
     answering = [(decision, datasets[decision.dataset]) for decision in decisions if decision.dataset in datasets]
     answering = [
         (decision, await visible(store, dataset, decision.reach))

@@ -6,7 +6,7 @@ step, and of a dataset that gives no records nothing is listed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -18,16 +18,18 @@ from beacon.model.query import Anchor, Pagination, Query
 from beacon.privacy.rules import protect
 from beacon.query.execute import MAX_PAGE, execute
 from beacon.query.terms import Listed, Seen, add, held_by, prefixes_of, resources, written
-from beacon.store.base import Store
+from beacon.store.base import Dataset, Store
 
 
-async def person_terms(store: Store, decisions: Sequence[Decision], anchor: Anchor) -> dict[str, Any]:
+async def person_terms(
+    store: Store, decisions: Sequence[Decision], anchor: Anchor, datasets: Mapping[str, Dataset]
+) -> dict[str, Any]:
     """Return the ``response`` of ``/individuals/{id}/filtering_terms`` (Beacon v2 ``beaconFilteringTermsResults``)."""
     found: dict[Listed, Seen] = {}
     allowed = [decision for decision in decisions if decision.granularity is Granularity.RECORD]
     for kind in RECORD_TYPES:
         query = Query(kind, anchor, granularity=Granularity.RECORD, pagination=Pagination(0, MAX_PAGE))
-        results = {result.dataset: result for result in await execute(store, query, allowed)}
+        results = {result.dataset: result for result in await execute(store, query, allowed, datasets)}
         for decision in allowed:
             if decision.dataset not in results:
                 continue

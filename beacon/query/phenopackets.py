@@ -7,7 +7,7 @@ else, so that a Phenopacket goes out only where the record itself would.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import orjson
@@ -25,7 +25,11 @@ _AT_ONCE = 50
 
 
 async def represent(
-    store: Store, query: Query, results: Sequence[DatasetResult], decisions: Sequence[Decision] = ()
+    store: Store,
+    query: Query,
+    results: Sequence[DatasetResult],
+    decisions: Sequence[Decision],
+    datasets: Mapping[str, Dataset],
 ) -> tuple[DatasetResult, ...]:
     """Return results whose records are in the schema that was asked for (Beacon v2 ``requestedSchemas``).
 
@@ -35,7 +39,6 @@ async def represent(
         return tuple(results)
     if not any(result.records for result in results):
         return tuple(results)
-    datasets = await store.datasets()
     resources = await store.ontologies()
     withheld = {decision.dataset: decision.withheld for decision in decisions}
     return tuple(
@@ -50,8 +53,8 @@ async def represent(
                     withheld.get(result.dataset, frozenset()),
                 ),
             )
-            if result.records and result.dataset in datasets
-            else replace(result, records=None if result.records is None else ())
+            if result.records
+            else result
             for result in results
         ]
     )

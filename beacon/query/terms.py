@@ -113,14 +113,21 @@ class _Held(NamedTuple):
 
 
 async def filtering_terms(
-    store: Store, decisions: Sequence[Decision], *, scope: str | None = None, cohort: str | None = None
+    store: Store,
+    decisions: Sequence[Decision],
+    datasets: Mapping[str, Dataset] | None = None,
+    *,
+    scope: str | None = None,
+    cohort: str | None = None,
 ) -> dict[str, Any]:
     """Return the ``response`` of ``/filtering_terms`` (Beacon v2 ``beaconFilteringTermsResults``).
 
-    Listed is what these datasets hold, only on entry type ``scope`` and only in members of ``cohort`` where given.
+    Listed is what these ``datasets`` (as in ``execute``) hold, only on entry type ``scope`` and only in members of
+    ``cohort`` where given.
     Every term listed works as a filter on one of its scopes, and every value of a field with ``=``.
     """
-    datasets = await store.datasets()
+    if datasets is None:
+        datasets = await store.datasets()
     parts = [
         _Part(await visible(store, datasets[one.dataset], one.reach), fewest(one), one.withheld)
         for one in decisions

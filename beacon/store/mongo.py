@@ -313,6 +313,8 @@ class MongoStore:
     async def records(self, segment: Segment, kind: str, rows: Sequence[int]) -> list[bytes]:
         """Return encoded records in the order of ``rows``."""
         found = await self._by_row(segment, kind, rows, "b")
+        if len(found) < len(set(rows)):
+            raise _gone()
         return [bytes(found[row]) for row in rows]
 
     async def record_ids(self, segment: Segment, kind: str, rows: Iterable[int]) -> dict[int, str]:

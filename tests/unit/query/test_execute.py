@@ -9,15 +9,16 @@ from typing import Any
 import orjson
 import pytest
 
-from beacon.errors import UnknownFilter
-from beacon.model.access import Asker, Decision, Granularity, Level
+from beacon.errors import StoreUnavailable, UnknownFilter
+from beacon.model.access import Asker, DatasetPolicy, Decision, Granularity, Level
 from beacon.model.entry_types import ENTRY_TYPES
 from beacon.model.query import AlphanumericFilter, Anchor, Filter, OntologyFilter, Pagination, Query, VariantQuery
 from beacon.model.result import DatasetResult
 from beacon.model.variant import from_vcf, unplaced
-from beacon.query.execute import MAX_PAGE, dataset_policies, execute
+from beacon.query.execute import MAX_PAGE, execute
+from beacon.store.admin import Admin
 from beacon.store.documents import decode_policy, encode_policy
-from tests.world import FEATURE, Case, Facts, Load, Packet, Sample, Sequenced, Site, World, open_world
+from tests.world import FEATURE, Case, Facts, Load, Packet, Sample, Sequenced, Site, World, open_world, write
 
 SNV = from_vcf("GRCh38", "1", 101, "A", "G")
 NOWHERE = unplaced("GRCh38", "FBN1", "SO:1000029", "exon 3")
@@ -337,6 +338,31 @@ def test_a_run_and_an_analysis_that_name_no_sample_do_not_belong_together(world:
 
 
 def test_the_policies_of_all_datasets_are_read_as_they_were_set(world: World, people: str) -> None:
-    policies = world.run(dataset_policies(world.store))
-    assert policies[people] == world.admin.dataset(people).policy
-    assert decode_policy(encode_policy(policies[people])) == policies[people]
+    policy = world.run(world.store.datasets())[people].policy
+    assert policy == world.admin.dataset(people).policy
+    assert decode_policy(encode_policy(policy)) == policy
+
+
+# --- a dataset that is deleted while it is asked ------------------------------------------------------------------
+
+EVERYBODY = Query("individual", granularity=Granularity.RECORD, pagination=Pagination(limit=10))
+
+
+def test_a_decision_never_reaches_data_that_came_after_it(world: World) -> None:
+    dataset = world.load(Load(packets=(Packet("old", feature()),)))
+    decided = world.run(world.store.datasets())
+    with Admin.open(world.uri, world.database, grace=60) as admin:
+        admin.delete_dataset(dataset)
+        admin.create_dataset(dataset, policy=DatasetPolicy())
+        write(admin, dataset, Load(packets=(Packet("new", feature()),)))
+        (then,) = world.run(execute(world.store, EVERYBODY, [registered(dataset, 0)], decided))
+        (now,) = world.run(execute(world.store, EVERYBODY, [registered(dataset, 0)]))
+    assert (ids(then), ids(now)) == (["old"], ["new"])
+
+
+def test_records_that_have_just_gone_are_an_answer_to_ask_again(world: World) -> None:
+    dataset = world.load(Load(packets=(Packet("old", feature()),)))
+    decided = world.run(world.store.datasets())
+    world.admin.delete_dataset(dataset)
+    with pytest.raises(StoreUnavailable, match=r"just been replaced; ask again\.$"):
+        world.run(execute(world.store, EVERYBODY, [registered(dataset, 0)], decided))

@@ -20,6 +20,8 @@ from tests.world import Facts, Load, Packet, Sample, World, open_world, write
 WITHHELD = frozenset({("individual", "diseases"), ("biosample", "individualId")})
 WHO = ((Asker.STRANGER, 2), (Asker.REGISTERED, 3), (Asker.GRANTED, 0))
 
+ABOUT: tuple[dict[str, Any], ...] = ({}, {"scope": "biosample"}, {"cohort": "some"})
+
 
 @pytest.fixture(scope="module")
 def world(mongo_uri: str) -> Iterator[World]:
@@ -39,11 +41,7 @@ def decisions(*datasets: str) -> Iterator[list[Decision]]:
 
 async def listings(store: MongoStore, *datasets: str) -> list[dict[str, Any]]:
     """All that many askers are told, one after the other."""
-    return [
-        await filtering_terms(store, asked, **about)
-        for asked in decisions(*datasets)
-        for about in ({}, {"scope": "biosample"}, {"cohort": "some"})
-    ]
+    return [await filtering_terms(store, asked, **about) for asked in decisions(*datasets) for about in ABOUT]
 
 
 async def as_new(world: World, *datasets: str) -> list[dict[str, Any]]:
