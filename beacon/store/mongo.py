@@ -262,9 +262,9 @@ class MongoStore:
 
     async def links(self, segment: Segment, kind: str) -> Links:
         """Return to whom this kind's rows belong."""
-        if kind not in segment.live:
+        if not segment.live.get(kind):
             return no_links()
-        return await self._array(segment, kind, lambda data: decode_links(data) if data else no_links())
+        return await self._array(segment, kind, _links)
 
     async def column_rows(self, segment: Segment, kind: str) -> NDArray[np.int64]:
         """Return, by column, the row of its run or analysis; -1 where it has none."""
@@ -536,6 +536,12 @@ def _listed_keys(kind: str) -> Iterator[Document]:
 
 def _living(segment: Segment, kind: str, rows: BitMap) -> BitMap:
     return rows if kind in (ALLELE, CASE) else rows & segment.live.get(kind, BitMap())
+
+
+def _links(data: bytes) -> Links:
+    if not data:
+        raise _gone()
+    return decode_links(data)
 
 
 def _cases(data: bytes) -> Cases:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from random import Random
 from typing import Any
 
 import orjson
@@ -18,6 +19,8 @@ from beacon.model.variant import from_vcf, unplaced
 from beacon.query.execute import MAX_PAGE, execute
 from beacon.store.admin import Admin
 from beacon.store.documents import decode_policy, encode_policy
+from beacon.store.mongo import MongoStore
+from tests.integration.test_model_of_the_standard import Dice
 from tests.world import FEATURE, Case, Facts, Load, Packet, Sample, Sequenced, Site, World, open_world, write
 
 SNV = from_vcf("GRCh38", "1", 101, "A", "G")
@@ -360,9 +363,23 @@ def test_a_decision_never_reaches_data_that_came_after_it(world: World) -> None:
     assert (ids(then), ids(now)) == (["old"], ["new"])
 
 
-def test_records_that_have_just_gone_are_an_answer_to_ask_again(world: World) -> None:
-    dataset = world.load(Load(packets=(Packet("old", feature()),)))
+def test_whatever_is_asked_of_data_that_have_just_gone_ends_with_a_clear_answer(world: World) -> None:
+    dice, refusals = Dice(Random(1)), set()
+    dataset = world.load(dice.load(), dice.load())
     decided = world.run(world.store.datasets())
     world.admin.delete_dataset(dataset)
-    with pytest.raises(StoreUnavailable, match=r"just been replaced; ask again\.$"):
-        world.run(execute(world.store, EVERYBODY, [registered(dataset, 0)], decided))
+
+    async def ask() -> None:
+        store = await MongoStore.open(world.uri, world.database)  # one that has nothing of it in memory
+        try:
+            for at in range(80):
+                question = replace(dice.question(), granularity=Granularity.RECORD)
+                try:
+                    await execute(store, question, [registered(dataset, at % 2)], decided)
+                except (StoreUnavailable, UnknownFilter) as refused:
+                    refusals.add(refused.message)
+        finally:
+            await store.close()
+
+    world.run(ask())
+    assert "The data asked for have just been replaced; ask again." in refusals
