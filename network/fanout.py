@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, Final
+from urllib.parse import quote
 
 from beacon.auth.hop import Hop, digests
 from beacon.errors import CannotAnswer
@@ -70,9 +71,12 @@ def _ask(member: Member, query: Query) -> Ask:
     return Ask(member, first, more=tuple(rest))
 
 
-def plan_terms(registry: Registry, path: str, *, single: bool = False) -> tuple[Ask, ...]:
-    """Ask everybody for all filtering terms at ``path`` (percent-encoded, ``/filtering_terms``)."""
-    question = Question(f"{path}?limit=0", filtering_terms, single=single)
+def plan_terms(
+    registry: Registry, path: str, purpose: Collection[str] = (), *, single: bool = False
+) -> tuple[Ask, ...]:
+    """Ask everybody for all filtering terms at ``path`` (percent-encoded, ``/filtering_terms``), for this purpose."""
+    declared = f"&purpose={quote(','.join(sorted(purpose)), safe=':,')}" if purpose else ""
+    question = Question(f"{path}?limit=0{declared}", filtering_terms, single=single)
     return tuple(Ask(member, question) for member in registry.members)
 
 

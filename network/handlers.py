@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
@@ -59,7 +59,7 @@ def entries(entry_type: str, anchor_type: str | None = None) -> Handler:
         query = request[QUERY] = await read(request, entry_type, anchor)
         if query.test_mode:
             return respond(test_answer(request.app[DOOR].settings.id, query))
-        asks = fanout.plan(request.app[NODE].registry, query)
+        asks = fanout.plan(request.app[NODE].registry, _with_purpose(request, query))
         if (form := accepted(request)) is not None:
             return await _streamed(request, form, query, asks)
         outcomes = await _ask(request, asks)
@@ -84,7 +84,8 @@ def terms(scope: str | None = None, anchor_type: str | None = None) -> Handler: 
         if asked.test_mode:
             return respond(terms_page(request.app[DOOR].settings.id, asked, testmode.terms()))
         path = request.rel_url.raw_path.removeprefix(request.app[DOOR].prefix).removeprefix(ROOT)
-        asks = fanout.plan_terms(request.app[NODE].registry, path, single=anchor_type is not None)
+        purpose = asked.purpose or request[PRINCIPAL].purpose
+        asks = fanout.plan_terms(request.app[NODE].registry, path, purpose, single=anchor_type is not None)
         outcomes = await _ask(request, asks)
         try:
             joined, resources = join_terms(outcomes, anonymous=request[PRINCIPAL].person is None)
@@ -105,11 +106,17 @@ def explain(entry_type: str, anchor_type: str | None = None) -> Handler:
         anchor = None if anchor_type is None else Anchor(anchor_type, request.match_info["id"])
         query = request[QUERY] = await read(request, entry_type, anchor)
         deadline = asyncio.get_running_loop().time() + _seconds(request)
-        asks, behalf = await _onward(request, fanout.plan(request.app[NODE].registry, query))
+        asks = fanout.plan(request.app[NODE].registry, _with_purpose(request, query))
+        asks, behalf = await _onward(request, asks)
         plans = await fanout.explain(request.app[CLIENT], asks, behalf, deadline)
         return respond(envelope.informational(request.app[DOOR].settings.id, "explain", {"plan": plans}))
 
     return handle
+
+
+def _with_purpose(request: web.Request, query: Query) -> Query:
+    """Declare in the question what its asker declared at login, of which members hear nothing else."""
+    return query if query.purpose else replace(query, purpose=request[PRINCIPAL].purpose)
 
 
 async def jwks(request: web.Request) -> web.StreamResponse:

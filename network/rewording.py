@@ -28,8 +28,8 @@ SYNONYMS: Final = (
 
 
 def needs_care(query: Query) -> bool:
-    """Say whether a beacon of another make may take this question for another one."""
-    return bool(query.filters or query.variant or query.pagination.skip)
+    """Say whether a beacon of another make may take this question for another one, or refuse what it need not know."""
+    return bool(query.filters or query.variant or query.pagination.skip or query.purpose)
 
 
 def reword(question: Question, habits: Habits, assemblies: Sequence[str] = ()) -> Question | Verdict:
@@ -56,7 +56,9 @@ def reword(question: Question, habits: Habits, assemblies: Sequence[str] = ()) -
             return unfit(f"It has no assembly {variant.assembly}.")
         variant = replace(variant, assembly=named)
     skip = query.pagination.skip * (query.pagination.limit if habits.skip == "records" else 1)
-    asked = replace(query, filters=tuple(filters), variant=variant, pagination=replace(query.pagination, skip=skip))
+    page = replace(query.pagination, skip=skip)
+    # A purpose decides what a site of ours lets out; the standard has none, so others would ignore or refuse it.
+    asked = replace(query, filters=tuple(filters), variant=variant, pagination=page, purpose=frozenset())
     path, body = worded(asked, habits.style, habits.paths)
     return replace(question, path=path, body=body, refuses=habits.filters is Filters.REFUSED and bool(filters))
 

@@ -36,11 +36,14 @@ class Asked(TypedDict, total=False):
 
     ``filters``: as text (``HP:0001250``, ``ageOfOnset<P1Y``) or as objects of the standard; all must hold.
     ``variant``: parameters of ``g_variants`` by the standard's names (``{"geneId": "SATB2"}``). ``datasets``: ids.
+    ``purpose``: terms of DUO and MONDO that say what the answer is for, which a Skerry site matches with what people
+    agreed to; the standard has no place for it, so it is sent only where it is given.
     """
 
     filters: Iterable[Filter]
     variant: Mapping[str, Any]
     datasets: Iterable[str]
+    purpose: Iterable[str]
 
 
 class Beacon:
@@ -123,6 +126,7 @@ class Beacon:
         """
         held = asked.copy()  # each page asks the same, also where filters came from an iterator
         held["filters"], held["datasets"] = list(asked.get("filters", ())), list(asked.get("datasets", ()))
+        held["purpose"] = list(asked.get("purpose", ()))
         answer = await self._ask(path, "record", held, {"skip": 0, "limit": page})
         turn, step, seen = 0, 1, 0
         while True:
@@ -145,9 +149,11 @@ class Beacon:
                     raise NoAnswer(f"{self.url} gives the same records on different pages; only the first can be read.")
             answer = following
 
-    async def terms(self) -> tuple[Term, ...]:
-        """List the terms that filters can be made of."""
-        return answers.terms(await self._send("GET", "filtering_terms?limit=0"))
+    async def terms(self, *, purpose: Iterable[str] = ()) -> tuple[Term, ...]:
+        """List the terms that filters can be made of; more of them, maybe, for this ``purpose`` (see ``Asked``)."""
+        declared = _listed(purpose)
+        path = f"filtering_terms?limit=0&purpose={declared}" if declared else "filtering_terms?limit=0"
+        return answers.terms(await self._send("GET", path))
 
     async def info(self) -> Mapping[str, Any]:
         """Return what the beacon says of itself (``response`` of ``/info``)."""
@@ -304,6 +310,7 @@ def _body(granularity: str, asked: Asked, pagination: Mapping[str, Any]) -> dict
             "pagination": dict(pagination),
             "filters": [filter_of(one) if isinstance(one, str) else dict(one) for one in asked.get("filters", ())],
             "requestParameters": parameters,
+            **({"purpose": purpose} if (purpose := list(asked.get("purpose", ()))) else {}),
         },
     }
 
@@ -324,10 +331,13 @@ def _parameters(query: Mapping[str, Any]) -> str:
         ]
     if "datasets" in parameters:
         given["datasets"] = parameters["datasets"]["datasetIds"]
-    return "&".join(
-        f"{name}={quote(','.join(map(str, value)) if isinstance(value, list) else str(value), safe=':,')}"
-        for name, value in given.items()
-    )
+    if "purpose" in query:
+        given["purpose"] = query["purpose"]
+    return "&".join(f"{name}={_listed(value if isinstance(value, list) else [value])}" for name, value in given.items())
+
+
+def _listed(values: Iterable[object]) -> str:
+    return quote(",".join(map(str, values)), safe=":,")
 
 
 def _complete(answer: Answer, turn: int, seen: int, page: int) -> bool:

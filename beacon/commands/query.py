@@ -53,6 +53,7 @@ def add_parsers(query: argparse.ArgumentParser) -> None:
         one.add_argument(
             "--dataset", action="append", default=[], metavar="ID", help="ask this dataset only (repeatable)"
         )
+        _what_for(one)
         one.add_argument("--explain", action="store_true", help="show what a network would ask each member, and why")
         one.set_defaults(command=command)
         if verb == "records":
@@ -61,6 +62,7 @@ def add_parsers(query: argparse.ArgumentParser) -> None:
             one.add_argument("--stream", action="store_true", help="show each member of a network when it answers")
     terms = verbs.add_parser("terms", help="the terms that filters can be made of")
     _where(terms)
+    _what_for(terms)
     terms.add_argument("word", nargs="?", default="", help="only those with this in their id or label")
     terms.set_defaults(command=_terms)
 
@@ -71,6 +73,16 @@ def _where(one: argparse.ArgumentParser) -> None:
     one.add_argument("--stranger", action="store_true", help="ask without the login that skerry login made")
     one.add_argument("--token-file", metavar="FILE", help="file with a bearer token; - reads it from standard input")
     one.add_argument("--seconds", type=float, default=60.0, help="how long to wait for an answer (default 60)")
+
+
+def _what_for(one: argparse.ArgumentParser) -> None:
+    one.add_argument(
+        "--purpose",
+        action="append",
+        default=[],
+        metavar="TERM",
+        help="what the answer is for: a term of DUO or MONDO, such as DUO:0000042 (repeatable)",
+    )
 
 
 def _exists(options: argparse.Namespace) -> int:
@@ -139,7 +151,7 @@ def _asked(options: argparse.Namespace) -> Asked:
         if name in variant:
             numbers = _numbers(name, variant[name])
             variant[name] = numbers if name in ("start", "end") else numbers[0]
-    return {"filters": options.filters, "variant": variant, "datasets": options.dataset}
+    return {"filters": options.filters, "variant": variant, "datasets": options.dataset, "purpose": options.purpose}
 
 
 def _numbers(name: str, text: str) -> list[int]:
@@ -229,7 +241,8 @@ async def _found(beacon: Beacon, options: argparse.Namespace) -> None:
 
 async def _listed(beacon: Beacon, options: argparse.Namespace) -> None:
     word = options.word.casefold()
-    terms = [one for one in await beacon.terms() if word in one.id.casefold() or word in one.label.casefold()]
+    every = await beacon.terms(purpose=options.purpose)
+    terms = [one for one in every if word in one.id.casefold() or word in one.label.casefold()]
     if options.format == "json":
         _print(orjson.dumps(terms, option=orjson.OPT_INDENT_2))
     elif options.format == "csv":

@@ -6,7 +6,21 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
+from aiohttp import web
+
+from beacon.http.middleware import HEADERS, MAKE
 from network.zoo.running import Handler, Running, serving
+
+
+def of_our_make(handler: Handler) -> Handler:
+    """Say of every answer that a Skerry site gives it, which is taken at its word."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        response = await handler(request)
+        response.headers[MAKE] = HEADERS[MAKE]
+        return response
+
+    return handle
 
 
 @dataclass(slots=True)

@@ -23,7 +23,7 @@ from network.issuer import GRANT, DemonstrationIssuer, running_issuer
 from network.zoo.answers import people
 from network.zoo.behaviour import healthy, redirecting
 from tests.network.conftest import Network, Start
-from tests.network.members import Group
+from tests.network.members import Group, of_our_make
 
 AUDIENCE = "test.network"
 
@@ -82,6 +82,22 @@ async def test_each_member_gets_an_assertion_of_its_own_and_never_the_persons_to
     ]
     assert not any(token in value for value in everything)
     assert all(token.encode() not in seen.body for member in members.members.values() for seen in member.seen)
+
+
+async def test_what_a_person_declared_at_login_goes_along_unless_the_question_declares_it(
+    start: Start, issuer: DemonstrationIssuer, key_file: Path, members: Group
+) -> None:
+    member = await members.add("a", of_our_make(healthy({"ds": people("P1")})))
+    settings = Issuer(issuer.url, (AUDIENCE,), jwks_uri=f"{issuer.url}/jwks", purpose_claim="research_purpose")
+    network = await start({"a": member.url}, issuers=(settings,), signing_key_file=key_file)
+    token = issuer.token("rosa", AUDIENCE, research_purpose=["DUO:0000042"])
+    await network.ask(token=token)
+    await network.ask(token=token, purpose=["DUO:0000006"])
+    await network.send("GET", "/filtering_terms", token=token)
+    login, request, terms = member.seen
+    declared = [orjson.loads(one.body)["query"]["purpose"] for one in (login, request)]
+    assert declared == [["DUO:0000042"], ["DUO:0000006"]]
+    assert terms.path.endswith("/filtering_terms?limit=0&purpose=DUO:0000042")
 
 
 async def test_a_stranger_is_asked_for_as_a_stranger(

@@ -15,7 +15,7 @@ from network.zoo.answers import answer, document, people
 from network.zoo.behaviour import healthy
 from network.zoo.running import Running
 from tests.network.conftest import Network, Start
-from tests.network.members import Group
+from tests.network.members import Group, of_our_make
 
 FEMALE = "NCIT:C16576"
 
@@ -192,6 +192,15 @@ async def test_the_plan_says_what_would_be_asked_and_why_not(start: Start, membe
     asked = await network.ask("/explain/individuals", filters=[{"id": "HP:0001250"}])
     (plan,) = asked.body["response"]["plan"]
     assert (plan["asked"], plan["outcome"]) == (False, "cannot_answer")
+
+
+async def test_a_purpose_goes_to_our_own_make_alone(start: Start, members: Group) -> None:
+    ours = await members.add("ours", of_our_make(healthy({"ds": people("P1")})))
+    other = await members.add("other", healthy({"ds": people("P2")}))
+    network = await start({"ours": ours.url, "other": other.url})
+    for _ in range(2):
+        assert set((await network.ask(purpose=["DUO:0000042"])).outcomes.values()) == {"hit"}
+    assert [orjson.loads(one.seen[-1].body)["query"].get("purpose") for one in (ours, other)] == [["DUO:0000042"], None]
 
 
 async def test_one_of_our_own_make_is_known_behind_a_proxy_that_calls_itself_the_server(

@@ -61,7 +61,10 @@ async def test_what_is_asked_reaches_the_server_in_the_standards_words() -> None
             variant={"geneId": "SATB2"},
             datasets=["cases"],
         )
-        (seen,) = site.seen
+        await beacon.count(purpose=iter(["DUO:0000042", "MONDO:0007947"]))
+        await beacon.terms(purpose=["DUO:0000042", "MONDO:0007947"])
+        await beacon.terms()
+        seen, declared, *listed = site.seen
     query = orjson.loads(seen.body)["query"]
     assert seen.path == "/api/individuals/a%20b/g_variants"
     assert seen.headers["Authorization"] == "Bearer t"
@@ -72,6 +75,11 @@ async def test_what_is_asked_reaches_the_server_in_the_standards_words() -> None
     ]
     assert query["requestParameters"] == {"g_variant": {"geneId": "SATB2"}, "datasets": {"datasetIds": ["cases"]}}
     assert query["requestedGranularity"] == "count"
+    assert "purpose" not in query
+    assert orjson.loads(declared.body)["query"]["purpose"] == ["DUO:0000042", "MONDO:0007947"]
+    assert [one.path.partition("?")[2] for one in listed] == [
+        "limit=0&purpose=DUO:0000042,MONDO:0007947", "limit=0",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 
 from beacon.auth.policy import policy_for
+from beacon.cli import main
 from beacon.model.access import Consent, Granularity, Level
 from beacon.store.admin import Admin
 from tests.unit.http.conftest import Client, site
@@ -52,6 +54,17 @@ async def test_another_purpose_finds_the_dataset_no_more_than_one_that_is_not_th
     ]
     assert [answer.status for answer in refused] == [401, 401]
     assert refused[0].body["error"] == refused[1].body["error"]
+
+
+async def test_a_purpose_is_declared_on_the_command_line(asked: Client, capsys: pytest.CaptureFixture[str]) -> None:
+    for purpose, told in (([MARFAN, "DUO:0000046"], "all: 0"), ([], "all: no")):
+        options = [option for term in purpose for option in ("--purpose", term)]
+        arguments = ["query", "count", f"{asked.root}/api", "individuals", "--format", "table", *options]
+        assert await asyncio.to_thread(main, arguments) == 0
+        assert told in capsys.readouterr().out
+    terms = ["query", "terms", f"{asked.root}/api", "--purpose", "heart disease"]
+    assert await asyncio.to_thread(main, terms) == 2
+    assert "purpose" in capsys.readouterr().err
 
 
 async def test_a_purpose_that_is_no_list_of_terms_is_refused_by_name(asked: Client) -> None:
