@@ -12,19 +12,54 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from beacon.errors import SkerryError
 from beacon.http import envelope
+from beacon.model.access import Granularity
 from beacon.model.query import Query
 from network import pages
 from network.answers import answer
 from network.fanout import Ask
-from network.merge import join, member_part, partial, tally
+from network.merge import join, member_part, tally
 from network.outcomes import Outcome
 from network.pages import Places
+from network.totals import Total
+
+
+@dataclass(slots=True)
+class _SoFar:
+    """The sum of the outcomes so far, each added once; ``total`` is of the members that have answered.
+
+    ``exists`` is true once somebody says yes, and never false: that is known at the end alone.
+    """
+
+    total: Total
+    asked: int
+    ended: int = 0
+    answered: int = 0
+    exists: bool = False
+    counted: bool = False
+
+    def add(self, outcome: Outcome) -> None:
+        self.ended += 1
+        if outcome.kind.answered:
+            self.answered += 1
+            self.total.add(outcome.finding)
+            self.exists = self.exists or bool(outcome.finding.exists)
+            self.counted = self.counted or outcome.finding.granularity >= Granularity.COUNT
+
+    def told(self) -> dict[str, Any]:
+        said: dict[str, Any] = {"asked": self.asked, "ended": self.ended, "answered": self.answered}
+        if self.exists:
+            said["exists"] = True
+        if self.counted:
+            bounds = self.total.bounds(exists=self.exists)
+            said["interval"] = [bounds.low, bounds.high]
+        return said
 
 
 async def events(
@@ -42,15 +77,16 @@ async def events(
     found: dict[str, Outcome] = {}
     queries = {ask.member.id: ask.queries() for ask in asks}
     places, more = dict(pages.read_places(query) or {}), False
+    so_far = _SoFar(Total(query), len(asks))
     async with aclosing(coming) as each:
         async for outcome in each:
             found[outcome.peer] = outcome
-            so_far = partial(query, tuple(found.values()), asked=len(asks))
+            so_far.add(outcome)
             shown = outcome
             if pages.placed(query) and outcome.kind.answered:
                 shown, places[outcome.peer], further = pages.sent(query, queries[outcome.peer], outcome)
                 more = more or further
-            yield {"event": "member", **member_part(query, shown), "soFar": so_far}
+            yield {"event": "member", **member_part(query, shown), "soFar": so_far.told()}
     outcomes = tuple(found[ask.member.id] for ask in asks)
     yield _end(beacon_id, query, outcomes, places if more else None, anonymous=anonymous)
 

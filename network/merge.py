@@ -7,7 +7,6 @@ an interval that holds the truth.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -22,12 +21,12 @@ from beacon.errors import (
     Unauthenticated,
     UnknownFilter,
 )
-from beacon.model import genome, variant
 from beacon.model.access import Granularity
 from beacon.model.query import Include, Query
-from network.outcomes import NOTHING, Bounds, Kind, Outcome, ResultSet
+from network.outcomes import Bounds, Kind, Outcome, ResultSet
 from network.pages import Page
-from network.reading import RESOURCE_KEYS, additive
+from network.reading import RESOURCE_KEYS
+from network.totals import Total
 
 
 class Inconclusive(NetworkError):
@@ -94,7 +93,7 @@ def join(query: Query, outcomes: Sequence[Outcome], *, anonymous: bool = True, p
     shown = answers if page is None else [outcome for outcome in page.outcomes if outcome.kind.answered]
     return Joined(
         exists=exists,
-        bounds=_bounds(query, outcomes, exists=exists),
+        bounds=_total(query, outcomes, exists=exists),
         granularity=max((one.finding.granularity for one in answers), default=query.granularity) or query.granularity,
         sets=tuple(row for one in shown for row in _rows(query, one)),
         collections=tuple({**row, "beaconId": one.peer} for one in answers for row in one.finding.collections),
@@ -110,22 +109,6 @@ def member_part(query: Query, outcome: Outcome) -> dict[str, Any]:
         if outcome.finding.collections:
             part["collections"] = [{**row, "beaconId": outcome.peer} for row in outcome.finding.collections]
     return part
-
-
-def partial(query: Query, outcomes: Sequence[Outcome], *, asked: int) -> dict[str, Any]:
-    """Return the sum of the outcomes so far; ``interval`` is of those that have answered.
-
-    ``exists`` is true once somebody says yes, and never false: that is known at the end alone.
-    """
-    exists = any(outcome.finding.exists for outcome in outcomes if outcome.kind.answered)
-    answers = [outcome for outcome in outcomes if outcome.kind.answered]
-    so_far: dict[str, Any] = {"asked": asked, "ended": len(outcomes), "answered": len(answers)}
-    if exists:
-        so_far["exists"] = True
-    if any(one.finding.granularity >= Granularity.COUNT for one in answers):
-        bounds = _bounds(query, answers, exists=exists)
-        so_far["interval"] = [bounds.low, bounds.high]
-    return so_far
 
 
 def _problem(outcomes: Sequence[Outcome], *, anonymous: bool) -> SkerryError | None:
@@ -202,66 +185,12 @@ def _row(peer: str, one: ResultSet) -> dict[str, Any]:
     return row
 
 
-def _bounds(query: Query, outcomes: Iterable[Outcome], *, exists: bool) -> Bounds:
-    findings = [outcome.finding for outcome in outcomes if not outcome.kind.elsewhere]
-    total = NOTHING
-    for finding in findings:
-        total = total + finding.bounds if additive(query.entry_type) else total.union(finding.bounds)
-    if not total.exact and not additive(query.entry_type):
-        sets = [one for finding in findings for one in finding.sets]
-        told = all(finding.bounds == NOTHING or finding.sets for finding in findings)
-        if told and query.pagination.skip == 0 and all(one.complete for one in sets):
-            return distinct_alleles(sets)
-    return Bounds(max(total.low, 1), total.high) if exists else total
-
-
-_OUR_VARIANT_ID = re.compile(r"(GRCh3[78]|T2T)-.+|unplaced-[0-9a-f]{24}")
-
-
-def distinct_alleles(sets: Iterable[ResultSet]) -> Bounds:
-    """Count the distinct alleles in completely read result sets.
-
-    A record that nobody else could recognise may or may not be the same as another's: such records make the
-    number an interval.
-    """
-    known: set[object] = set()
-    largest = opaque = 0
-    for one in sets:
-        identities = [allele_identity(record) for record in one.results or ()]
-        known.update(identity for identity in identities if identity is not None)
-        opaque += identities.count(None)
-        largest = max(largest, len(set(identities) - {None}) + identities.count(None))
-    return Bounds(max(largest, len(known)), len(known) + opaque)
-
-
-def allele_identity(record: Mapping[str, Any]) -> object | None:
-    """Return what is the same for the same allele wherever it is recorded, or None where that cannot be told.
-
-    Substitutions are recognised by place and bases, in any beacon. Other alleles can be written in several
-    ways, so they are recognised by the id alone that every Skerry site gives them.
-    """
-    if (place := _substitution(record.get("variation"))) is not None:
-        return place
-    own = record.get("variantInternalId")
-    return own if isinstance(own, str) and _OUR_VARIANT_ID.fullmatch(own) else None
-
-
-def _substitution(variation: object) -> tuple[object, ...] | None:
-    """(assembly, chromosome, start, ref, alt) in minimal form, of a variation in the standard's legacy form."""
-    match variation:
-        case {
-            "referenceBases": str(ref),
-            "alternateBases": str(alt),
-            "location": {
-                "sequence_id": str(sequence),
-                "interval": {"start": {"value": int(start)}, "end": {"value": int(end)}},
-            },
-        } if len(ref) == len(alt) == end - start and variant.is_sequence(ref + alt):
-            known = genome.refseq(sequence)
-            # The mitochondrion's accession does not tell the assembly.
-            return (*known, *variant.minimal(start, ref, alt)) if known and known[0] else None
-        case _:
-            return None
+def _total(query: Query, outcomes: Iterable[Outcome], *, exists: bool) -> Bounds:
+    total = Total(query)
+    for outcome in outcomes:
+        if not outcome.kind.elsewhere:
+            total.add(outcome.finding)
+    return total.bounds(exists=exists)
 
 
 def join_terms(

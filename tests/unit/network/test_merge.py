@@ -24,7 +24,7 @@ from beacon.errors import (
 from beacon.model import variant
 from beacon.model.access import Granularity
 from beacon.model.query import Include, Pagination, Query
-from network.merge import Inconclusive, allele_identity, join, join_terms
+from network.merge import Inconclusive, join, join_terms
 from network.outcomes import (
     CANNOT_ANSWER,
     DENIED,
@@ -227,19 +227,6 @@ def test_the_interval_always_holds_the_truth(
     read_all = {mode for mode, _ in split} == {"record"} and granularity is Granularity.RECORD and page == 100
     if read_all:
         assert joined.bounds == Bounds(truth, truth)
-
-
-def test_the_same_substitution_is_recognised_in_any_beacon_and_other_alleles_by_our_id_alone() -> None:
-    ours = variant.from_vcf("GRCh38", "17", 43_045_000, "A", "G")
-    mine = {"variantInternalId": ours.id, "variation": variant.variation(ours)}
-    theirs = {"variantInternalId": "v1", "variation": variant.variation(ours)}
-    assert allele_identity(mine) == allele_identity(theirs)
-    insertion = variant.from_vcf("GRCh38", "17", 43_045_000, "A", "AG")
-    assert (
-        allele_identity({"variantInternalId": insertion.id, "variation": variant.variation(insertion)}) == insertion.id
-    )
-    assert allele_identity({"variantInternalId": "v2", "variation": variant.variation(insertion)}) is None
-    assert allele_identity({"variation": "odd"}) is None
 
 
 def test_filtering_terms_are_united_with_who_has_what() -> None:
