@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from yarl import URL
 
@@ -17,7 +18,8 @@ class Member:
 
     ``id`` is the name under which its answers appear, whatever it calls itself. ``url`` is the root of its
     Beacon API, without a slash at the end. ``audience`` is who the assertions for it are addressed to.
-    ``beacon_id`` is what it must call itself, where that is known; ``others`` are names that are not its own.
+    ``beacon_id`` is what it must call itself, where that is known; ``names`` are those that the operator
+    knows it by, ``taken`` all names in the network.
     ``visas`` are the values and types of those that it needs. With ``exchange`` people come with a token for it alone.
     ``assemblies`` are the names of those that it has, where the operator knows them.
     """
@@ -27,14 +29,17 @@ class Member:
     url: URL
     audience: str
     beacon_id: str | None = None
-    others: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
+    taken: frozenset[str] = field(default=frozenset(), repr=False)
     visas: frozenset[str] = frozenset()
     exchange: bool = False
     assemblies: tuple[str, ...] = ()
 
     def may_be(self, name: str) -> bool:
         """Say whether a beacon that calls itself so (``meta.beaconId``) can be this one."""
-        return name == self.beacon_id if self.beacon_id is not None else name not in self.others
+        if self.beacon_id is not None:
+            return name == self.beacon_id
+        return name in self.names or name not in self.taken
 
 
 class Registry:
@@ -46,11 +51,8 @@ class Registry:
         Raises ``ConfigurationError`` for an id, address or beacon id that occurs twice, or a password in an address.
         """
         peers = tuple(peers)
-        names = [_names(peer) for peer in peers]
-        self.members = tuple(
-            _member(peer, frozenset({own_id}.union(*names[:number], *names[number + 1 :])) - names[number])
-            for number, peer in enumerate(peers)
-        )
+        taken = frozenset({own_id}.union(*map(_names, peers)))
+        self.members = tuple(_member(peer, taken) for peer in peers)
         _refuse_twice("id", [member.id for member in self.members])
         # The same beacon under two names would be counted twice.
         _refuse_twice("address", [str(member.url) for member in self.members])
@@ -65,11 +67,11 @@ class Registry:
         return member, dataset[len(member.id) + 1 :]
 
 
-def _names(peer: Peer) -> set[str]:
-    return {peer.id, peer.audience or peer.id, peer.beacon_id or peer.id}
+def _names(peer: Peer) -> frozenset[str]:
+    return frozenset({peer.id, peer.audience or peer.id, peer.beacon_id or peer.id})
 
 
-def _member(peer: Peer, others: frozenset[str]) -> Member:
+def _member(peer: Peer, taken: frozenset[str]) -> Member:
     url = URL(peer.url.rstrip("/"))
     if url.user is not None or url.password is not None:
         raise ConfigurationError(
@@ -81,13 +83,15 @@ def _member(peer: Peer, others: frozenset[str]) -> Member:
         url,
         peer.audience or peer.id,
         peer.beacon_id,
-        others,
+        _names(peer),
+        taken,
         frozenset(peer.visas),
         peer.people == "exchange",
         peer.assemblies,
     )
 
 
-def _refuse_twice(what: str, values: list[str]) -> None:
-    if twice := next((value for value in values if values.count(value) > 1), None):
-        raise ConfigurationError(f"Two peers have the same {what} {twice}; list each peer once.", where="peers")
+def _refuse_twice(what: str, values: Iterable[str]) -> None:
+    for value, times in Counter(values).items():
+        if times > 1:
+            raise ConfigurationError(f"Two peers have the same {what} {value}; list each peer once.", where="peers")
