@@ -128,7 +128,11 @@ async def running(
         stack.push_async_callback(verifier.close)
         mongo = settings.mongo
         store = await MongoStore.open(
-            mongo_uri, mongo.database, pool_size=mongo.pool_size, max_waiting=mongo.max_waiting
+            mongo_uri,
+            mongo.database,
+            pool_size=mongo.pool_size,
+            max_waiting=mongo.max_waiting,
+            keep_mb=mongo.keep_mb,
         )
         stack.push_async_callback(store.close)
         app = create_app(settings, store, verifier, meter=Meter(shared.board, worker), shared=shared, extend=extend)
@@ -138,6 +142,8 @@ async def running(
             numbers = create_metrics(shared.board, templates(app))
             await stack.enter_async_context(accepting(numbers, shared.metrics, settings))
         await stack.enter_async_context(accepting(app, shared.listening, settings, tls))
+        ahead = asyncio.create_task(store.read_ahead())
+        stack.callback(ahead.cancel)
         yield address(settings.listen, shared.listening) + ROOT
 
 

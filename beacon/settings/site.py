@@ -19,7 +19,8 @@ class Mongo:
     """The site's database: a MongoDB of its own by ``uri``, else an embedded one below ``data_dir``.
 
     ``pool_size`` is how many operations run at a time, ``max_waiting`` how many may wait for that before
-    the site answers 503. ``cache_gb`` bounds the memory of an embedded MongoDB.
+    the site answers 503. ``keep_mb`` bounds what each worker keeps in its memory of what it read, ``cache_gb`` the
+    memory of an embedded MongoDB.
     """
 
     uri: str | None = field(default=None, metadata={"check": mongodb_address, "secret": True})
@@ -28,6 +29,7 @@ class Mongo:
         default="skerry", metadata=matching(r"[A-Za-z0-9_-]{1,38}", "1 to 38 letters, digits, - and _")
     )
     cache_gb: float = field(default=1.0, metadata=between(0.25, 10_000))
+    keep_mb: int = field(default=128, metadata=between(8, 100_000))
     pool_size: int = field(default=12, metadata=between(1, 500))
     max_waiting: int = field(default=1000, metadata=between(1, 1_000_000))
 

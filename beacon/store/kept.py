@@ -16,6 +16,11 @@ class Kept:
         self._size = 0
         self._values: OrderedDict[object, tuple[Any, int]] = OrderedDict()
 
+    @property
+    def room(self) -> float:
+        """Which part of the bytes is still free."""
+        return 1 - self._size / self._limit
+
     def get(self, key: object) -> Any:
         """Return a value, None where it is not kept."""
         held = self._values.get(key)

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
 import orjson
@@ -22,13 +22,14 @@ from pymongo import AsyncMongoClient
 from pymongo.errors import PyMongoError
 from pyroaring import BitMap
 
-from beacon.errors import StoreUnavailable
+from beacon.errors import Overloaded, StoreUnavailable
 from beacon.model import similarity
 from beacon.model.entry_types import ENTRY_TYPES
 from beacon.model.genome import Gene, Reference
 from beacon.model.indexing import HELD, RECORDED
 from beacon.store import freshness
 from beacon.store.admin import check_version, not_an_address
+from beacon.store.ahead import read_ahead
 from beacon.store.alleles import AlleleFinder
 from beacon.store.base import (
     ALLELE,
@@ -47,25 +48,19 @@ from beacon.store.base import (
     Term,
 )  # fmt: skip
 from beacon.store.bitmaps import bitmap_of, numbers_in
-from beacon.store.blocks import HEAD, TEXTS, BlockBuilder, layout_id, part_id, text_part
+from beacon.store.blocks import TEXTS, BlockBuilder, part_id, text_part
 from beacon.store.calls import Calls, is_common, tiles, tiles_of
 from beacon.store.documents import Document, decode_dataset, decode_links, decode_rows, no_links
-from beacon.store.fragments import decode_fragments, fragments_kind
 from beacon.store.gate import Gate
 from beacon.store.genes import decode_gene, gene_ids
 from beacon.store.heads import Heads, heads_of
-from beacon.store.kept import Kept
-from beacon.store.layout import NOTHING, Layout
-from beacon.store.packing import Arrays, unpack
+from beacon.store.layout import Layout
+from beacon.store.packing import unpack
+from beacon.store.reading import Reader, gone, unpacked
 from beacon.store.reference import chunk_ids, cut, decode_reference
 from beacon.store.segments import named, stored_allele
 
 _LISTED: Final = {"$regex": f"[{RECORDED}{HELD}]"}
-
-T = TypeVar("T")
-_Place = tuple[str, str, str]
-"""Segment, kind and index key."""
-
 
 _STATE: Final[Sequence[Mapping[str, Any]]] = (
     {"$project": {"created": 1, "revision": 1}},
@@ -92,21 +87,25 @@ class _Known:
 class MongoStore:
     """Datasets in one MongoDB database. Open it with ``open``, close it with ``close``."""
 
-    def __init__(
-        self, client: AsyncMongoClient[Document], database: str, gate: Gate, *, kept_bytes: int = 64_000_000
-    ) -> None:
+    def __init__(self, client: AsyncMongoClient[Document], database: str, gate: Gate, kept_bytes: int) -> None:
         self._client = client
         self._db = client[database]
         self._gate = gate
-        self._kept = Kept(kept_bytes)
+        self._reader = Reader(self._db, gate, kept_bytes)
+        self._changed = asyncio.Event()
         self._expanded: dict[str, int] = {}
         self._decoded: dict[str, tuple[tuple[datetime, int], Dataset]] = {}
         self._known = _Known({}, (), False, until=0.0)
         self._learning = asyncio.Lock()
 
     @classmethod
-    async def open(cls, uri: str, database: str, *, pool_size: int = 12, max_waiting: int | None = None) -> MongoStore:
-        """Connect and check the data model. Raises ``StoreUnavailable`` or ``ConfigurationError``."""
+    async def open(
+        cls, uri: str, database: str, *, pool_size: int = 12, max_waiting: int | None = None, keep_mb: int = 128
+    ) -> MongoStore:
+        """Connect and check the data model; ``keep_mb`` bounds what is kept in memory of what was read.
+
+        Raises ``StoreUnavailable`` or ``ConfigurationError``.
+        """
         # One connection more than the gate lets through, for ``ping``.
         try:
             client: AsyncMongoClient[Document] = AsyncMongoClient(
@@ -114,9 +113,9 @@ class MongoStore:
             )
         except (PyMongoError, ValueError) as error:
             raise not_an_address() from error
-        store = cls(client, database, Gate(pool_size, max_waiting))
+        store = cls(client, database, Gate(pool_size, max_waiting), keep_mb * 1_000_000)
         try:
-            async with store._asking():
+            async with store._reader.asking():
                 check_version(await store._db["meta"].find_one({"_id": "model"}))
         except BaseException:
             await client.close()
@@ -139,13 +138,17 @@ class MongoStore:
         except PyMongoError as error:
             raise StoreUnavailable("The site's database does not answer; ask again later.") from error
 
-    @asynccontextmanager
-    async def _asking(self) -> AsyncIterator[None]:
-        async with self._gate:
-            try:
-                yield
-            except PyMongoError as error:
-                raise StoreUnavailable("The site's database does not answer; ask again later.") from error
+    async def read_ahead(self) -> None:
+        """Fetch what most questions read before anybody asks, now and whenever there are new segments; never ends."""
+        seen: set[str] = set()
+        while True:
+            self._changed.clear()
+            # A database that is away or busy has questions to answer first; the next change is another occasion.
+            with suppress(StoreUnavailable, Overloaded):
+                segments = [one for dataset in (await self.datasets()).values() for one in dataset.segments]
+                await read_ahead(self._reader, [one for one in segments if one.id not in seen])
+                seen = {one.id for one in segments}
+            await self._changed.wait()
 
     async def datasets(self) -> Mapping[str, Dataset]:
         """Return all datasets with their visible segments, by id; read less than ``freshness.SECONDS`` ago."""
@@ -158,7 +161,7 @@ class MongoStore:
         async with self._learning:
             began = time.monotonic()
             if began >= self._known.until:
-                async with self._asking():
+                async with self._reader.asking():
                     found = await (await self._db["datasets"].aggregate(list(_STATE))).to_list()
                     datasets = await self._read_datasets(part for part in found if "revision" in part)
                 references = [decode_reference(part) for part in found if "digest" in part]
@@ -172,12 +175,13 @@ class MongoStore:
         states = {part["_id"]: (part["created"], part["revision"]) for part in listed}
         stale = [id for id, state in states.items() if id not in self._decoded or self._decoded[id][0] != state]
         if stale:
+            self._changed.set()
             async for document in self._db["datasets"].find({"_id": {"$in": stale}}):
                 expanded = document.get("expanded", 0)
                 if self._expanded.setdefault(document["_id"], expanded) != expanded:
                     # Segments never change, save that an ontology's new version makes their term indexes anew.
                     self._expanded[document["_id"]] = expanded
-                    self._kept.clear()
+                    self._reader.forget()
                 state = (document["created"], document["revision"])
                 self._decoded[document["_id"]] = (state, decode_dataset(document))
         self._decoded = {id: self._decoded[id] for id in states if id in self._decoded}
@@ -185,26 +189,12 @@ class MongoStore:
 
     async def prepare(self, segments: Sequence[Segment], wanted: Collection[tuple[str, str]]) -> None:
         """Fetch the postings of several (kind, index key) at once, for ``posting`` to find them at hand."""
-        await self._indexed([segment.id for segment in segments], wanted)
+        await self._reader.postings([segment.id for segment in segments], wanted)
 
     async def posting(self, segment: Segment, kind: str, keys: Sequence[str]) -> BitMap:
         """Return the live rows found under any of these index keys."""
-        held = await self._indexed([segment.id], [(kind, key) for key in keys])
+        held = await self._reader.postings([segment.id], [(kind, key) for key in keys])
         return _living(segment, kind, BitMap.union(BitMap(), *held.values()))
-
-    async def _indexed(self, segments: Collection[str], wanted: Collection[tuple[str, str]]) -> dict[_Place, BitMap]:
-        """Return what lies under several (kind, index key) of several segments, whether live or not."""
-        held = {(id, *pair): self._kept.get((id, *pair)) for id in segments for pair in wanted}
-        if missing := [place for place, rows in held.items() if rows is None]:
-            ids, kinds, keys = (set(values) for values in zip(*missing, strict=True))
-            where = {"s": _any(ids), "k": _any(kinds), "key": _any(keys)}
-            async with self._asking():
-                found = self._db["postings"].find(where, {"s": 1, "k": 1, "key": 1, "rows": 1, "_id": 0})
-                data = {(part["s"], part["k"], part["key"]): part["rows"] for part in await found.to_list()}
-            for place in missing:
-                rows = data.get(place)
-                held[place] = self._kept.put(place, decode_rows(rows) if rows else BitMap(), len(rows or b"") + 100)
-        return held
 
     async def text_posting(self, segment: Segment, kind: str, field: str, pattern: str) -> BitMap:
         """Return the live rows whose text matches a pattern with ``%`` wildcards."""
@@ -216,7 +206,7 @@ class MongoStore:
     async def _postings(self, segment: Segment, kind: str, key: Document) -> BitMap:
         rows = BitMap()
         if segment.live.get(kind) or kind in (ALLELE, CASE):
-            async with self._asking():
+            async with self._reader.asking():
                 async for part in self._db["postings"].find(
                     {"s": segment.id, "k": kind, "key": key}, {"rows": 1, "_id": 0}
                 ):
@@ -231,7 +221,7 @@ class MongoStore:
         if high is not None:
             where["low"] = {"$lte": high.value}
         rows = BitMap()
-        async with self._asking():
+        async with self._reader.asking():
             async for part in self._db["numbers"].find(where, {"data": 1, "_id": 0}):
                 arrays = unpack(part["data"])
                 values = arrays["values"]
@@ -247,7 +237,7 @@ class MongoStore:
     async def numbers(self, segment: Segment) -> list[Numbers]:
         """Return all numbers of this segment's live rows."""
         listed = []
-        async with self._asking():
+        async with self._reader.asking():
             async for part in self._db["numbers"].find({"s": segment.id, "k": {"$nin": [ALLELE, CASE]}}, {"_id": 0}):
                 arrays = unpack(part["data"])
                 live = np.isin(arrays["rows"], numbers_in(segment.live.get(part["k"], BitMap())))
@@ -256,7 +246,7 @@ class MongoStore:
 
     async def neighbours(self, term: str, level: str) -> list[str] | None:
         """Return the terms similar to this one; None where no measure of similarity is stored for its ontology."""
-        async with self._asking():
+        async with self._reader.asking():
             held = await self._db["terms"].find_one({"_id": term}, {"near": 1})
         return None if held is None or "near" not in held else similarity.decode(term, bytes(held["near"]), level)
 
@@ -264,49 +254,30 @@ class MongoStore:
         """Return to whom this kind's rows belong."""
         if not segment.live.get(kind):
             return no_links()
-        return await self._array(segment, kind, _links)
+        return await self._reader.array(segment.id, kind, _links)
 
     async def column_rows(self, segment: Segment, kind: str) -> NDArray[np.int64]:
         """Return, by column, the row of its run or analysis; -1 where it has none."""
-        arrays = await self._array(segment, "column_rows", _unpacked)
+        arrays = await self._reader.array(segment.id, "column_rows", unpacked)
         rows: NDArray[np.int64] = arrays.get(kind, np.empty(0, np.int64))
         return rows
 
     async def totals(self, segment: Segment) -> NDArray[np.uint32]:
         """Return how many of the segment's alleles each column carries."""
-        found: NDArray[np.uint32] = (await self._array(segment, "totals", _unpacked))["totals"]
+        found: NDArray[np.uint32] = (await self._reader.array(segment.id, "totals", unpacked))["totals"]
         return found
 
     async def fragments(self, segment: Segment, numbers: Iterable[int]) -> dict[int, list[bytes]]:
         """Return whose the columns of some documents are, by number of the document (``beacon.store.fragments``)."""
-        kinds = {number: fragments_kind(number) for number in numbers}
-        held = {number: self._kept.get((segment.id, kind)) for number, kind in kinds.items()}
-        if missing := [kind for number, kind in kinds.items() if held[number] is None]:
-            async with self._asking():
-                where = {"s": segment.id, "k": {"$in": missing}}
-                async for part in self._db["arrays"].find(where, {"k": 1, "data": 1, "_id": 0}):
-                    number = int(part["k"].removeprefix(fragments_kind("")))
-                    data = bytes(part["data"])
-                    held[number] = self._kept.put((segment.id, part["k"]), decode_fragments(data), 2 * len(data))
-        return held
-
-    async def _array(self, segment: Segment, kind: str, decode: Callable[[bytes], T]) -> T:
-        key = (segment.id, kind)
-        if (held := self._kept.get(key)) is not None:
-            kept: T = held
-            return kept
-        async with self._asking():
-            found = await self._db["arrays"].find_one({"s": segment.id, "k": kind}, {"data": 1})
-        data = bytes(found["data"]) if found else b""
-        return self._kept.put(key, decode(data), len(data) + 100)
+        return await self._reader.fragments(segment.id, numbers)
 
     async def cases_of(self, segment: Segment) -> Cases:
         """Return whose the case-level entries are."""
-        return await self._array(segment, CASE, _cases)
+        return await self._reader.array(segment.id, CASE, _cases)
 
     async def row_of(self, segment: Segment, kind: str, id: str) -> int | None:
         """Return the live row of the record with this id."""
-        async with self._asking():
+        async with self._reader.asking():
             found = await self._db["records"].find_one({"s": segment.id, "k": kind, "i": id}, {"r": 1, "_id": 0})
         return int(found["r"]) if found and found["r"] in segment.live.get(kind, ()) else None
 
@@ -314,7 +285,7 @@ class MongoStore:
         """Return encoded records in the order of ``rows``."""
         found = await self._by_row(segment, kind, rows, "b")
         if len(found) < len(set(rows)):
-            raise _gone()
+            raise gone()
         return [bytes(found[row]) for row in rows]
 
     async def record_ids(self, segment: Segment, kind: str, rows: Iterable[int]) -> dict[int, str]:
@@ -324,14 +295,14 @@ class MongoStore:
     async def names(self, people: str, kind: str, ordinals: Iterable[int]) -> dict[int, str]:
         """Return the ids of these individuals or biosamples of a dataset (its ``people``), by ordinal."""
         where = {"d": people, "k": kind, "o": {"$in": list(ordinals)}}
-        async with self._asking():
+        async with self._reader.asking():
             return {part["o"]: part["i"] async for part in self._db["people"].find(where, {"o": 1, "i": 1, "_id": 0})}
 
     async def _by_row(self, segment: Segment, kind: str, rows: Sequence[int], wanted: str) -> dict[int, Any]:
         if not rows:
             return {}
         where = {"s": segment.id, "k": kind, "r": {"$in": list(rows)}}
-        async with self._asking():
+        async with self._reader.asking():
             return {
                 part["r"]: part[wanted]
                 for part in await self._db["records"].find(where, {"r": 1, wanted: 1, "_id": 0}).to_list()
@@ -349,7 +320,7 @@ class MongoStore:
         names = ["head", "rare", *(f"tile{tile}" for tile in tiles_of(columns))]
         if len(blocks) == 1:
             names += map(text_part, range(0, BlockBuilder.MAX_ALLELES, TEXTS))
-        held = await self._parts(part_id(segment.id, block, name) for block in blocks for name in names)
+        held = await self._reader.parts(part_id(segment.id, block, name) for block in blocks for name in names)
         layout = await self.layout(segment)
         return heads_of(
             (layout.run_of(block).chrom, block, held[part_id(segment.id, block, "head")]) for block in blocks
@@ -361,47 +332,19 @@ class MongoStore:
 
     async def layout(self, segment: Segment) -> Layout:
         """Return where a segment's alleles lie."""
-        id = layout_id(segment.id)
-        if (held := self._kept.get(id)) is not None:
-            kept: Layout = held
-            return kept
-        async with self._asking():
-            found = await self._db["blocks"].find_one({"_id": id})
-        if found is None and segment.variants:
-            raise _gone()
-        layout = NOTHING if found is None else Layout.decode(bytes(found["d"]))
-        return self._kept.put(id, layout, layout.nbytes)
+        return await self._reader.layout(segment.id, needed=segment.variants > 0)
 
     async def _finder(self, segment: Segment) -> AlleleFinder:
         async def postings(keys: Sequence[str]) -> dict[str, BitMap]:
-            held = await self._indexed([segment.id], [(WRITTEN, key) for key in keys])
+            held = await self._reader.postings([segment.id], [(WRITTEN, key) for key in keys])
             return {key: rows for (_, _, key), rows in held.items()}
 
         async def of_name(vrs: str) -> BitMap:
-            async with self._asking():
+            async with self._reader.asking():
                 found = self._db["names"].find({"s": segment.id, "v": vrs}, {"x": 1, "_id": 0})
                 return BitMap([part["x"] async for part in found])
 
-        return AlleleFinder(segment.id, await self.layout(segment), self._parts, postings, of_name)
-
-    async def _parts(self, ids: Iterable[str]) -> dict[str, Arrays]:
-        """Return parts of blocks; those that are not there are empty."""
-        held = {id: self._kept.get(id) for id in ids}
-        if missing := [id for id, part in held.items() if part is None]:
-            found: dict[str, bytes] = {}
-            async with self._asking():
-                if len(missing) == 1:
-                    one = await self._db["blocks"].find_one({"_id": missing[0]}, {"d": 1})
-                    found = {missing[0]: bytes(one["d"])} if one else {}
-                else:
-                    for part in await self._db["blocks"].find({"_id": {"$in": missing}}, {"d": 1}).to_list():
-                        found[part["_id"]] = bytes(part["d"])
-            for id in missing:
-                if id not in found and id.endswith(HEAD):
-                    raise _gone()
-                data = found.get(id, b"")
-                held[id] = self._kept.put(id, _unpacked(data), len(data) + 200)
-        return held
+        return AlleleFinder(segment.id, await self.layout(segment), self._reader.parts, postings, of_name)
 
     async def calls(
         self, segment: Segment, heads: Heads, *, columns: BitMap | None = None, sets: bool = False, texts: bool = False
@@ -420,7 +363,7 @@ class MongoStore:
         if texts:
             places = zip(heads.block.tolist(), heads.row.tolist(), strict=True)
             ids += {part_id(segment.id, block, text_part(row)) for block, row in places}
-        held = await self._parts(ids)
+        held = await self._reader.parts(ids)
         return {
             block: Calls(
                 held[part_id(segment.id, block, "head")],
@@ -437,7 +380,7 @@ class MongoStore:
         layout = await self.layout(segment)
         ids = {part_id(segment.id, block, "head") for block, _ in places}
         ids |= {part_id(segment.id, block, text_part(row)) for block, row in places}
-        held = await self._parts(ids)
+        held = await self._reader.parts(ids)
         stored = [
             stored_allele(
                 segment.id, layout, block, row,
@@ -451,14 +394,14 @@ class MongoStore:
         return [named(one, names.get(int(layout.first[one.block]) + one.row)) for one in stored]
 
     async def _names_of(self, segment: Segment, ordinals: Sequence[int]) -> dict[int, Document]:
-        async with self._asking():
+        async with self._reader.asking():
             found = self._db["names"].find({"s": segment.id, "x": {"$in": list(ordinals)}})
             return {part["x"]: part async for part in found}
 
     async def cases(self, segment: Segment, ids: Sequence[str]) -> dict[tuple[str, int], list[dict[str, Any]]]:
         """Return what was recorded of single carriers, by (variant id, column)."""
         found: dict[tuple[str, int], list[dict[str, Any]]] = {}
-        async with self._asking():
+        async with self._reader.asking():
             async for part in self._db["cases"].find({"s": segment.id, "v": {"$in": list(ids)}}):
                 found.setdefault((part["v"], part["c"]), []).append(orjson.loads(part["b"]))
         return found
@@ -474,7 +417,7 @@ class MongoStore:
 
     async def bases(self, reference: Reference, start: int, end: int) -> str | None:
         """Return bases [start, end) of a sequence, upper case; None where another has just taken its place."""
-        async with self._asking():
+        async with self._reader.asking():
             found = self._db["bases"].find({"_id": {"$in": chunk_ids(reference, start, end)}})
             return cut({part["_id"]: part["b"] async for part in found}, reference, start, end)
 
@@ -482,7 +425,7 @@ class MongoStore:
         """Return what the tables of genes say of this symbol or id, None where they say nothing."""
         if not (await self._now()).genes:
             return None
-        async with self._asking():
+        async with self._reader.asking():
             return decode_gene([part async for part in self._db["genes"].find({"_id": {"$in": gene_ids(name)}})])
 
     async def terms(self, segment: Segment) -> list[Term]:
@@ -491,7 +434,7 @@ class MongoStore:
         # Where nobody was genotyped, alleles are all that there is; where nobody who was is left, there is nothing.
         kinds = KINDS if COLUMN in segment.live else (*KINDS, ALLELE)
         where = {"s": segment.id, "$or": [{"k": kind, **keys} for kind in kinds for keys in _listed_keys(kind)]}
-        async with self._asking():
+        async with self._reader.asking():
             async for part in self._db["postings"].find(where, {"_id": 0, "s": 0}):
                 rows = _living(segment, part["k"], decode_rows(part["rows"]))
                 if rows:
@@ -500,7 +443,7 @@ class MongoStore:
 
     async def known_term(self, term: str) -> bool | None:
         """Say whether an ontology stored here has this term; None where its ontology is not stored."""
-        async with self._asking():
+        async with self._reader.asking():
             if await self._db["terms"].find_one({"_id": term}, {"_id": 1}):
                 return True
             held = await self._db["ontologies"].find_one({"_id": term.partition(":")[0]}, {"_id": 1})
@@ -508,19 +451,14 @@ class MongoStore:
 
     async def terms_above(self, term: str) -> frozenset[str] | None:
         """Return a term and all that is above it in its ontology; None where what is stored does not tell."""
-        async with self._asking():
+        async with self._reader.asking():
             found = await self._db["terms"].find_one({"_id": term}, {"above": 1})
         return frozenset(found["above"]) | {term} if found and "above" in found else None
 
     async def ontologies(self) -> list[dict[str, Any]]:
         """Return the stored ontologies as Phenopackets resources."""
-        async with self._asking():
+        async with self._reader.asking():
             return [part["resource"] async for part in self._db["ontologies"].find().sort("_id", 1)]
-
-
-def _any(values: Collection[str]) -> Any:
-    """Return the condition that a field has one of these values."""
-    return next(iter(values)) if len(values) == 1 else {"$in": list(values)}
 
 
 def _listed_keys(kind: str) -> Iterator[Document]:
@@ -540,7 +478,7 @@ def _living(segment: Segment, kind: str, rows: BitMap) -> BitMap:
 
 def _links(data: bytes) -> Links:
     if not data:
-        raise _gone()
+        raise gone()
     return decode_links(data)
 
 
@@ -549,11 +487,3 @@ def _cases(data: bytes) -> Cases:
         return Cases(np.empty(0, np.uint64), np.empty(0, np.uint32), np.empty(0, np.uint32))
     arrays = unpack(data)
     return Cases(arrays["variants"], arrays["columns"], arrays["alleles"])
-
-
-def _gone() -> StoreUnavailable:
-    return StoreUnavailable("The data asked for have just been replaced; ask again.")
-
-
-def _unpacked(data: bytes) -> Arrays:
-    return unpack(data) if data else {}

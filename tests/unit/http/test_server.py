@@ -184,7 +184,7 @@ async def test_a_client_that_hangs_up_frees_its_place_in_the_queue_and_its_query
         store = request.app[SITE].store
         assert isinstance(store, MongoStore)
         stores.append(store)
-        async with store._asking():
+        async with store._reader.asking():
             await store._db["meta"].find_one({"$where": "sleep(20000) || true"}, comment="a long query")
         return web.Response()
 

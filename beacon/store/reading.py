@@ -1,0 +1,167 @@
+"""Reading what segments consist of: postings, parts of blocks and arrays, kept in memory up to a bound.
+
+None of it ever changes, save that an ontology's new version makes the postings of terms anew (``forget``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar
+
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import PyMongoError
+from pyroaring import BitMap
+
+from beacon.errors import StoreUnavailable
+from beacon.store.blocks import HEAD, layout_id
+from beacon.store.documents import Document, decode_rows
+from beacon.store.fragments import decode_fragments, fragments_kind
+from beacon.store.gate import Gate
+from beacon.store.kept import Kept
+from beacon.store.layout import NOTHING, Layout
+from beacon.store.packing import Arrays, unpack
+
+T = TypeVar("T")
+Place = tuple[str, str, str]
+"""Segment, kind and index key."""
+
+_POSTING: Final = {"s": 1, "k": 1, "key": 1, "rows": 1, "_id": 0}
+_VALUE_BYTES: Final = 400
+_ARRAY_BYTES: Final = 170
+"""What a value takes in memory besides its data, and each array of a part."""
+_AT_ONCE: Final = 200
+
+
+class Reader:
+    """Reads from the collections of one database; every operation passes the gate."""
+
+    def __init__(self, db: AsyncDatabase[Document], gate: Gate, kept_bytes: int) -> None:
+        self._db = db
+        self._gate = gate
+        self._kept = Kept(kept_bytes)
+        self._era = 0
+
+    @property
+    def room(self) -> float:
+        """Which part of the memory for what is kept is still free."""
+        return self._kept.room
+
+    @asynccontextmanager
+    async def asking(self) -> AsyncIterator[None]:
+        """Hold a place of the gate. Raises ``Overloaded``, and ``StoreUnavailable`` for whatever MongoDB raises."""
+        async with self._gate:
+            try:
+                yield
+            except PyMongoError as error:
+                raise StoreUnavailable("The site's database does not answer; ask again later.") from error
+
+    def forget(self) -> None:
+        """Keep nothing of what was read, and of what is being read."""
+        self._era += 1
+        self._kept.clear()
+
+    def _keep(self, era: int, key: object, value: T, size: int) -> T:
+        return self._kept.put(key, value, size) if era == self._era else value
+
+    async def postings(self, segments: Collection[str], wanted: Collection[tuple[str, str]]) -> dict[Place, BitMap]:
+        """Return what lies under several (kind, index key) of several segments, whether live or not."""
+        held = {(id, *pair): self._kept.get((id, *pair)) for id in segments for pair in wanted}
+        if missing := [place for place, rows in held.items() if rows is None]:
+            era = self._era
+            ids, kinds, keys = (set(values) for values in zip(*missing, strict=True))
+            where = {"s": _any(ids), "k": _any(kinds), "key": _any(keys)}
+            async with self.asking():
+                found = await self._db["postings"].find(where, _POSTING).to_list()
+            data = {(part["s"], part["k"], part["key"]): part["rows"] for part in found}
+            for place in missing:
+                held[place] = self._keep_posting(era, place, data.get(place))
+        return held
+
+    def _keep_posting(self, era: int, place: Place, rows: bytes | None) -> BitMap:
+        if not rows:
+            return self._keep(era, place, BitMap(), _VALUE_BYTES)
+        return self._keep(era, place, decode_rows(rows), len(rows) + _VALUE_BYTES)
+
+    async def read_postings(self, segment: str, kinds: Collection[str], least_room: float) -> None:
+        """Keep postings of these kinds for later, while at least this part of the memory stays free."""
+        era = self._era
+        async with self.asking():
+            found = self._db["postings"].find({"s": segment, "k": _any(kinds)}, _POSTING, batch_size=_AT_ONCE)
+            async with found:
+                async for part in found:
+                    if self.room < least_room:
+                        return
+                    self._keep_posting(era, (part["s"], part["k"], part["key"]), part["rows"])
+
+    async def parts(self, ids: Iterable[str]) -> dict[str, Arrays]:
+        """Return parts of blocks by id; those that are not there are empty. Raises ``StoreUnavailable``."""
+        held = {id: self._kept.get(id) for id in ids}
+        if missing := [id for id, part in held.items() if part is None]:
+            era = self._era
+            async with self.asking():
+                listed = await self._db["blocks"].find({"_id": _any(missing)}, {"d": 1}).to_list()
+            found = {part["_id"]: bytes(part["d"]) for part in listed}
+            for id in missing:
+                if id not in found and id.endswith(HEAD):
+                    raise gone()
+                data = found.get(id, b"")
+                arrays = unpacked(data)
+                held[id] = self._keep(era, id, arrays, len(data) + _VALUE_BYTES + _ARRAY_BYTES * len(arrays))
+        return held
+
+    async def layout(self, segment: str, *, needed: bool) -> Layout:
+        """Return where a segment's alleles lie. Raises ``StoreUnavailable`` where a ``needed`` one is not there."""
+        id = layout_id(segment)
+        if (held := self._kept.get(id)) is not None:
+            kept: Layout = held
+            return kept
+        era = self._era
+        async with self.asking():
+            found = await self._db["blocks"].find_one({"_id": id})
+        if found is None and needed:
+            raise gone()
+        layout = NOTHING if found is None else Layout.decode(bytes(found["d"]))
+        return self._keep(era, id, layout, layout.nbytes)
+
+    async def array(self, segment: str, kind: str, decode: Callable[[bytes], T]) -> T:
+        """Return an array of a segment, decoded from its bytes; from none where it is not there."""
+        key = (segment, kind)
+        if (held := self._kept.get(key)) is not None:
+            kept: T = held
+            return kept
+        era = self._era
+        async with self.asking():
+            found = await self._db["arrays"].find_one({"s": segment, "k": kind}, {"data": 1})
+        data = bytes(found["data"]) if found else b""
+        return self._keep(era, key, decode(data), len(data) + _VALUE_BYTES)
+
+    async def fragments(self, segment: str, numbers: Iterable[int]) -> dict[int, list[bytes]]:
+        """Return whose the columns of some documents are, by number of the document (``beacon.store.fragments``)."""
+        kinds = {number: fragments_kind(number) for number in numbers}
+        held = {number: self._kept.get((segment, kind)) for number, kind in kinds.items()}
+        if missing := [kind for number, kind in kinds.items() if held[number] is None]:
+            era = self._era
+            async with self.asking():
+                where = {"s": segment, "k": {"$in": missing}}
+                listed = await self._db["arrays"].find(where, {"k": 1, "data": 1, "_id": 0}).to_list()
+            for part in listed:
+                number = int(part["k"].removeprefix(fragments_kind("")))
+                data = bytes(part["data"])
+                held[number] = self._keep(era, (segment, part["k"]), decode_fragments(data), 2 * len(data))
+        return held
+
+
+def unpacked(data: bytes) -> Arrays:
+    """Return packed arrays; none where there are no bytes."""
+    return unpack(data) if data else {}
+
+
+def gone() -> StoreUnavailable:
+    """Return the error for a segment that was garbage before a question was through with it."""
+    return StoreUnavailable("The data asked for have just been replaced; ask again.")
+
+
+def _any(values: Collection[str]) -> Any:
+    """Return the condition that a field has one of these values."""
+    return next(iter(values)) if len(values) == 1 else {"$in": list(values)}
