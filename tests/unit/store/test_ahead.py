@@ -1,0 +1,116 @@
+"""Reading ahead: what is at hand then, how much memory it may take, and that nothing outdated stays."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from pymongo import AsyncMongoClient
+
+from beacon.errors import StoreUnavailable
+from beacon.model.variant import from_vcf
+from beacon.store.ahead import read_ahead
+from beacon.store.base import AllelePredicate, Segment
+from beacon.store.gate import Gate
+from beacon.store.mongo import MongoStore
+from beacon.store.reading import Reader
+from tests.world import Case, Facts, Load, Packet, World, open_world
+
+ALLELES = [from_vcf("GRCh38", "1", 101 + 10 * at, "A", "G") for at in range(300)]
+FIRST = AllelePredicate(assembly="GRCh38", chrom="1", sequence=(100, "A", "G"))
+RANGE = AllelePredicate(assembly="GRCh38", chrom="1", overlap=(100, 1_000))
+
+
+def packets(term: str) -> tuple[Packet, ...]:
+    """Forty people, of whom each carries some alleles that hardly anybody else does."""
+    return tuple(
+        Packet(
+            f"p{at}",
+            Facts(frozenset({("diseases.diseaseCode", term)})),
+            (),
+            tuple(Case(allele, None, "het") for allele in ALLELES[at::40]),
+        )
+        for at in range(40)
+    )
+
+
+@pytest.fixture(scope="module")
+def world(mongo_uri: str) -> Iterator[World]:
+    with open_world(mongo_uri) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def segment(world: World) -> Segment:
+    dataset = world.load(Load(packets=packets("HP:0001250")))
+    return world.run(world.store.datasets())[dataset].segments[0]
+
+
+async def told(store: MongoStore, segment: Segment) -> tuple[int, int | None, int, int]:
+    people = await store.posting(segment, "individual", ["=HP:0001250"])
+    heads = await store.heads(segment, RANGE)
+    await store.calls(segment, heads)
+    return len(people), await store.count(segment, FIRST), await store.count(segment, RANGE) or 0, len(heads)
+
+
+def test_what_was_read_ahead_is_told_without_the_database(world: World, segment: Segment) -> None:
+    async def ask(*, ahead: bool) -> tuple[int, int | None, int, int]:
+        store = await MongoStore.open(world.uri, world.database)
+        if ahead:
+            await read_ahead(store._reader, [segment])
+        await store.close()
+        return await told(store, segment)
+
+    with pytest.raises(StoreUnavailable):
+        world.run(ask(ahead=False))
+    assert world.run(ask(ahead=True)) == world.run(told(world.store, segment)) == (40, 1, 90, 90)
+
+
+def test_new_segments_are_read_when_they_are_seen(world: World, segment: Segment) -> None:
+    async def ask() -> None:
+        store = await MongoStore.open(world.uri, world.database)
+        reading = asyncio.create_task(store.read_ahead())
+        try:
+            async with asyncio.timeout(20):
+                before = await at_hand(store, 0)
+                dataset = await asyncio.to_thread(world.load, Load(packets=packets("HP:0001263")))
+                while dataset not in await store.datasets():
+                    await asyncio.sleep(0.01)
+                await at_hand(store, before)
+        finally:
+            reading.cancel()
+            await store.close()
+
+    async def at_hand(store: MongoStore, before: float) -> float:
+        while store._reader._kept._size <= before:
+            await asyncio.sleep(0.01)
+        return store._reader._kept._size
+
+    world.run(ask())
+
+
+def test_memory_is_filled_no_further_than_it_goes(world: World, segment: Segment) -> None:
+    async def ask(kept_bytes: int) -> float:
+        async with AsyncMongoClient(world.uri) as client:
+            reader = Reader(client[world.database], Gate(4), kept_bytes)
+            await read_ahead(reader, [segment])
+            return reader.room
+
+    assert 0 <= world.run(ask(20_000)) < 0.6
+    assert 0.9 < world.run(ask(100_000_000)) < 1
+
+
+def test_what_was_being_read_when_it_went_out_of_date_is_not_kept(world: World, segment: Segment) -> None:
+    async def ask(*, outdated: bool) -> float:
+        async with AsyncMongoClient(world.uri) as client:
+            reader = Reader(client[world.database], Gate(4), 1_000_000)
+            reading = asyncio.create_task(reader.postings([segment.id], [("individual", "=HP:0001250")]))
+            await asyncio.sleep(0)
+            if outdated:
+                reader.forget()
+            assert [len(rows) for rows in (await reading).values()] == [40]
+            return reader.room
+
+    assert world.run(ask(outdated=False)) < 1
+    assert world.run(ask(outdated=True)) == 1
