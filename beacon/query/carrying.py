@@ -15,10 +15,12 @@ from beacon.query.joins import Selection
 from beacon.store.base import COLUMN, Segment, Store
 from beacon.store.bitmaps import bitmap_of, numbers_in
 from beacon.store.calls import Calls
+from beacon.store.carriers import carried_by, carriers_among
 from beacon.store.heads import Heads
 
 _AT_ONCE: Final = 64
-"""Blocks whose calls are read together."""
+_WIDE: Final = 50_000
+"""Blocks whose calls are read together; a quarter of that where there are more columns."""
 
 Indices = NDArray[np.intp]
 Rows = NDArray[np.int32]
@@ -55,16 +57,23 @@ async def blocks(
     *,
     columns: BitMap | None = None,
     sets: bool = False,
-) -> AsyncIterator[tuple[Calls, Indices, Rows]]:
-    """Yield (calls, positions within ``heads``, rows) by block; for ``columns`` and ``sets`` see ``Store.calls``."""
+) -> AsyncIterator[list[tuple[Calls, Indices, Rows]]]:
+    """Yield (calls, positions within ``heads``, rows) of blocks, many at once.
+
+    For ``columns`` and ``sets`` see ``Store.calls``.
+    """
     order = np.argsort(heads.block, kind="stable")
     numbers, begins = np.unique(heads.block[order], return_index=True)
     parts = np.split(order, begins[1:]) if len(numbers) else []
-    for begin in range(0, len(numbers), _AT_ONCE):
-        some = parts[begin : begin + _AT_ONCE]
-        calls = await store.calls(segment, heads.pick(np.concatenate(some)), columns=columns, sets=sets)
-        for number, positions in zip(numbers[begin : begin + _AT_ONCE].tolist(), some, strict=True):
-            yield calls[number], positions, heads.row[positions]
+    step = _AT_ONCE if (await store.layout(segment)).columns <= _WIDE else _AT_ONCE // 4
+    for begin in range(0, len(numbers), step):
+        some = parts[begin : begin + step]
+        asked = heads if len(some) == len(parts) else heads.pick(np.concatenate(some))
+        calls = await store.calls(segment, asked, columns=columns, sets=sets)
+        yield [
+            (calls[number], positions, heads.row[positions])
+            for number, positions in zip(numbers[begin : begin + step].tolist(), some, strict=True)
+        ]
 
 
 async def carried_in(
@@ -90,15 +99,15 @@ async def carried_in(
         allowed = segment.live.get(COLUMN, BitMap()) if columns is None else columns.get(segment.id, BitMap())
     if allowed and len(heads):
         mask = as_mask(allowed, (await store.layout(segment)).columns)
-        async for calls, positions, rows in blocks(store, segment, heads, columns=allowed):
+        async for some in blocks(store, segment, heads, columns=allowed):
             for number, wanted in enumerate(groups):
-                if limits:
+                if not limits:
+                    at = np.concatenate([positions for _, positions, _ in some])
+                    carried[number, at] |= carried_by([(calls, rows) for calls, _, rows in some], allowed, wanted)
+                    continue
+                for calls, positions, rows in some:
                     meant = _meant(calls, rows, wanted, heads.key[positions], limits)
-                    carried[number, positions] |= [bool(mask[some].any()) for some in meant]
-                elif len(allowed) == 1:
-                    carried[number, positions] |= calls.carried_by_column(rows, allowed[0], wanted)
-                else:
-                    carried[number, positions] |= calls.carried_by(rows, mask, wanted)
+                    carried[number, positions] |= [bool(mask[columns].any()) for columns in meant]
     return carried
 
 
@@ -108,14 +117,15 @@ async def carrying(
     """Return the columns among ``allowed`` that carry any of these alleles in one of these groups and are meant."""
     if not allowed or not len(heads):
         return BitMap()
-    found = np.zeros((await store.layout(segment)).columns, np.bool_)
-    async for calls, positions, rows in blocks(store, segment, heads, columns=allowed):
-        if limits:
+    found = BitMap()
+    async for some in blocks(store, segment, heads, columns=allowed):
+        if not limits:
+            found |= carriers_among([(calls, rows) for calls, _, rows in some], allowed, groups)
+            continue
+        for calls, positions, rows in some:
             for columns in _meant(calls, rows, groups, heads.key[positions], limits):
-                found[columns] = True
-        else:
-            found |= calls.union(rows, groups)
-    return bitmap_of(np.flatnonzero(found)) & allowed
+                found |= bitmap_of(columns)
+    return found & allowed
 
 
 def _meant(

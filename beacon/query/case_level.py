@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import operator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -82,8 +84,8 @@ class SegmentPage:
             if columns is None:
                 totals = {place: stored[place].carriers or 0 for place in places}
             listed = {place: (found[:MAX_CASES], groups[:MAX_CASES]) for place, (found, groups) in listed.items()}
-        numbers = {number for part, _ in listed.values() for number in set((part[:MAX_CASES] // FRAGMENTS).tolist())}
-        fragments = await store.fragments(segment, numbers)
+        shown = np.concatenate([part[:MAX_CASES] for part, _ in listed.values()])
+        fragments = await store.fragments(segment, np.unique(shown // FRAGMENTS).tolist())
         details: dict[str, dict[int, list[dict[str, Any]]]] = {}
         # Of carriers among counted genotypes hardly any segment tells more.
         detailed = (await store.layout(segment)).detailed
@@ -131,21 +133,7 @@ def _listed(calls: dict[int, Calls], places: list[Place], allowed: BitMap) -> di
 
 def _carriers(calls: Calls, row: int, allowed: BitMap) -> Listed:
     """Return the allowed columns that carry an allele."""
-    parts = [(number, calls.group(group, row)) for number, group in enumerate(GROUPS)]
-    held = [(number, part) for number, part in parts if len(part)]
-    if not held:
-        return _NOBODY
-    columns = np.concatenate([part for _, part in held]) if len(held) > 1 else held[0][1]
-    if len(held) > 1 and len(columns) * 4 > calls.columns:  # common: sorted by being put where they belong
-        places = np.zeros(calls.columns, np.uint8)
-        for number, part in held:
-            places[part] = number + 1
-        columns = np.flatnonzero(places).astype(np.uint32)
-        groups = places[columns] - np.uint8(1)
-    else:
-        groups = np.repeat(np.array([number for number, _ in held], np.uint8), [len(part) for _, part in held])
-        order = np.argsort(columns, kind="stable")
-        columns, groups = columns[order], groups[order]
+    columns, groups = calls.listed(row)
     if len(allowed) < calls.columns:
         mine = as_mask(allowed, calls.columns)[columns]
         columns, groups = columns[mine], groups[mine]
@@ -190,17 +178,11 @@ class Cases:
         if not page.simple:
             self.total += sum(len(details[column]) - 1 for column in columns.tolist() if column in details)
         room = max(MAX_CASES - len(self.entries), 0)
-        fragments, some = page.fragments, zip(columns[:room].tolist(), groups[:room].tolist(), strict=True)
-        if not details and len(fragments) == 1:
-            (alone,) = fragments.values()
-            first = next(iter(fragments)) * FRAGMENTS
-            self.entries += [alone[column - first] + _ENDS[group] for column, group in some]
-            return
+        entries = _entries(page.fragments, columns[:room], groups[:room])
         if not details:
-            self.entries += [fragments[c // FRAGMENTS][c % FRAGMENTS] + _ENDS[group] for c, group in some]
+            self.entries += entries
             return
-        for column, group in some:
-            entry = fragments[column // FRAGMENTS][column % FRAGMENTS] + _ENDS[group]
+        for column, entry in zip(columns[:room].tolist(), entries, strict=True):
             told = details.get(column, [{}])
             self.entries += [orjson.dumps(orjson.loads(entry) | one) if one else entry for one in told]
         del self.entries[MAX_CASES:]
@@ -213,6 +195,23 @@ class Cases:
         fresh = np.sort(first[~np.isin(who[first], self._seen)])
         self._seen = np.union1d(self._seen, who[fresh])
         return fresh
+
+
+def _entries(
+    fragments: Mapping[int, list[bytes]], columns: NDArray[np.uint32], groups: NDArray[np.uint8]
+) -> Iterator[bytes]:
+    """Yield the entries of ascending columns: whose each is, and its zygosity."""
+    if not len(columns):
+        return
+    first, last = int(columns[0]) // FRAGMENTS, int(columns[-1]) // FRAGMENTS
+    bounds = [0, len(columns)]
+    if first < last:
+        bounds[1:1] = np.searchsorted(columns, np.arange(first + 1, last + 1) * FRAGMENTS).tolist()
+    for number, (begin, stop) in enumerate(pairwise(bounds), first):
+        if begin < stop:
+            places = (columns[begin:stop] - np.uint32(number * FRAGMENTS)).tolist()
+            whose = map(fragments[number].__getitem__, places)
+            yield from map(operator.add, whose, map(_ENDS.__getitem__, groups[begin:stop].tolist()))
 
 
 class Counts:

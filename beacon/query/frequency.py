@@ -58,7 +58,9 @@ async def _counted(store: Store, dataset: Dataset, heads: Sequence[Heads]) -> di
         if not columns:
             continue
         persons = (await store.links(segment, COLUMN)).persons
-        async for calls, positions, rows in blocks(store, segment, part, sets=True):
+        async for calls, positions, rows in (
+            block async for some in blocks(store, segment, part, sets=True) for block in some
+        ):
             for key, row in zip(part.key[positions].tolist(), rows.tolist(), strict=True):
                 if not calls.counted(row):
                     continue

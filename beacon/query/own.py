@@ -18,9 +18,8 @@ from beacon.store.base import AllelePredicate, Dataset, Segment, Store
 from beacon.store.heads import Heads
 from beacon.store.layout import Layout, Run
 
-_FIRST: Final = 1
 _MOST: Final = 32
-"""Blocks that are read together: few at first, since a page is soon full, then more."""
+"""At most so many blocks are read together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +50,31 @@ async def variants(store: Store, dataset: Dataset, plan: Plan, columns: Selectio
     total = int((await store.totals(segment))[column[0]]) if layout.columns else 0
     parts: list[Heads] = []
     many = 0
+    each = total / max(len(layout.low), 1)
     for run in runs:
-        async for part in _carried(store, segment, layout, run, column, min(upto, total) - many):
+        async for part in _carried(store, segment, layout, run, column, min(upto, total) - many, each):
             parts.append(part)
             many += len(part)
-    heads = Heads.joined(parts) if parts else Heads.empty()
-    heads = heads.pick(np.lexsort((heads.key, heads.end, heads.start, heads.chrom)))
+    heads = (Heads.joined(parts) if parts else Heads.empty()).in_order()
     places = np.arange(len(heads))
     everywhere = tuple(heads if at == number else Heads.empty() for at in range(len(dataset.segments)))
     return Own(Found(everywhere, places, places + 1, np.full(len(heads), number), places, ()), total)
 
 
 async def _carried(
-    store: Store, segment: Segment, layout: Layout, run: Run, column: BitMap, wanted: int
+    store: Store, segment: Segment, layout: Layout, run: Run, column: BitMap, wanted: int, each: float
 ) -> AsyncIterator[Heads]:
-    """Yield what a column carries in a run, block by block, until so many are found and none could come before them."""
-    block, step, last = run.begin, _FIRST, -1
+    """Yield what a column carries in a run, block by block, until so many are found and none could come before them.
+
+    ``each`` is how many it carries in a block on average: so many blocks are read at once as will most likely do.
+    """
+    block, last = run.begin, -1
     # Alleles that start at one place may lie in two blocks, in an order of their own.
     while block < run.stop and (wanted > 0 or int(layout.low[block]) <= last):
-        some = range(block, min(block + step, run.stop))
+        likely = int((wanted + 2 * wanted**0.5) / each) + 1 if wanted > 0 else 1
+        some = range(block, min(block + min(likely, _MOST), run.stop))
         heads = await store.heads_at(segment, some, column)
         mine = heads.pick((await carried_in(store, segment, heads, (GROUPS,), {segment.id: column}))[0])
         yield mine
         wanted -= len(mine)
-        block, step, last = some.stop, min(2 * step, _MOST), int(layout.high[some.stop - 1])
+        block, last = some.stop, int(layout.high[some.stop - 1])

@@ -175,6 +175,12 @@ async def find(store: Store, dataset: Dataset, plan: Plan, columns: Selection | 
         await carried_in(store, segment, part, plan.groups, columns, some)
         for segment, part, some in zip(dataset.segments, heads, limits, strict=True)
     ]
+    holding = [number for number, part in enumerate(heads) if len(part)]
+    if len(holding) == 1 and (await store.layout(dataset.segments[holding[0]])).distinct:
+        # No variant is there twice, and those of one segment are in order.
+        index = np.flatnonzero(carried[holding[0]].all(axis=0))
+        places = np.arange(len(index))
+        return Found(tuple(heads), places, places + 1, np.full(len(index), holding[0]), index, limits)
     names = sorted({name for part in heads for name in part.names})
     codes = [np.array([names.index(name) for name in part.names], np.int64)[part.chrom] for part in heads]
     key = _joined([part.key for part in heads], np.uint64)

@@ -25,6 +25,7 @@ from beacon.model.genome import Gene, Reference
 from beacon.model.indexing import Ancestors
 from beacon.store import freshness, journal, loads, purge, removal
 from beacon.store.base import COLUMN
+from beacon.store.carriers import carried_by
 from beacon.store.compact import due, rewrite
 from beacon.store.documents import (
     INDEXES,
@@ -492,16 +493,14 @@ def _distinct_variants(db: Database[Document], segments: list[Document]) -> int:
     keys = [np.empty(0, np.uint64)]
     for part in segments:
         layout = read_layout(db, part["id"])
-        live = decode_rows(part["live"][COLUMN]) if COLUMN in part["live"] else ()
-        mask = np.zeros(layout.columns, np.bool_)
-        mask[np.array(live, np.uint32)] = True
+        live = decode_rows(part["live"][COLUMN]) if COLUMN in part["live"] else BitMap()
         for number, head in heads_in(db, part["id"], layout):
             if part["whole"]:
                 keys.append(head["key"])
                 continue
             calls = calls_of(db, part["id"], layout, number)
             never = carriers(head) <= 0
-            keys.append(head["key"][never | calls.carried_by(np.arange(len(never)), mask)])
+            keys.append(head["key"][never | carried_by([(calls, np.arange(len(never), dtype=np.int32))], live)])
     return len(np.unique(np.concatenate(keys)))
 
 

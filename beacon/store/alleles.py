@@ -121,8 +121,7 @@ class AlleleFinder:
             asked = replace(asked, gene_names=frozenset(), gene_places=())
         chosen = await self._indexed(asked, everywhere=not self._leads(asked))
         found = [part async for part in self._in_blocks(asked, chosen, calls)]
-        heads = Heads.joined(found) if found else Heads.empty()
-        return heads.pick(np.lexsort((heads.key, heads.end, heads.start, heads.chrom)))
+        return (Heads.joined(found) if found else Heads.empty()).in_order()
 
     @staticmethod
     def _leads(asked: AllelePredicate) -> bool:

@@ -19,7 +19,6 @@ from pyroaring import BitMap
 
 from beacon.model.calls import GROUPS
 from beacon.model.calls import Calls as AlleleCalls
-from beacon.store.heads import carriers
 from beacon.store.packing import Array, Arrays
 
 Mask = NDArray[np.bool_]
@@ -126,7 +125,16 @@ class Calls:
         self._sets = parts.get("sets") or None
         self._rare = [part for name, part in parts.items() if name == "rare" and part]
         self._tiles = [part for name, part in parts.items() if name not in ("rare", "sets") and part]
-        self._common = is_common(carriers(head), columns).tolist()
+
+    @property
+    def size(self) -> int:
+        """How many alleles the block has."""
+        return len(self._head["start"])
+
+    @property
+    def carrying(self) -> list[Arrays]:
+        """The parts that say who carries what, as far as they were read."""
+        return [*self._rare, *self._tiles]
 
     def genotyped(self, row: int) -> bool:
         """Whether the source had genotypes for this allele at all."""
@@ -140,9 +148,12 @@ class Calls:
         """Return the columns of one group of carriers, ascending."""
         if self._head[name][row] <= 0:
             return _NOBODY
-        parts = self._tiles if self._common[row] else self._rare
-        found = [self._of(part, name, row) for part in parts]
+        found = [self._of(part, name, row) for part in self._parts_of(row)]
         return found[0] if len(found) == 1 else np.concatenate([_NOBODY, *found])
+
+    def _parts_of(self, row: int) -> list[Arrays]:
+        many = sum(max(int(self._head[name][row]), 0) for name in GROUPS)
+        return self._tiles if is_common(many, self.columns) else self._rare
 
     @staticmethod
     def _of(part: Arrays, name: str, row: int) -> Array:
@@ -161,40 +172,20 @@ class Calls:
         found = [self.group(name, row) for name in groups]
         return np.unique(np.concatenate([np.asarray(part, np.uint32) for part in found]))
 
-    def union(self, rows: Array, groups: Sequence[str] = GROUPS) -> Mask:
-        """Return a mask of the columns that carry any of these alleles."""
-        mask = np.zeros(self.columns, np.bool_)
-        chosen = np.zeros(len(self._head["start"]), np.bool_)
-        chosen[rows] = True
-        for part, name in self._each(groups):
-            begin, stop = part["window"].tolist()
-            window = mask[begin:stop]
-            columns = part[f"{name}.columns"]
-            if len(columns):
-                window[columns if chosen.all() else columns[np.repeat(chosen, np.diff(part[f"{name}.at"]))]] = True
-            dense = part[f"{name}.dense"]
-            if len(dense) and len(dense := dense[chosen[part[f"{name}.dense_rows"]]]):
-                window |= np.unpackbits(np.bitwise_or.reduce(dense, axis=0), count=stop - begin).astype(np.bool_)
-        return mask
-
-    def carried_by(self, rows: Array, mask: Mask, groups: Sequence[str] = GROUPS) -> Mask:
-        """Return, for each of these rows, whether any column of ``mask`` carries its allele."""
-        found = np.zeros(len(self._head["start"]), np.bool_)
-        for part, name in self._each(groups):
-            begin, stop = part["window"].tolist()
-            window = mask[begin:stop]
-            columns, at = part[f"{name}.columns"], part[f"{name}.at"]
-            if len(columns):
-                hits = np.flatnonzero(window[columns])
-                found[np.searchsorted(at, hits, "right") - 1] = True
-            dense = part[f"{name}.dense"]
-            if len(dense):
-                found[part[f"{name}.dense_rows"][(dense & np.packbits(window)).any(axis=1)]] = True
-        return found[rows]
+    def listed(self, row: int) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
+        """Return the columns of all carriers of an allele, ascending, and the number of each one's group."""
+        held = [(number, self.group(name, row)) for number, name in enumerate(GROUPS) if self._head[name][row] > 0]
+        if len(held) == 1:
+            number, columns = held[0]
+            return columns.astype(np.uint32, copy=False), np.full(len(columns), number, np.uint8)
+        # One sort of both together: columns above, the number of the group in the three bits below.
+        both = np.concatenate([_NOBODY, *(columns << np.uint32(3) | np.uint32(number) for number, columns in held)])
+        both.sort()
+        return both >> np.uint32(3), (both & np.uint32(7)).astype(np.uint8)
 
     def group_of(self, row: int, column: int) -> int | None:
         """Return the number of the group in which a column carries an allele, None where it does not."""
-        for part in self._tiles if self._common[row] else self._rare:
+        for part in self._parts_of(row):
             begin, stop = part["window"].tolist()
             if not begin <= column < stop:
                 continue
@@ -202,22 +193,6 @@ class Calls:
                 if self._head[name][row] > 0 and _has(part, name, row, column - begin):
                     return number
         return None
-
-    def carried_by_column(self, rows: Array, column: int, groups: Sequence[str] = GROUPS) -> Mask:
-        """Return, for each of these rows, whether this column carries its allele."""
-        found = np.zeros(len(self._head["start"]), np.bool_)
-        for part, name in self._each(groups):
-            begin, stop = part["window"].tolist()
-            if not begin <= column < stop:
-                continue
-            at, place = part[f"{name}.at"], column - begin
-            found[np.searchsorted(at, np.flatnonzero(part[f"{name}.columns"] == place), "right") - 1] = True
-            bits = part[f"{name}.dense"][:, place >> 3] & (0x80 >> (place & 7))
-            found[part[f"{name}.dense_rows"][bits > 0]] = True
-        return found[rows]
-
-    def _each(self, groups: Sequence[str]) -> list[tuple[Arrays, str]]:
-        return [(part, name) for part in (*self._rare, *self._tiles) for name in groups if f"{name}.at" in part]
 
     def shared(self, name: str, row: int) -> BitMap:
         """Return the ``missing`` or ``haploid`` columns of an allele."""

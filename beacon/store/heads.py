@@ -63,6 +63,23 @@ class Heads:
         """Return the alleles that a mask or an index array chooses."""
         return Heads(self.names, *(getattr(self, name)[which] for name in self.__slots__[1:]))
 
+    def in_order(self) -> Heads:
+        """Return the alleles by (chromosome, start, end, identity)."""
+        if not len(self):
+            return self
+        chrom, start = self.chrom, self.start
+        ahead = (chrom[1:] > chrom[:-1]) | ((chrom[1:] == chrom[:-1]) & (start[1:] >= start[:-1]))
+        if not ahead.all():
+            return self.pick(np.lexsort((self.key, self.end, start, chrom)))
+        # As they lie in blocks: what begins at one place may stand in another order there.
+        same = (chrom[1:] == chrom[:-1]) & (start[1:] == start[:-1])
+        tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
+        if not len(tied):
+            return self
+        order = np.arange(len(self))
+        order[tied] = tied[np.lexsort((self.key[tied], self.end[tied], start[tied], chrom[tied]))]
+        return self.pick(order)
+
     @classmethod
     def joined(cls, parts: Sequence[Heads]) -> Heads:
         """Return several as one, in the order given."""
@@ -129,11 +146,13 @@ and AN."""
 
 def carriers(head: Arrays) -> NDArray[np.int32]:
     """Return how many columns carry each allele, ``UNKNOWN`` where the source has no genotypes."""
-    known = head[GROUPS[0]].astype(np.int32)
-    for group in GROUPS[1:]:
-        known += head[group]
-    known[head[GROUPS[0]] < 0] = UNKNOWN
-    return known
+    return _carriers([head[group].astype(np.int32) for group in GROUPS])
+
+
+def _carriers(groups: Sequence[NDArray[np.int32]]) -> NDArray[np.int32]:
+    total: NDArray[np.int32] = np.add.reduce(groups)
+    total[groups[0] < 0] = UNKNOWN
+    return total
 
 
 def heads_of(blocks: Iterable[tuple[str, int, Arrays]]) -> Heads:
@@ -155,7 +174,7 @@ def heads_of(blocks: Iterable[tuple[str, int, Arrays]]) -> Heads:
         joined("key", np.uint64),
         np.repeat(np.array([number for _, number, _ in parts], np.int32), sizes),
         np.concatenate([np.arange(size, dtype=np.int32) for size in sizes]),
-        np.concatenate([carriers(head) for _, _, head in parts]),
+        _carriers([joined(group, np.int32) for group in GROUPS]),
         joined("count", np.int32),
         joined("number", np.int32),
     )

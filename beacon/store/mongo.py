@@ -353,11 +353,11 @@ class MongoStore:
         width = (await self.layout(segment)).columns
         common = is_common(heads.carriers, width)
         always = ["head", "sets"] if sets else ["head"]
-        names: dict[int, list[str]] = {block: [*always] for block in sorted(set(heads.block.tolist()))}
-        for block in set(heads.block[~common & heads.carried].tolist()):
+        names: dict[int, list[str]] = {block: [*always] for block in np.unique(heads.block).tolist()}
+        for block in np.unique(heads.block[~common & heads.carried]).tolist():
             names[block].append("rare")
         wanted = [f"tile{tile}" for tile in (tiles(width) if columns is None else tiles_of(columns))]
-        for block in set(heads.block[common].tolist()):
+        for block in np.unique(heads.block[common]).tolist():
             names[block] += wanted
         ids = [part_id(segment.id, block, name) for block, some in names.items() for name in some]
         if texts:

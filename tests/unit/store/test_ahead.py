@@ -92,7 +92,7 @@ def test_new_segments_are_read_when_they_are_seen(world: World, segment: Segment
 
 def test_memory_is_filled_no_further_than_it_goes(world: World, segment: Segment) -> None:
     async def ask(kept_bytes: int) -> float:
-        async with AsyncMongoClient(world.uri) as client:
+        async with AsyncMongoClient[dict[str, object]](world.uri) as client:
             reader = Reader(client[world.database], Gate(4), kept_bytes)
             await read_ahead(reader, [segment])
             return reader.room
@@ -103,7 +103,7 @@ def test_memory_is_filled_no_further_than_it_goes(world: World, segment: Segment
 
 def test_what_was_being_read_when_it_went_out_of_date_is_not_kept(world: World, segment: Segment) -> None:
     async def ask(*, outdated: bool) -> float:
-        async with AsyncMongoClient(world.uri) as client:
+        async with AsyncMongoClient[dict[str, object]](world.uri) as client:
             reader = Reader(client[world.database], Gate(4), 1_000_000)
             reading = asyncio.create_task(reader.postings([segment.id], [("individual", "=HP:0001250")]))
             await asyncio.sleep(0)

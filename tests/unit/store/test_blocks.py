@@ -18,6 +18,7 @@ from beacon.model.calls import Calls as AlleleCalls
 from beacon.model.variant import from_vcf
 from beacon.store.blocks import BlockBuilder
 from beacon.store.calls import TILE, Calls
+from beacon.store.carriers import carried_by, carriers_among
 from beacon.store.heads import UNKNOWN, HeadBuilder, Heads, heads_of, identity
 from beacon.store.packing import Arrays, pack, unpack
 
@@ -102,19 +103,30 @@ def test_a_block_tells_of_any_columns_what_went_into_it(
     groups = tuple(data.draw(st.sets(st.sampled_from(GROUPS), min_size=1)))
     dice = random.Random(data.draw(st.integers(0, 2**32)))
     chosen = {column for column in range(width) if dice.random() < 0.5}
-    mask = np.array([column in chosen for column in range(width)], np.bool_)
 
     carried = [allele.carriers(*groups) if allele else set() for allele in alleles]
-    union = calls.union(np.array(rows, np.int32), groups)
-    assert set(np.flatnonzero(union)) == set().union(*(carried[row] for row in rows))
-    found = calls.carried_by(np.array(rows, np.int32), mask, groups)
-    assert found.tolist() == [bool(carried[row] & chosen) for row in rows]
-    for column in sorted(chosen)[:3]:
-        found = calls.carried_by_column(np.array(rows, np.int32), column, groups)
-        assert found.tolist() == [column in carried[row] for row in rows]
-        for row, allele in enumerate(alleles):
-            held = [at for at, group in enumerate(GROUPS) if allele and column in allele.carriers(group)]
-            assert calls.group_of(row, column) == (held[0] if held else None)
+    # The same alleles in one block or in two tell the same.
+    cut = data.draw(st.integers(0, len(alleles)))
+    parts = [(0, alleles[:cut]), (cut, alleles[cut:])]
+    several = [
+        (encoded(width, part), np.array([row - first for row in rows if 0 <= row - first < len(part)], np.int32))
+        for first, part in parts
+        if part
+    ]
+    for columns in (chosen, *({column} for column in sorted(chosen)[:3])):
+        among = carriers_among(several, BitMap(columns), groups)
+        assert set(among) == set().union(*(carried[row] for row in rows)) & columns
+        found = carried_by(several, BitMap(columns), groups)
+        assert found.tolist() == [bool(carried[row] & columns) for row in rows]
+    for row, allele in enumerate(alleles):
+        held = [
+            (column, at) for at, group in enumerate(GROUPS) for column in (allele.carriers(group) if allele else ())
+        ]
+        listed, numbers = calls.listed(row)
+        assert list(zip(listed.tolist(), numbers.tolist(), strict=True)) == sorted(held)
+        for column in sorted(chosen)[:3]:
+            of_column = [at for one, at in held if one == column]
+            assert calls.group_of(row, column) == (of_column[0] if of_column else None)
     for row, allele in enumerate(alleles):
         assert calls.genotyped(row) == (allele is not None)
         assert calls.counted(row) == (allele is not None and allele.counted)
@@ -125,11 +137,11 @@ def test_a_block_tells_of_any_columns_what_went_into_it(
         assert set(calls.shared("missing", row)) == {c for c, call in known.items() if not call[1]}
         assert set(calls.shared("haploid", row)) == {c for c, call in known.items() if call[2] == 1}
         if allele:
-            among = [call for column, call in known.items() if column in chosen]
+            called = [call for column, call in known.items() if column in chosen]
             assert calls.tally(row, BitMap(chosen)) == (
-                sum(call[3] is not None for call in among),
-                sum(call[0] for call in among),
-                sum(call[1] for call in among),
+                sum(call[3] is not None for call in called),
+                sum(call[0] for call in called),
+                sum(call[1] for call in called),
             )
 
 
@@ -152,9 +164,7 @@ def test_columns_beyond_65536_are_told_apart_from_those_below(width: int) -> Non
     assert calls.group("het", 0).tolist() == [last]
     assert set(calls.shared("missing", 0)) == {low}
     assert calls.tally(1, BitMap(range(width))) == (width // 2, 2 * (width // 2), 2 * width)
-    mask = np.zeros(width, np.bool_)
-    mask[low] = True
-    assert calls.carried_by(np.array([0], np.int32), mask, ("het",)).tolist() == [low == last]
+    assert carried_by([(calls, np.array([0], np.int32))], BitMap([low]), ("het",)).tolist() == [low == last]
 
 
 def test_some_tiles_tell_what_all_of_them_tell_of_their_columns() -> None:
@@ -169,14 +179,12 @@ def test_some_tiles_tell_what_all_of_them_tell_of_their_columns() -> None:
             for group in ("het", "hom"):
                 expected = [column for column in whole.group(group, row).tolist() if column in window]
                 assert alone.group(group, row).tolist() == expected
-    mask = np.zeros(width, np.bool_)
-    mask[width - 1] = True
-    rows = np.array([0, 1], np.int32)
-    assert whole.carried_by(rows, mask).tolist() == [
+    both = [(whole, np.array([0, 1], np.int32))]
+    assert carried_by(both, BitMap([width - 1])).tolist() == [
         bool((width - 1) % 2) or (width - 1) % 30 == 0,
         (width - 1) % 30 == 0,
     ]
-    assert whole.union(rows).sum() == len(np.union1d(odd, some))
+    assert set(carriers_among(both, BitMap(range(width)))) == {*odd.tolist(), *some.tolist()}
 
 
 def test_a_block_is_full_before_it_could_be_too_large_for_one_document() -> None:
