@@ -58,6 +58,7 @@ def set_up(log: Log, stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(log.level.upper())
-    # No line says which thread, process or task it comes from; finding out costs as much as writing it.
+    # No line says which thread, process, task or line of code it comes from; finding out costs as much as writing it.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # what the documentation of logging says to do for that
     logging.captureWarnings(True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -200,18 +200,19 @@ class Cases:
 def _entries(
     fragments: Mapping[int, list[bytes]], columns: NDArray[np.uint32], groups: NDArray[np.uint8]
 ) -> Iterator[bytes]:
-    """Yield the entries of ascending columns: whose each is, and its zygosity."""
+    """Return the entries of ascending columns: whose each is, and its zygosity."""
     if not len(columns):
-        return
+        return iter(())
     first, last = int(columns[0]) // FRAGMENTS, int(columns[-1]) // FRAGMENTS
     bounds = [0, len(columns)]
     if first < last:
         bounds[1:1] = np.searchsorted(columns, np.arange(first + 1, last + 1) * FRAGMENTS).tolist()
-    for number, (begin, stop) in enumerate(pairwise(bounds), first):
-        if begin < stop:
-            places = (columns[begin:stop] - np.uint32(number * FRAGMENTS)).tolist()
-            whose = map(fragments[number].__getitem__, places)
-            yield from map(operator.add, whose, map(_ENDS.__getitem__, groups[begin:stop].tolist()))
+    whose = [
+        map(fragments[number].__getitem__, (columns[begin:stop] - np.uint32(number * FRAGMENTS)).tolist())
+        for number, (begin, stop) in enumerate(pairwise(bounds), first)
+        if begin < stop
+    ]
+    return map(operator.add, chain.from_iterable(whose), map(_ENDS.__getitem__, groups.tolist()))
 
 
 class Counts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import statistics
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,8 +14,10 @@ from types import TracebackType
 
 import numpy as np
 import orjson
+from pymongo import MongoClient
 
 from tests.perf import serving
+from tests.perf.alleles import ASSEMBLY
 from tests.perf.build import Cohort, Say
 from tests.perf.client import Answer, OneClient, crowd, get, post
 from tests.perf.floor import MOST
@@ -27,6 +30,10 @@ _WARM = 20
 _LEAST_SHARE = 0.6
 _WORST_SPREAD = 1.5
 _MOST_MEMORY_MB = 300.0
+_IDLE_SECONDS = 120.0
+_LOOK_SECONDS = 0.5
+_IDLE_SHARE = 0.1
+"""Of a processor: who uses less than that is idle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +141,33 @@ def find_rare_filter(site: Server) -> str | None:
     """Return what the site calls the filter on allele frequency, None where it knows none."""
     with OneClient(site.port) as client:
         for name in RARE_FILTERS:
-            query = {"filters": [{"id": name, "operator": "<=", "value": "0.01", "scope": "genomicVariant"}]}
-            body = orjson.dumps({"meta": {"apiVersion": "v2.0"}, "query": query | {"requestedGranularity": "boolean"}})
+            query = {
+                "requestParameters": {"assemblyId": ASSEMBLY, "referenceName": "22", "start": [0], "end": [1]},
+                "filters": [{"id": name, "operator": "<=", "value": "0.01", "scope": "genomicVariant"}],
+                "requestedGranularity": "boolean",
+            }
+            body = orjson.dumps({"meta": {"apiVersion": "v2.0"}, "query": query})
             if client.ask(0, post(f"{site.root}/g_variants", body)).status == 200:
                 return name
     return None
+
+
+def read_through(cohort: Cohort) -> None:
+    """Have MongoDB read everything once, so that it knows the data as one in service does, whoever is first to ask."""
+    with MongoClient[dict[str, object]](cohort.uri) as client:
+        for name in ("floor", "records", "arrays", "numbers", "postings", "blocks"):
+            assert not list(client[cohort.database][name].aggregate([{"$match": {"nothing": "there"}}]))
+
+
+def wait_until_idle(site: Server) -> None:
+    """Wait until workers that have just begun are through with what they do by themselves."""
+    until = time.monotonic() + _IDLE_SECONDS
+    used = cpu_seconds(site.workers)
+    while time.monotonic() < until:
+        time.sleep(_LOOK_SECONDS)
+        before, used = used, cpu_seconds(site.workers)
+        if used - before < _LOOK_SECONDS * _IDLE_SHARE:
+            return
 
 
 def measure(cohort: Cohort, names: Sequence[str], effort: Effort, folder: Path, say: Say) -> Findings:
@@ -147,6 +176,8 @@ def measure(cohort: Cohort, names: Sequence[str], effort: Effort, folder: Path, 
     arguments = cohort.uri, cohort.database, effort.workers, folder
     mongod = mongod_of(folder)
     with serving.site(*arguments) as site, serving.floors(*arguments) as floor:
+        read_through(cohort)
+        wait_until_idle(site)
         asking = Asking(cohort.truth, np.random.default_rng(), find_rare_filter(site) or RARE_FILTERS[0])
         watch = MemoryWatch(site.workers)
         for question in chosen(names, cohort.truth):
