@@ -6,34 +6,49 @@ answers. What questions read later takes the place of what none of them used.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from beacon.store.base import ALLELE, WRITTEN, Segment
 from beacon.store.blocks import ends_id, part_id
 from beacon.store.layout import Layout
-from beacon.store.reading import Reader
+from beacon.store.outline import BYTES
+from beacon.store.reading import Reader, in_steps
 
 _KINDS: Final = ("individual", WRITTEN, ALLELE)
 """Kinds whose postings are read; the others are asked for with a scope only."""
 _POSTINGS_LEAVE: Final = 0.5
-_ALL_LEAVES: Final = 0.2
+_ALL_LEAVES: Final = 0.15
 """Which part of the memory stays free after the postings, and after everything."""
+_HEAD_BYTES: Final = 60
+"""What an allele's part of its head and of the ends takes in memory, about."""
 _AT_ONCE: Final = 32
 
 
 async def read_ahead(reader: Reader, segments: Sequence[Segment]) -> None:
     """Fetch postings of people and variants, then where alleles lie, then who carries rare ones.
 
-    Raises ``StoreUnavailable`` and ``Overloaded``.
+    Of a segment whose heads are too many its outline is read. Raises ``StoreUnavailable`` and ``Overloaded``.
     """
     for segment in segments:
         await reader.read_postings(segment.id, _KINDS, _POSTINGS_LEAVE)
-    layouts = [(segment.id, await reader.layout(segment.id, needed=segment.variants > 0)) for segment in segments]
-    for ids in (ids for parts in (_heads, _ends, _rare) for id, layout in layouts for ids in _cut(parts(id, layout))):
+    whole: list[tuple[str, Layout]] = []
+    for segment in segments:
+        layout = await reader.layout(segment.id, needed=segment.variants > 0)
+        if reader.has_room_for(layout.size * _HEAD_BYTES, _ALL_LEAVES):
+            await _read(reader, [*_heads(segment.id, layout), *_ends(segment.id, layout)])
+            whole.append((segment.id, layout))
+        elif reader.has_room_for(layout.size * BYTES, _ALL_LEAVES):
+            await reader.read_outline(segment.id, layout)
+    for id, layout in whole:
+        await _read(reader, _rare(id, layout))
+
+
+async def _read(reader: Reader, ids: Sequence[str]) -> None:
+    for some in in_steps(ids, _AT_ONCE):
         if reader.room < _ALL_LEAVES:
             return
-        await reader.parts(ids)
+        await reader.parts(some)
 
 
 def _heads(segment: str, layout: Layout) -> list[str]:
@@ -46,7 +61,3 @@ def _ends(segment: str, layout: Layout) -> list[str]:
 
 def _rare(segment: str, layout: Layout) -> list[str]:
     return [part_id(segment, block, "rare") for block in range(len(layout.low))] if layout.columns else []
-
-
-def _cut(ids: list[str]) -> Iterator[list[str]]:
-    return (ids[begin : begin + _AT_ONCE] for begin in range(0, len(ids), _AT_ONCE))

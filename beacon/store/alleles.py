@@ -6,7 +6,7 @@ Conditions that heads cannot decide (wildcards among bases) are looked up in the
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any, Final
@@ -21,6 +21,7 @@ from beacon.store.bitmaps import numbers_in
 from beacon.store.blocks import ends_id, part_id, text_part, texts_of
 from beacon.store.heads import Heads, heads_of, identity, same_allele
 from beacon.store.layout import ENDS, Layout, Run
+from beacon.store.outline import Outline
 from beacon.store.packing import Arrays
 from beacon.store.spellings import spellings
 
@@ -61,6 +62,7 @@ class AlleleFinder:
     parts: Parts
     postings: Postings
     named: Named
+    outline: Outline | None = None
 
     async def count(self, asked: AllelePredicate) -> int | None:
         """Return how many alleles match where that takes no look at each of them; None where it does.
@@ -91,26 +93,36 @@ class AlleleFinder:
         if start >= end:
             return None
         edges = [(run, *self.layout.edges(run, start, end)) for run in runs]
-        wanted = [part_id(self.segment, block, "head") for _, block, _ in edges if block is not None]
-        wanted += [ends_id(self.segment, part) for _, _, part in edges if part is not None]
-        held = await self.parts(wanted)
+        heads, ends = await self._outlined(
+            [block for _, block, _ in edges if block is not None], [part for _, _, part in edges if part is not None]
+        )
         total = 0
         for run, block, part in edges:
             if block is None:
                 continue
-            starts = held[part_id(self.segment, block, "head")]["start"].astype(np.int64)
+            starts = heads[block]["start"].astype(np.int64)
             total += self.layout.before(run, block) + int(np.searchsorted(starts, end))
             if part is not None:
-                ends = held[ends_id(self.segment, part)]["end"]
-                total -= (part - run.ends_begin) * ENDS + int(np.searchsorted(ends, start, "right"))
+                total -= (part - run.ends_begin) * ENDS + int(np.searchsorted(ends[part]["end"], start, "right"))
         return total
 
     async def _spelled_so(self, runs: Sequence[Run], exact: Sequence[tuple[int, str, str]]) -> int:
         """Count the alleles that are one of these, given in minimal form."""
         near = [self.layout.starting(run, start - 1, start).tolist() for run in runs for start, _, _ in exact]
-        held = await self.parts({part_id(self.segment, block, "head") for blocks in near for block in blocks})
+        heads, _ = await self._outlined({block for blocks in near for block in blocks}, ())
         wanted = [np.uint64(same_allele(*one)) for one in exact]
-        return sum(int((head["same"] == one).sum()) for head in held.values() for one in dict.fromkeys(wanted))
+        return sum(int((head["same"] == one).sum()) for head in heads.values() for one in dict.fromkeys(wanted))
+
+    async def _outlined(
+        self, blocks: Collection[int], parts: Collection[int]
+    ) -> tuple[dict[int, Arrays], dict[int, Arrays]]:
+        """Return ``start`` and ``same`` of blocks and ``end`` of parts of ends, by number."""
+        if (outline := self.outline) is not None:
+            return {block: outline.head(block) for block in blocks}, {part: outline.ends(part) for part in parts}
+        heads = {block: part_id(self.segment, block, "head") for block in blocks}
+        ends = {part: ends_id(self.segment, part) for part in parts}
+        held = await self.parts([*heads.values(), *ends.values()])
+        return {block: held[id] for block, id in heads.items()}, {part: held[id] for part, id in ends.items()}
 
     async def find(self, asked: AllelePredicate, *, calls: bool = False) -> Heads:
         """Return the matching alleles, by (chromosome, start, end, identity).

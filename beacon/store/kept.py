@@ -9,17 +9,17 @@ T = TypeVar("T")
 
 
 class Kept:
-    """The most recently used values, up to a number of bytes."""
+    """The most recently used values, up to ``limit`` bytes."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._size = 0
         self._values: OrderedDict[object, tuple[Any, int]] = OrderedDict()
 
     @property
     def room(self) -> float:
         """Which part of the bytes is still free."""
-        return 1 - self._size / self._limit
+        return 1 - self._size / self.limit
 
     def get(self, key: object) -> Any:
         """Return a value, None where it is not kept."""
@@ -39,7 +39,7 @@ class Kept:
         if key not in self._values:
             self._values[key] = (value, size)
             self._size += size
-            while self._size > self._limit and len(self._values) > 1:
+            while self._size > self.limit and len(self._values) > 1:
                 _, (_, dropped) = self._values.popitem(last=False)
                 self._size -= dropped
         return value

@@ -100,7 +100,7 @@ class MongoStore:
 
     @classmethod
     async def open(
-        cls, uri: str, database: str, *, pool_size: int = 12, max_waiting: int | None = None, keep_mb: int = 128
+        cls, uri: str, database: str, *, pool_size: int = 12, max_waiting: int | None = None, keep_mb: int = 160
     ) -> MongoStore:
         """Connect and check the data model; ``keep_mb`` bounds what is kept in memory of what was read.
 
@@ -344,7 +344,8 @@ class MongoStore:
                 found = self._db["names"].find({"s": segment.id, "v": vrs}, {"x": 1, "_id": 0})
                 return BitMap([part["x"] async for part in found])
 
-        return AlleleFinder(segment.id, await self.layout(segment), self._reader.parts, postings, of_name)
+        outline = self._reader.outline(segment.id)
+        return AlleleFinder(segment.id, await self.layout(segment), self._reader.parts, postings, of_name, outline)
 
     async def calls(
         self, segment: Segment, heads: Heads, *, columns: BitMap | None = None, sets: bool = False, texts: bool = False

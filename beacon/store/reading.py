@@ -5,7 +5,7 @@ None of it ever changes, save that an ontology's new version makes the postings 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
@@ -14,12 +14,13 @@ from pymongo.errors import PyMongoError
 from pyroaring import BitMap
 
 from beacon.errors import StoreUnavailable
-from beacon.store.blocks import HEAD, layout_id
+from beacon.store.blocks import HEAD, ends_id, layout_id, part_id
 from beacon.store.documents import Document, decode_rows
 from beacon.store.fragments import decode_fragments, fragments_kind
 from beacon.store.gate import Gate
 from beacon.store.kept import Kept
 from beacon.store.layout import NOTHING, Layout
+from beacon.store.outline import Outline
 from beacon.store.packing import Arrays, unpack
 
 T = TypeVar("T")
@@ -31,6 +32,8 @@ _VALUE_BYTES: Final = 400
 _ARRAY_BYTES: Final = 170
 """What a value takes in memory besides its data, and each array of a part."""
 _AT_ONCE: Final = 200
+_OUTLINED_AT_ONCE: Final = 16
+"""Few, since other questions wait meanwhile."""
 
 
 class Reader:
@@ -46,6 +49,10 @@ class Reader:
     def room(self) -> float:
         """Which part of the memory for what is kept is still free."""
         return self._kept.room
+
+    def has_room_for(self, size: int, least_room: float) -> bool:
+        """Whether so many bytes would leave at least this part of the memory free."""
+        return self._kept.room - size / self._kept.limit >= least_room
 
     @asynccontextmanager
     async def asking(self) -> AsyncIterator[None]:
@@ -99,16 +106,37 @@ class Reader:
         held = {id: self._kept.get(id) for id in ids}
         if missing := [id for id, part in held.items() if part is None]:
             era = self._era
-            async with self.asking():
-                listed = await self._db["blocks"].find({"_id": _any(missing)}, {"d": 1}).to_list()
-            found = {part["_id"]: bytes(part["d"]) for part in listed}
-            for id in missing:
-                if id not in found and id.endswith(HEAD):
-                    raise gone()
-                data = found.get(id, b"")
+            for id, data in (await self._part_bytes(missing)).items():
                 arrays = unpacked(data)
                 held[id] = self._keep(era, id, arrays, len(data) + _VALUE_BYTES + _ARRAY_BYTES * len(arrays))
         return held
+
+    async def _part_bytes(self, ids: Collection[str]) -> dict[str, bytes]:
+        async with self.asking():
+            listed = await self._db["blocks"].find({"_id": _any(ids)}, {"d": 1}).to_list()
+        found = {part["_id"]: bytes(part["d"]) for part in listed}
+        if any(id not in found and id.endswith(HEAD) for id in ids):
+            raise gone()
+        return {id: found.get(id, b"") for id in ids}
+
+    def outline(self, segment: str) -> Outline | None:
+        """Return the outline of a segment where there is one in memory."""
+        held: Outline | None = self._kept.get((segment, "outline"))
+        return held
+
+    async def read_outline(self, segment: str, layout: Layout) -> None:
+        """Read a whole segment for its outline, and keep that. Raises ``StoreUnavailable``."""
+        era = self._era
+        outline = Outline.of(layout)
+        heads = {part_id(segment, block, "head"): block for block in range(len(layout.low))}
+        ends = {ends_id(segment, part): part for part in range(len(layout.ends_low))}
+        for ids in in_steps([*heads, *ends], _OUTLINED_AT_ONCE):
+            for id, data in (await self._part_bytes(ids)).items():
+                if id in heads:
+                    outline.add_head(heads[id], unpacked(data))
+                else:
+                    outline.add_ends(ends[id], unpacked(data))
+        self._keep(era, (segment, "outline"), outline, outline.nbytes)
 
     async def layout(self, segment: str, *, needed: bool) -> Layout:
         """Return where a segment's alleles lie. Raises ``StoreUnavailable`` where a ``needed`` one is not there."""
@@ -150,6 +178,11 @@ class Reader:
                 data = bytes(part["data"])
                 held[number] = self._keep(era, (segment, part["k"]), decode_fragments(data), 2 * len(data))
         return held
+
+
+def in_steps(ids: Sequence[str], step: int) -> Iterator[Sequence[str]]:
+    """Yield some ids after another."""
+    return (ids[begin : begin + step] for begin in range(0, len(ids), step))
 
 
 def unpacked(data: bytes) -> Arrays:
