@@ -205,7 +205,7 @@ def _suggestion(name: str, known: Iterable[str]) -> str:
     """How the sentence about an unknown word ends."""
     plain = {_plain(candidate): candidate for candidate in known if _plain(candidate)}
     close = difflib.get_close_matches(_plain(str(name))[:SHOWN], plain, n=1, cutoff=0.8)
-    return f"; did you mean {plain[close[0]]!r}?" if close else "."
+    return f"; perhaps {plain[close[0]]!r} is meant." if close else "."
 
 
 def _plain(name: str) -> str:

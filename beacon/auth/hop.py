@@ -97,7 +97,7 @@ def read_hop(claims: Mapping[str, Any], *, known: bool) -> Hop:
             seen = frozenset(visited[n : n + _DIGEST] for n in range(0, len(visited), _DIGEST))
             return Hop(question, sender, hops, seen, request if _REQUEST.fullmatch(request) else "", known)
         case _:
-            raise BadRequest("It does not say which question it is about.", where=HEADER)
+            raise BadRequest(f"The header {HEADER} does not say which question it is about.", where=HEADER)
 
 
 def digests(beacons: Iterable[str]) -> frozenset[str]:

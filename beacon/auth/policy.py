@@ -60,10 +60,10 @@ def every_decision(
 
 def refusal(principal: Principal, *, everything: bool) -> Unauthenticated | Forbidden:
     """Make the one error that answers whoever may know of none of the datasets asked for."""
-    asked = "No dataset here" if everything else "None of the datasets asked for"
+    asked = "dataset here" if everything else "dataset of those asked for"
     if principal.person is None:
-        return Unauthenticated(f"{asked} answers without a login; log in and send a bearer token.")
-    return Forbidden(f"{asked} answers you; ask the data's custodian for access.")
+        return Unauthenticated(f"No {asked} answers without a login; log in and send a bearer token.")
+    return Forbidden(f"No {asked} answers you; ask the data's custodian for access.")
 
 
 def decide_one(dataset: str, policy: DatasetPolicy, principal: Principal, purpose: Purpose = NO_PURPOSE) -> Decision:

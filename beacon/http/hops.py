@@ -56,7 +56,7 @@ async def _first(request: web.Request) -> None:
     if not texts:
         return
     if len(texts) > 1:
-        raise BadRequest("It was sent more than once.", where=hop.HEADER)
+        raise BadRequest(f"The header {hop.HEADER} was sent more than once; send it once.", where=hop.HEADER)
     door = request.app[DOOR]
     try:
         came = request[HOP] = await door.verifier.hop(texts[0])

@@ -136,7 +136,9 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         allowed = ", ".join(sorted({*refused.allowed_methods, "OPTIONS"}))
         if request.method == "OPTIONS":
             return web.Response(status=204, headers={"Allow": allowed})
-        response = _refusal(request, MethodNotAllowed(f"{request.method} is not for this path; it takes {allowed}."))
+        response = _refusal(
+            request, MethodNotAllowed(f"The method {request.method} is not for this path; it takes {allowed}.")
+        )
         response.headers["Allow"] = allowed
         return response
     except web.HTTPNotFound:
@@ -144,7 +146,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPRequestEntityTooLarge:
         raise _too_large(limits.max_body_bytes) from None
     except web.HTTPException as refused:
-        error = SkerryError(refused.reason)
+        error = SkerryError(f"This cannot be answered: {refused.reason}.")
         error.status = refused.status
         raise error from None
 
@@ -198,7 +200,9 @@ def _seconds(request: web.Request, most: float) -> float:
     if (text := request.headers.get("Skerry-Deadline")) is None:
         return most
     if not _SECONDS.fullmatch(text) or not (seconds := float(text)):
-        raise BadRequest("It must be a number of seconds above 0, such as 4.5.", where="Skerry-Deadline")
+        raise BadRequest(
+            "The header Skerry-Deadline must be a number of seconds above 0, such as 4.5.", where="Skerry-Deadline"
+        )
     request[DEADLINE] = asyncio.get_running_loop().time() + seconds
     return min(seconds, most)
 

@@ -55,10 +55,10 @@ async def answer(request: web.Request) -> web.StreamResponse:
 
 def _since(request: web.Request) -> str:
     if unknown := set(request.query) - {"since"}:
-        raise BadRequest(f"{PATH} takes since (a day), and not {min(unknown)!r}.", where=min(unknown))
+        raise BadRequest(f"The path {PATH} takes since (a day), and not {min(unknown)!r}.", where=min(unknown))
     given = request.query.getall("since", [])
     if not given:
         return (datetime.now(UTC) - timedelta(days=DAYS)).strftime("%Y-%m-%d")
     if len(given) > 1 or not _DAY.fullmatch(given[0]):
-        raise BadRequest("since must be one day, as in 2026-01-31.", where="since")
+        raise BadRequest("The parameter since must be one day, as in 2026-01-31.", where="since")
     return given[0]

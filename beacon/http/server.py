@@ -81,7 +81,7 @@ class Connection(web.RequestHandler):
     ) -> tuple[web.StreamResponse, bool]:
         """Send an answer; refusals that the framework makes before the application is asked become Beacon errors."""
         if isinstance(resp, web.HTTPException):
-            error = BadRequest(f"{resp.reason}.")
+            error = BadRequest(f"This request cannot be answered: {resp.reason}.")
             error.status = resp.status
             error.code = "not_found" if resp.status == 404 else error.code
             resp = self._refusal(error)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 
 KNOWN_PREFIXES = frozenset({
-    "ATC", "BTO", "CHEBI", "CL", "DECIPHER", "DOID", "DRUGBANK", "DrugCentral", "ECTO", "EDAM", "EFO", "ENSGLOSSARY",
-    "GAZ", "GENO", "GSSO", "HANCESTRO", "HGNC", "HP", "ICD10", "ICD10CM", "ICD11", "ICD9CM", "LNC", "LOINC", "MAXO",
-    "MESH", "MONDO", "MP", "NCBIGene", "NCBITaxon", "NCIT", "OBA", "OBI", "OGMS", "OMIM", "OPCS4", "ORDO", "ORPHA",
-    "Orphanet", "PATO", "PMID", "RXNORM", "SNOMED", "SNOMEDCT", "SO", "UBERON", "UCUM", "UMLS", "UO",
+    "ATC", "BTO", "CHEBI", "CL", "DECIPHER", "DOID", "DRUGBANK", "DrugCentral", "DUO", "ECTO", "EDAM", "EFO",
+    "ENSGLOSSARY", "GAZ", "GENO", "GSSO", "HANCESTRO", "HGNC", "HP", "ICD10", "ICD10CM", "ICD11", "ICD9CM", "LNC",
+    "LOINC", "MAXO", "MESH", "MONDO", "MP", "NCBIGene", "NCBITaxon", "NCIT", "OBA", "OBI", "OGMS", "OMIM", "OPCS4",
+    "ORDO", "ORPHA", "Orphanet", "PATO", "PMID", "RXNORM", "SNOMED", "SNOMEDCT", "SO", "UBERON", "UCUM", "UMLS", "UO",
 })  # fmt: skip
 _CURIE = re.compile(r"(?P<prefix>\w[\w.\-]+):(?P<local>\S+)")
 

@@ -113,7 +113,7 @@ def check_members(document: Mapping[str, Any]) -> None:
         for name in members:
             if name not in MEMBERS[place]:
                 raise BadRequest(
-                    f"{pointer}/{name}: {name!r} is not known here; known are {', '.join(MEMBERS[place])}.",
+                    f"At {pointer}/{name}: {name!r} is not known here; known are {', '.join(MEMBERS[place])}.",
                     where=f"{pointer}/{name}",
                 )
 

@@ -175,7 +175,7 @@ def _field(item: AlphanumericFilter, targets: Sequence[str]) -> tuple[Field, tup
     if not holders:
         place = f" of {scope}" if scope else ""
         raise UnknownFilter(
-            f"{item.id!r} is not a field{place} that can be filtered here; /filtering_terms lists those that are.",
+            f"The filter {item.id!r} names no field{place} that is known here; /filtering_terms lists those that are.",
             where=item.id,
         )
     for target in targets:
@@ -188,7 +188,9 @@ def _comparable(item: AlphanumericFilter, field: Field, kinds: tuple[str, ...]) 
     """Return what is compared with which number; None for fields that hold text or terms."""
     if field.kind in (FieldKind.TEXT, FieldKind.ONTOLOGY):
         if item.operator in _RANGES:
-            raise UnknownFilter(f"{item.id!r} can be compared with = and ! only, not {item.operator}.", where=item.id)
+            raise UnknownFilter(
+                f"The field {item.id!r} can be compared with = and ! only, not {item.operator}.", where=item.id
+            )
         return None
     if field.kind is FieldKind.QUANTITY:
         return _quantity(item, field, kinds)
@@ -196,7 +198,8 @@ def _comparable(item: AlphanumericFilter, field: Field, kinds: tuple[str, ...]) 
     if number is None:
         forms = {FieldKind.DURATION: "a duration, such as P40Y", FieldKind.DATE: "a date, such as 2020-01-31"}
         raise UnknownFilter(
-            f"{item.id!r} is compared with {forms.get(field.kind, 'a number')}; {item.value!r} is none.", where=item.id
+            f"The field {item.id!r} is compared with {forms.get(field.kind, 'a number')}; {item.value!r} is none.",
+            where=item.id,
         )
     return _Compared(field.id, kinds, None), number
 
@@ -210,7 +213,8 @@ def _quantity(item: AlphanumericFilter, field: Field, kinds: tuple[str, ...]) ->
     given = units.read(item.value)
     if given is None:
         raise UnknownFilter(
-            f"{item.id!r} is compared with a number or a quantity, such as 25 kg/m2; {item.value!r} is neither.",
+            f"The field {item.id!r} is compared with a number or a quantity, such as 25 kg/m2, and "
+            f"{item.value!r} is neither.",
             where=item.id,
         )
     unit = units.unit(given[1])
@@ -235,22 +239,28 @@ def _equal(item: AlphanumericFilter, field: Field, kinds: tuple[str, ...]) -> Co
     negated = item.operator == "!"
     if field.id == HGVS:
         if negated or "%" in item.value:
-            raise UnknownFilter(f"{item.id!r} is asked with = and a whole name.", where=item.id)
+            raise UnknownFilter(f"The field {item.id!r} is asked with = and a whole name.", where=item.id)
         return NameCondition(item.value)
     if field.id == ZYGOSITY and item.value in GROUP_OF_ZYGOSITY:
         if negated:
-            raise UnknownFilter(f"{item.id!r} is asked with =; name the zygosity that is wanted.", where=item.id)
+            raise UnknownFilter(
+                f"The field {item.id!r} is asked with =; name the zygosity that is wanted.", where=item.id
+            )
         return ZygosityCondition(GROUP_OF_ZYGOSITY[item.value])
     if field.whole:
         if "%" in item.value:
-            raise UnknownFilter(f"{item.id!r} is compared with whole values here, not with a part.", where=item.id)
+            raise UnknownFilter(
+                f"The field {item.id!r} is compared with whole values here, not with a part.", where=item.id
+            )
         same = Bound(as_whole(item.value), True)
         return NumberCondition(kinds, f"{field.id}{AS_WHOLE}", same, same, negated)
     if "%" in item.value:
         return TextCondition(kinds, field.id, item.value, negated)
     term = item.value if field.kind is FieldKind.ONTOLOGY else None
     if term is not None and ontology.prefix(term) is None:
-        raise UnknownFilter(f"{item.id!r} holds ontology terms; {term!r} is not the id of one.", where=item.id)
+        raise UnknownFilter(
+            f"The field {item.id!r} holds ontology terms; {term!r} is not the id of one.", where=item.id
+        )
     return KeyCondition(kinds, f"{field.id}{RECORDED}{item.value}", term, negated)
 
 

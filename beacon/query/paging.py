@@ -39,13 +39,16 @@ def page_of(query: Query, given: Mapping[str, Any]) -> Pagination | None:
     if not named:
         return None
     if len(named) > 1 and "currentPage" not in named:
-        raise BadRequest("nextPage and previousPage name two pages; send the one that is wanted.", where="nextPage")
+        raise BadRequest(
+            "The members nextPage and previousPage name two pages; send the one that is wanted.", where="nextPage"
+        )
     where = next(iter(named))
     page = _read(query, str(named[where]), where)
     for name, value in (("skip", page.skip), ("limit", page.limit)):
         if name in given and int(given[name]) != value:
             raise BadRequest(
-                f"{name} is {given[name]}, but the page token in {where} was made with {value}; send the token alone.",
+                f"The {name} is {given[name]}, but the page token in {where} was made with {value}; "
+                "send the token alone.",
                 where=name,
             )
     return page
@@ -58,7 +61,9 @@ def _read(query: Query, text: str, where: str) -> Pagination:
         plain = ""
     parts = _PARTS.fullmatch(plain)
     if parts is None:
-        raise BadRequest(f"{where} is no page token of this site; take it from an answer's pagination.", where=where)
+        raise BadRequest(
+            f"The text in {where} is no page token of this site; take it from an answer's pagination.", where=where
+        )
     if parts["digest"] != _digest(query):
         raise BadRequest(
             f"The page token in {where} belongs to another question; send it with the question that it came with.",

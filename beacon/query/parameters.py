@@ -73,7 +73,7 @@ def read(parameters: Mapping[str, Any]) -> tuple[VariantQuery | None, tuple[str,
                 raise BadRequest("The datasets are named twice, and differently; name them once.", where=name)
             datasets = asked or datasets
         elif genomic.setdefault(name, value) != value:
-            raise BadRequest(f"{name} is given twice, with different values; give it once.", where=name)
+            raise BadRequest(f"The parameter {name} is given twice, with different values; give it once.", where=name)
     return (_variant(genomic) if genomic else None), datasets
 
 
@@ -116,7 +116,7 @@ def _variant(given: Mapping[str, Any]) -> VariantQuery:
     _check_bases(query)
     if query.min_length is not None and query.max_length is not None and query.min_length > query.max_length:
         raise BadRequest(
-            "variantMinLength is above variantMaxLength; no variant can be both.", where="variantMinLength"
+            "The variantMinLength is above the variantMaxLength; no variant can be both.", where="variantMinLength"
         )
     return query
 
@@ -147,11 +147,12 @@ def _place(assembly_id: str | None, reference_name: str | None) -> tuple[str | N
     told, chrom = accession
     if told and assembly and told != assembly:
         raise BadRequest(
-            f"referenceName {reference_name!r} belongs to {told}, but assemblyId says {assembly}.", where="assemblyId"
+            f"The referenceName {reference_name!r} belongs to {told}, but assemblyId says {assembly}.",
+            where="assemblyId",
         )
     if not (told or assembly):
         raise BadRequest(
-            f"{reference_name!r} is the same in several assemblies: add assemblyId (such as GRCh38).",
+            f"The referenceName {reference_name!r} is the same in several assemblies: add assemblyId (such as GRCh38).",
             where="assemblyId",
         )
     return told or assembly, chrom
@@ -171,7 +172,7 @@ def _bases(name: str, value: str | None) -> str | None:
     if value is None:
         return None
     if "-" in value or "." in value:
-        raise CannotAnswer(f"{name} {value!r} holds '-' or '.'; write no bases as an empty text.", where=name)
+        raise CannotAnswer(f"The {name} {value!r} holds '-' or '.'; write no bases as an empty text.", where=name)
     return value.upper().replace("U", "T")
 
 
@@ -184,12 +185,12 @@ def _check_positions(query: VariantQuery) -> None:
     shape = (len(start), len(end))
     if shape not in {(1, 0), (1, 1), (2, 2)}:
         raise BadRequest(
-            f"{shape[0]} start and {shape[1]} end positions are given; one start with alternateBases asks for an "
+            f"Given are {shape[0]} start and {shape[1]} end positions; one start with alternateBases asks for an "
             "allele, one start and one end for a range, two starts and two ends for a bracket.",
             where="end" if shape == (2, 0) or shape[0] == 1 else "start",
         )
     if shape == (1, 1) and end[0] <= start[0]:
-        raise BadRequest(f"end {end[0]} is not after start {start[0]} (0-based, end exclusive).", where="end")
+        raise BadRequest(f"The end {end[0]} is not after the start {start[0]} (0-based, end exclusive).", where="end")
     if shape == (2, 2):
         if start[0] > start[1]:
             raise BadRequest(f"The first start {start[0]} is after the second {start[1]}.", where="start")
@@ -214,7 +215,7 @@ def _check_bases(query: VariantQuery) -> None:
             )
     for name, bases in (("referenceBases", reference), ("alternateBases", alternate)):
         if bases is not None and not query.start and query.gene is None:
-            raise BadRequest(f"{name} needs a place: add referenceName and start, or geneId.", where=name)
+            raise BadRequest(f"The parameter {name} needs a place: add referenceName and start, or geneId.", where=name)
 
 
 def echo(variant: VariantQuery | None, datasets: tuple[str, ...] | None) -> dict[str, dict[str, Any]]:

@@ -38,7 +38,7 @@ DEFAULT_GRANULARITY = Granularity.RECORD
 DEFAULT_LIMIT = 10
 
 _CURIE = re.compile(r"\w[^:]+:.+")
-_UNDERSCORED = re.compile(r"([A-Z][A-Za-z]+)_([0-9]+)")
+_UNDERSCORED = re.compile(r"([A-Z][A-Za-z0-9]+)_([A-Z]{0,2}[0-9][\w.\-]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,17 +132,17 @@ def _check_amount(document: Any, limits: Limits) -> None:
     query = document.get("query") if isinstance(document, dict) else None
     filters = query.get("filters") if isinstance(query, dict) else None
     if isinstance(filters, list) and len(filters) > limits.max_filters:
-        raise TooLarge(f"{len(filters)} filters are given; {limits.max_filters} is the most here.", where="filters")
+        raise TooLarge(f"There are {len(filters)} filters; {limits.max_filters} is the most here.", where="filters")
 
 
 def _refuse(problem: Problem, body: bool) -> NoReturn:
     """Turn a breach of the schema into the error; a GET's parameter is named as it was sent."""
     if body:
-        place = problem.pointer or "the whole body"
+        place = f"At {problem.pointer}" if problem.pointer else "In the whole body"
         raise BadRequest(f"{place}: {problem.message}", where=problem.pointer or None)
     steps = [step for step in problem.pointer.split("/") if step in documents.GET or step == "requestedSchemas"]
     name = steps[-1] if steps else problem.pointer
-    raise BadRequest(f"The parameter {name}: {problem.message}", where=name)
+    raise BadRequest(f"In the parameter {name}: {problem.message}", where=name)
 
 
 def _schemas(entry_type: str, asked: list[Mapping[str, str]]) -> tuple[tuple[str, str], ...]:
@@ -164,7 +164,7 @@ def _pagination(named: Pagination | None, given: Mapping[str, Any], limits: Limi
     page = named or Pagination(int(given.get("skip", 0)), int(given.get("limit", min(DEFAULT_LIMIT, most))))
     if page.limit > most:
         raise BadRequest(
-            f"limit {page.limit} is above {most}, the most records on a page here; 0 asks for that many.",
+            f"The limit {page.limit} is above {most}, the most records on a page here; 0 asks for that many.",
             where="limit",
         )
     return replace(page, limit=page.limit or most)

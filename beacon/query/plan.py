@@ -127,7 +127,8 @@ def _short_form(asked: VariantQuery) -> ShortForm | None:
     ):  # fmt: skip
         if given not in (None, ()):
             raise BadRequest(
-                f"{name} and genomicAlleleShortForm both say which allele is meant; give one of them.", where=name
+                f"The parameters {name} and genomicAlleleShortForm both say which allele is meant; give one of them.",
+                where=name,
             )
     return form
 
@@ -169,7 +170,7 @@ def predicate(asked: VariantQuery) -> AllelePredicate:
     for name, given in (("referenceBases", asked.reference_bases), ("alternateBases", asked.alternate_bases)):
         if given and len(given) > MAX_WILD and ambiguous((asked.reference_bases or "") + (asked.alternate_bases or "")):
             raise CannotAnswer(
-                f"{name} has {len(given)} bases; where codes for several bases are used, {MAX_WILD} is the most here.",
+                f"The {name} has {len(given)} bases; with codes for several bases {MAX_WILD} is the most here.",
                 where=name,
             )
     overlap = bracket = sequence = start_bases = None

@@ -60,7 +60,7 @@ async def refuse_unknown(store: Store, asked: Plan, answering: Sequence[tuple[De
         known = await store.known_term(term)
         if not known and (known is False or ontology.prefix(term) not in ontology.KNOWN_PREFIXES):
             raise UnknownFilter(
-                f"{term!r} is not a term known here; /filtering_terms lists those that are.", where=term
+                f"The term {term!r} is not known here; /filtering_terms lists those that are.", where=term
             )
 
 

@@ -77,17 +77,21 @@ async def _elsewhere(store: Store, alleles: AllelePredicate, edit: Edit, text: s
     if edit.end - edit.start > LONGEST:
         if text is None:
             return alleles
-        raise CannotAnswer(f"{text!r} changes more than {LONGEST} bases; ask by range and variantType.", where=WHERE)
+        raise CannotAnswer(
+            f"The short form {text!r} changes more than {LONGEST} bases; ask by range and variantType.", where=WHERE
+        )
     try:
         found = await _normal(store, reference, edit)
     except Contradiction as error:
         if text is None:
             return alleles
-        raise BadRequest(f"{text!r} does not fit: the sequence has {error.there} there.", where=WHERE) from error
+        raise BadRequest(
+            f"The short form {text!r} does not fit: the sequence has {error.there} there.", where=WHERE
+        ) from error
     except ValueError as error:
         if text is None:
             return alleles
-        raise BadRequest(f"{text!r} names no change: {error}.", where=WHERE) from error
+        raise BadRequest(f"The short form {text!r} names no change: {error}.", where=WHERE) from error
     start, ref, alt = found.justified
     return replace(
         alleles,

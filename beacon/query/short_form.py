@@ -39,19 +39,21 @@ def read(text: str, assembly: str | None) -> ShortForm:
             sequence, edit = spdi.read(text.removeprefix("refseq:"))
         else:
             raise BadRequest(
-                f"{text!r} is no short form of an allele: give a genomic HGVS name (NC_000007.14:g.140753336A>T), an "
-                "SPDI (NC_000007.14:140753335:A:T) or a VRS id (ga4gh:VA. and 32 characters).",
+                f"The text {text!r} is no short form of an allele: give a genomic HGVS name "
+                "(NC_000007.14:g.140753336A>T), an SPDI (NC_000007.14:140753335:A:T) or a VRS id "
+                "(ga4gh:VA. and 32 characters).",
                 where=WHERE,
             )
     except hgvs.NotTaken as error:
-        raise CannotAnswer(f"{text!r} cannot be asked for: {error}.", where=WHERE) from error
+        raise CannotAnswer(f"The short form {text!r} cannot be asked for: {error}.", where=WHERE) from error
     except ValueError as error:
-        raise BadRequest(f"{text!r} cannot be read: {error}.", where=WHERE) from error
+        raise BadRequest(f"The short form {text!r} cannot be read: {error}.", where=WHERE) from error
     told, chrom = _place(text, sequence, assembly)
     length = genome.ASSEMBLIES[told].lengths.get(chrom)
     if length is not None and edit.end > length:
         raise BadRequest(
-            f"{text!r} lies beyond the end of chromosome {chrom}, which has {length} bases in {told}.", where=WHERE
+            f"The short form {text!r} lies beyond the end of chromosome {chrom}, which has {length} bases in {told}.",
+            where=WHERE,
         )
     return ShortForm(text, told, chrom, edit)
 
@@ -60,8 +62,10 @@ def _vrs(text: str, assembly: str | None) -> ShortForm:
     if vrs.is_allele_id(text):
         return ShortForm(text, assembly, vrs=text)
     if re.fullmatch(r"ga4gh:(?!VA\.)[A-Z]+\..*", text):
-        raise CannotAnswer(f"{text!r} is not the id of an allele; those begin with ga4gh:VA.", where=WHERE)
-    raise BadRequest(f"{text!r} is no VRS id: that of an allele is ga4gh:VA. and 32 characters.", where=WHERE)
+        raise CannotAnswer(
+            f"The VRS id {text!r} is not that of an allele; give one that begins with ga4gh:VA.", where=WHERE
+        )
+    raise BadRequest(f"The text {text!r} is no VRS id of an allele: give ga4gh:VA. and 32 characters.", where=WHERE)
 
 
 def _place(text: str, sequence: str, assembly: str | None) -> tuple[str, str]:
@@ -75,7 +79,9 @@ def _place(text: str, sequence: str, assembly: str | None) -> tuple[str, str]:
         )
     told, chrom = accession or (None, genome.chromosome(sequence))
     if told and assembly and told != assembly:
-        raise BadRequest(f"{sequence!r} belongs to {told}, but assemblyId says {assembly}.", where="assemblyId")
+        raise BadRequest(
+            f"The sequence {sequence!r} belongs to {told}, but assemblyId says {assembly}.", where="assemblyId"
+        )
     found = told or assembly
     if found is None:
         raise BadRequest(

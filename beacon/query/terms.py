@@ -204,12 +204,17 @@ def add(found: dict[Listed, Seen], scope: str, held: Iterable[_Held], withheld: 
         row = FIELDS[scope].get(one.name)
         if kind_everyday and one.name in kind_everyday and one.value:
             _see(found, Listed("ontology", one.value), scope, one)
-        label = row.label if row else one.label
+        label = row.label if row else one.label or _measured(scope)
         _see(found, Listed("alphanumeric", one.name), scope, one._replace(label=label))
         if one.value and not (row and row.open):
             _see(found, Listed("alphanumeric", one.name, one.value), scope, one)
             if row and (custom := _custom(row, one.value)):
                 _see(found, Listed("custom", custom), scope, one._replace(label=f"{row.label}: {one.label}"))
+
+
+def _measured(scope: str) -> str:
+    """Return what the value of a measurement is called of which nothing but an id is known."""
+    return next((row.label for row in FIELDS.get(scope, {}).values() if row.kind is FieldKind.QUANTITY), "")
 
 
 def _custom(row: Field, value: str) -> str | None:

@@ -35,8 +35,8 @@ from tests.integration.conftest import Site, serve_site
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).parents[2]
-CODES = {400: {"bad_request", "unknown_filter", "cannot_answer"}, 401: {"unauthenticated"}, 404: {"not_found"},
-         405: {"method_not_allowed"}, 413: {"too_large"}}  # fmt: skip
+CODES = {400: {"bad_request", "unknown_filter", "cannot_answer", "needs_reference"}, 401: {"unauthenticated"},
+         404: {"not_found"}, 405: {"method_not_allowed"}, 413: {"too_large"}}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,7 @@ def post(name: str, says: str, sent: bytes, status: int = 400) -> Bad:
     return Bad(name, status, says, sent=sent)
 
 
+_SENTENCE = re.compile(r"[A-Z][^\n]* [^\n]*[^\s.]\.")
 DEEP = b'{"query":' * 100_000 + b"1" + b"}" * 100_000
 BAD = [
     post("cut JSON", "line 1 column", b'{"meta": {"apiVersion": "v2.0"}, "query": {"filters": [{"id": "HP:00'),
@@ -120,6 +121,63 @@ BAD = [
     variant("an unknown type", "variantType", variantType="SHOE"),
     variant("a gene as a list", "geneId", geneId=["FBN1"]),
     variant("lengths the wrong way", "variantM", geneId="FBN1", variantMinLength=10, variantMaxLength=1),
+    query("two scopes", "scope", filters=[{"id": "HP:0001250", "scope": ["individual", "biosample"]}]),
+    query("a similarity that is none", "similarity", filters=[{"id": "HP:0001250", "similarity": "very"}]),
+    query("a similarity of nothing", "FOO:1", filters=[{"id": "FOO:1", "similarity": "low"}]),
+    query("a text that is compared", "vitalStatus", filters=[{"id": "vitalStatus", "operator": ">", "value": "A"}]),
+    query("a word for a term", "sex", filters=[{"id": "sex", "operator": "=", "value": "feminine"}]),
+    query("a unit nobody has", "shoes", filters=[{"id": "LOINC:3141-9", "operator": ">", "value": "7 shoes"}]),
+    query("no quantity", "LOINC:3141-9", filters=[{"id": "LOINC:3141-9", "operator": ">", "value": "x"}]),
+    query("a date that is none", "runDate", filters=[{"id": "runDate", "operator": ">", "value": "soon"}]),
+    query("all but a name", "genomicHGVSId", filters=[
+        {"id": "identifiers.genomicHGVSId", "operator": "!", "value": "NC_000001.11:g.5A>T"}]),
+    query("a part of a name", "aminoacidChanges", filters=[
+        {"id": "molecularAttributes.aminoacidChanges", "operator": "=", "value": "p.%"}]),
+    query("all but a zygosity", "zygosity", filters=[
+        {"id": "caseLevelData.zygosity", "operator": "!", "value": "GENO:0000135"}]),
+    query("a custom field nobody has", "shoe:big", filters=[{"id": "shoe:big"}]),
+    query("an unknown member of a filter", "colour", filters=[{"id": "HP:0001250", "colour": "red"}]),
+    query("an unknown member of pages", "colour", pagination={"colour": 1}),
+    query("a page token that is none", "currentPage", pagination={"currentPage": "abc"}),
+    query("two page tokens", "nextPage", pagination={"nextPage": "a", "previousPage": "b"}),
+    query("datasets named twice", "datasetIds", requestParameters={
+        "datasets": {"datasetIds": ["a"]}, "datasetIds": ["b"]}),
+    query("a gene named twice", "geneId", requestParameters={"g_variant": {"geneId": "FBN1"}, "geneId": "BRCA1"}),
+    post("an unknown schema", "requestedSchemas", orjson.dumps(
+        {"meta": {"apiVersion": "v2.0", "requestedSchemas": [{"entityType": "individual", "schema": "shoe"}]}})),
+    variant("a place without a chromosome's assembly", "assemblyId", referenceName="1", start=[1], end=[2]),
+    variant("a chromosome of another assembly", "assemblyId", assemblyId="GRCh37", referenceName="NC_000001.11",
+            start=[1], end=[2]),
+    variant("a start alone", "alternateBases", assemblyId="GRCh38", referenceName="1", start=[1]),
+    variant("an allele of nothing", "referenceBases", assemblyId="GRCh38", referenceName="1", start=[1],
+            alternateBases=""),
+    variant("bases without a place", "referenceName", alternateBases="A"),
+    variant("a dash for bases", "alternateBases", assemblyId="GRCh38", referenceName="1", start=[1],
+            alternateBases="-"),
+    variant("two starts and one end", "start", assemblyId="GRCh38", referenceName="1", start=[1, 2], end=[3]),
+    variant("starts the wrong way", "start", assemblyId="GRCh38", referenceName="1", start=[9, 2], end=[12, 13]),
+    variant("a bracket that ends before it starts", "end", assemblyId="GRCh38", referenceName="1", start=[9, 10],
+            end=[1, 2]),
+    variant("too many codes", "alternateBases", assemblyId="GRCh38", referenceName="1", start=[1],
+            referenceBases="A", alternateBases="N" * 900),
+    variant("a short form and a place", "referenceName", genomicAlleleShortForm="NC_000001.11:g.5A>T", start=[4],
+            referenceName="1", assemblyId="GRCh38", alternateBases="T"),
+    variant("a short form of a transcript", "NM_000001.1:c.5A>T", genomicAlleleShortForm="NM_000001.1:c.5A>T"),
+    variant("a short form that is none", "'shoe'", genomicAlleleShortForm="shoe"),
+    variant("a short form cut off", "NC_000001.11:g.", genomicAlleleShortForm="NC_000001.11:g."),
+    variant("an SPDI of no number", "NC_000001.11:x:A:T", genomicAlleleShortForm="NC_000001.11:x:A:T"),
+    variant("an SPDI that changes nothing", "NC_000001.11:5:A:A", genomicAlleleShortForm="NC_000001.11:5:A:A"),
+    variant("a sequence nobody has", "NC_999999.1", genomicAlleleShortForm="NC_999999.1:g.5A>T"),
+    variant("a place beyond the end", "beyond the end", genomicAlleleShortForm="NC_000001.11:g.999999999A>T"),
+    variant("a short form without an assembly", "assemblyId", genomicAlleleShortForm="1:g.5A>T"),
+    variant("a short form of another assembly", "assemblyId", assemblyId="GRCh37",
+            genomicAlleleShortForm="NC_000001.11:g.5A>T"),
+    variant("an indel that only a reference places", "5del", genomicAlleleShortForm="NC_000001.11:g.5del"),
+    variant("a VRS id of a location", "ga4gh:SL.", genomicAlleleShortForm="ga4gh:SL.x"),
+    variant("a VRS id that is none", "ga4gh:VA.", genomicAlleleShortForm="ga4gh:VA.x"),
+    get("terms that are filtered", "filters", "/filtering_terms?filters=HP:0001250"),
+    get("terms by token", "currentPage", "/filtering_terms?currentPage=abc"),
+    get("information in a schema of its own", "requestedSchema", "/info?requestedSchema=shoe"),
     get("an unknown parameter of GET", "colour", "/individuals?colour=red"),
     get("a parameter twice", "limit", "/individuals?limit=1&limit=2"),
     get("a negative page of GET", "skip", "/individuals?skip=-1"),
@@ -140,6 +198,7 @@ BAD = [
     Bad("a method of others", 405, "PROPFIND", method="PROPFIND"),
     Bad("a body for information", 405, "POST", "/info", sent=b"{}"),
     Bad("a parameter of POST", 400, "limit", "/individuals?limit=3", sent=b"{}"),
+    Bad("a deadline that is none", 400, "Skerry-Deadline", method="GET", headers={"Skerry-Deadline": "soon"}),
     Bad("a password", 401, "", headers={"Authorization": "Basic dXNlcjpwYXNz"}, method="GET"),
     Bad("an empty token", 401, "", headers={"Authorization": "Bearer "}, method="GET"),
     Bad("a token that is none", 401, "", headers={"Authorization": "Bearer x.y.z"}, method="GET"),
@@ -226,8 +285,10 @@ def fault_of(bad: Bad, status: int, answer: dict[str, Any]) -> str | None:
     message = error["errorMessage"]
     if bad.says not in message and bad.says not in str(error.get("where")):
         return f"does not say {bad.says!r}"
-    if not 10 < len(message) < 1500:
+    if not _SENTENCE.fullmatch(message) or len(message) > 1500:
         return "is no sentence"
+    if status == 400 and not error.get("where") and not re.search("body|site-a", message):
+        return "does not name its place"
     if re.search(r'Traceback|File "|\bself\b|0x[0-9a-f]{6}|NoneType|pymongo|site-packages', json.dumps(answer)):
         return "shows the program's inside"
     if official.shared_dir() is not None and (faults := official.check_answer(answer)):

@@ -61,6 +61,8 @@ def test_the_anchor_and_the_entry_type_are_kept() -> None:
     [
         ("HP:0001250", OntologyFilter("HP:0001250")),
         ("HP_0001250", OntologyFilter("HP:0001250")),
+        ("NCIT_C6975", OntologyFilter("NCIT:C6975")),
+        ("LOINC_3141-9:>70 kg", AlphanumericFilter("LOINC:3141-9", ">", "70 kg")),
         ("diseases.ageOfOnset.iso8601duration:>=P1Y",
          AlphanumericFilter("diseases.ageOfOnset.iso8601duration", ">=", "P1Y")),
         ("PATO_0000011:>P70Y", AlphanumericFilter("PATO:0000011", ">", "P70Y")),
@@ -254,7 +256,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     (PLACE | {"start": [1, 2]}, "end", "2 start and 0 end"),
     (PLACE | {"start": [1, 2], "end": 5}, "start", "2 start and 1 end"),
     (PLACE | {"start": 1, "end": [4, 5]}, "end", "1 start and 2 end"),
-    (PLACE | {"start": 5, "end": 5}, "end", "is not after start"),
+    (PLACE | {"start": 5, "end": 5}, "end", "is not after the start"),
     (PLACE | {"start": 1}, "alternateBases", "asks for an allele"),
     (PLACE | {"start": 1, "alternateBases": ""}, "referenceBases", "needs bases"),
     (PLACE | {"start": 1, "alternateBases": "-"}, "alternateBases", "empty text"),
@@ -262,7 +264,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     (PLACE | {"start": [5, 9], "end": [12, 10]}, "end", "after the second"),
     (PLACE | {"start": [5, 9], "end": [3, 4]}, "end", "not after the first start"),
     ({"alternateBases": "A"}, "alternateBases", "needs a place"),
-    ({"geneId": "A", "variantMinLength": 9, "variantMaxLength": 2}, "variantMinLength", "above variantMaxLength"),
+    ({"geneId": "A", "variantMinLength": 9, "variantMaxLength": 2}, "variantMinLength", "above the variantMaxLength"),
     (PLACE | {"start": -1, "end": 2}, "/query/requestParameters/g_variant/start", "below 0"),
     (PLACE | {"start": 2**40, "end": 2}, "/query/requestParameters/g_variant/start", "above"),
     (PLACE | {"start": "five", "end": 2}, "/query/requestParameters/g_variant/start", "five"),
@@ -281,7 +283,7 @@ def test_parameters_that_make_no_question_are_refused_by_name(
 
 
 def test_a_get_names_the_parameter_not_a_pointer() -> None:
-    with pytest.raises(BadRequest, match="The parameter start") as caught:
+    with pytest.raises(BadRequest, match="In the parameter start") as caught:
         get(referenceName="17", assemblyId="GRCh38", start="x")
     assert caught.value.where == "start"
 

@@ -129,7 +129,7 @@ def test_parameters_may_be_nested_or_flat(parameters: Any) -> None:
 
 def test_a_misspelt_parameter_is_named_with_what_was_meant() -> None:
     (problem,) = CHECK.errors({"query": {"requestParameters": {"g_variant": {"refernceName": "7"}}}})
-    assert problem.message == "'refernceName' is not known here; did you mean 'referenceName'?"
+    assert problem.message == "'refernceName' is not known here; perhaps 'referenceName' is meant."
 
 
 def test_a_filter_as_text_is_told_its_shape() -> None:

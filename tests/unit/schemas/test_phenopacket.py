@@ -220,7 +220,7 @@ def test_snake_case_is_refused_with_the_right_name() -> None:
     document = without(PHENOPACKET, ("diseases",)) | {"medical_actions": []}
     (problem,) = CHECK.errors(document)
     assert problem.pointer == "/medical_actions"
-    assert problem.message == "'medical_actions' is not known here; did you mean 'medicalActions'?"
+    assert problem.message == "'medical_actions' is not known here; perhaps 'medicalActions' is meant."
 
 
 @pytest.mark.parametrize("version", ["1.0.0-RC3", "1.0", "v1", "0.9"])
