@@ -24,7 +24,7 @@ from loaders.vcf_lines import Damaged, damaged
 from loaders.vcf_normal import opened
 from loaders.vcf_ranges import Stretch, Unreadable, is_whole, stretches
 from loaders.vcf_ranges import lines as stretch_lines
-from loaders.vcf_records import Record, RecordReader, Unusable
+from loaders.vcf_records import Outcome, RecordReader
 
 PIECE_BYTES = 2_000_000
 PIECE_LINES = 500
@@ -33,7 +33,6 @@ WAITING = 2
 MOST_WORKERS = 64
 
 Lines = Iterator[tuple[int, bytes]]
-Outcome = Record | Problem
 
 
 def outcomes(
@@ -46,8 +45,8 @@ def outcomes(
     bgzip, these processes unpack it too. Raises ``LoadError`` where one of them is killed.
     """
     if workers == 1:
-        for number, line in lines:
-            yield _read(reader, number, line)
+        for first, piece in _pieces(lines):
+            yield from reader.read_all(first, piece)
         return
     # Not forked: the driver of the database has threads, which a fork would leave behind in the middle of something.
     pool = ProcessPoolExecutor(
@@ -66,13 +65,6 @@ def outcomes(
         raise LoadError("a process that read records was killed; is there too little memory?") from error
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _read(reader: RecordReader, number: int, line: bytes) -> Outcome:
-    try:
-        return reader.read(number, line)
-    except Unusable as error:
-        return error.problem
 
 
 def _of_lines(pool: Executor, lines: Lines, waiting: int) -> Iterator[Outcome]:
@@ -163,7 +155,7 @@ class _Worker:
     @classmethod
     def work(cls, first: int, lines: list[bytes]) -> list[Outcome]:
         """Read some lines."""
-        return [_read(cls.reader, number, line) for number, line in enumerate(lines, start=first)]
+        return list(cls.reader.read_all(first, lines))
 
     @classmethod
     def work_stretch(cls, path: Path, stretch: Stretch) -> list[Outcome] | str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,14 @@ from beacon.model import variant
 from beacon.model.calls import Calls
 from beacon.model.variant import Allele
 from loaders.annotations import Annotator, Info, Json, alternative_ids
-from loaders.genotypes import GenotypeError, Genotypes, WrongColumns, count_columns, decode
+from loaders.genotypes import GenotypeError, Genotypes, WrongColumns, count_columns, decode, usual_calls
 from loaders.report import Problem, Severity
 from loaders.vcf_header import Header
 from loaders.vcf_normal import LEFT, TRIMMED, Sequences, can_move
 
 MAX_POSITION = 2**31 - 1
+TOGETHER = 16
+"""Records whose genotypes are read together; what they take should stay in the processor's cache."""
 SHOWN = 40
 """Bases that a message repeats."""
 _REF = re.compile(r"[ACGTUNRYSWKMBDHVacgtunryswkmbdhv]+")
@@ -60,6 +62,9 @@ class Record:
     sites: tuple[Site, ...]
 
 
+Outcome = Record | Problem
+
+
 @dataclass(slots=True)
 class RecordReader:
     """Reads the records of one file."""
@@ -78,10 +83,32 @@ class RecordReader:
 
     def read(self, line: int, raw: bytes) -> Record:
         """Read one line. Raises ``Unusable`` with the first thing that is wrong with it."""
-        parts = raw.split(b"\t", 9)
+        return self._read(line, raw, raw.split(b"\t", 9), None)
+
+    def read_all(self, first: int, lines: Sequence[bytes]) -> Iterator[Outcome]:
+        """Yield what each of some consecutive lines is; ``first`` is the number of the first."""
+        for begin in range(0, len(lines), TOGETHER):
+            some = [(raw, raw.split(b"\t", 9)) for raw in lines[begin : begin + TOGETHER]]
+            usual = self._usual_calls([parts for _, parts in some])
+            for number, (raw, parts) in enumerate(some):
+                try:
+                    yield self._read(first + begin + number, raw, parts, usual.get(number))
+                except Unusable as error:
+                    yield error.problem
+
+    def _usual_calls(self, records: Sequence[list[bytes]]) -> dict[int, Calls]:
+        """Return the calls of those records that have one ALT and usual genotypes, by their place."""
+        fit = [at for at, parts in enumerate(records) if len(parts) == 10 and b"," not in parts[4]]
+        fit = [at for at in fit if records[at][4] != b"." and (records[at][8] + b":").startswith(b"GT:")]
+        if not fit:
+            return {}
+        found = usual_calls([records[at][9] for at in fit], len(self.header.samples))
+        return {at: calls for at, calls in zip(fit, found, strict=True) if calls is not None}
+
+    def _read(self, line: int, raw: bytes, parts: list[bytes], usual: Calls | None) -> Record:
         self._check_width(line, raw, parts)
         try:
-            contig, pos_text, id, ref, alt_text, qual, filters, info_text = (part.decode() for part in parts[:8])
+            contig, pos_text, id, ref, alt_text, qual, filters, info_text = [part.decode() for part in parts[:8]]
         except UnicodeDecodeError:
             raise self._unusable(line, None, "encoding", "The record is not in UTF-8.", None) from None
         chrom = self._chromosome(line, contig)
@@ -96,15 +123,16 @@ class RecordReader:
             message = f"REF is {_short(ref)}, but the reference sequence has {_short(there) or 'nothing'} there."
             hint = "Is this the FASTA that the file was made with? Many such records mean that it is not."
             raise self._unusable(line, "REF", "ref-mismatch", message, ref, hint)
-        genotypes = self._genotypes(line, parts, len(alts))
+        genotypes = None if usual else self._genotypes(line, parts, len(alts))
         if not alts:
             return Record(line, contig, chrom, pos, ())
         described = self._describe(line, contig, pos, id, ref, qual, filters)
         info = _Fields(info_text)
-        sites = tuple(
-            self._site(line, chrom, pos, ref, alts, index, info, described, genotypes) for index in range(len(alts))
-        )
-        return Record(line, contig, chrom, pos, sites)
+        calls = [usual] if usual else [genotypes and genotypes.calls(number) for number in range(1, len(alts) + 1)]
+        sites = [
+            self._site(line, chrom, pos, ref, alts, index, info, described, called) for index, called in enumerate(calls)
+        ]
+        return Record(line, contig, chrom, pos, tuple(sites))
 
     def _site(
         self,
@@ -116,7 +144,7 @@ class RecordReader:
         index: int,
         info: _Fields,
         described: Json,
-        genotypes: Genotypes | None,
+        calls: Calls | None,
     ) -> Site:
         alt = alts[index]
         end, length, mate = None, None, None
@@ -140,12 +168,12 @@ class RecordReader:
         if identifiers:
             body["identifiers"] = identifiers
         if (
-            genotypes is None
+            calls is None
             and self.annotator.frequencies
             and (populations := self.annotator.populations(info.values, index))
         ):
             body["frequencyInPopulations"] = populations
-        return Site(line, allele, body, None if genotypes is None else genotypes.calls(index + 1))
+        return Site(line, allele, body, calls)
 
     def _check_width(self, line: int, raw: bytes, parts: list[bytes]) -> None:
         expected = self.header.columns
