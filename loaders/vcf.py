@@ -28,8 +28,8 @@ from loaders.vcf_header import Header, HeaderError, decide_assembly, lengths_con
 from loaders.vcf_lines import Damaged, numbered_lines, region_lines
 from loaders.vcf_normal import REACH, Sequences
 from loaders.vcf_normal import opened as open_sequences
-from loaders.vcf_parallel import outcomes
-from loaders.vcf_records import Record, RecordReader, Site
+from loaders.vcf_parallel import reading
+from loaders.vcf_records import Outcome, Record, RecordReader, Site
 from loaders.vcf_samples import SampleRules, match
 
 FORMAT = "vcf"
@@ -51,9 +51,6 @@ class Manner:
     regions: tuple[str, ...] = ()
     samples: SampleRules = field(default_factory=SampleRules)
     workers: int = 1
-
-
-ALONE = Manner()
 
 
 def load_vcf(
@@ -102,10 +99,13 @@ def load_vcf(
         source = f"{path.name} ({', '.join(manner.regions)})" if manner.regions else path.name
         load = LoadInfo(source, sha256, FORMAT, f"skerry {__version__}", now, who, reader.assembly, cohort)
         people = _whose(admin, dataset, header, manner.samples, path.name, report)
-        with admin.begin(dataset, load, _no_ancestors) as writer:
+        with (
+            _reading(reader, lines, manner, path) as outcomes,
+            admin.begin(dataset, load, _no_ancestors) as writer,
+        ):
             add_samples(writer, header, load, people)
             with progress.task(f"Loading {path.name} into {dataset}", share=share) as advance:
-                found = records(reader, lines, report, advance, manner, path)
+                found = records(reader, outcomes, report, advance)
                 for site in in_order(found, len(header.samples), path.name, report, reach_of(sequences)):
                     writer.allele(site.allele, site.body, site.calls)
             if report.errors and report.counts.get("set-aside record") == report.counts["record"]:
@@ -157,8 +157,9 @@ def check_vcf(
         share = Share()
         reader, lines = begin(path, manner, sequences, report, share)
         report.count("sample", len(reader.header.samples))
-        with progress.task(f"Checking {path.name}", share=share) as advance:
-            found = records(reader, lines, report, advance, manner, path)
+        task = progress.task(f"Checking {path.name}", share=share)
+        with task as advance, _reading(reader, lines, manner, path) as outcomes:
+            found = records(reader, outcomes, report, advance)
             for _ in in_order(found, len(reader.header.samples), path.name, report, reach_of(sequences)):
                 report.count("genomicVariant")
         report.outcome = f"Checked {path.name}; nothing was changed."
@@ -242,23 +243,21 @@ def _no_ancestors(term: str) -> tuple[str, ...]:
     return ()
 
 
-def records(
-    reader: RecordReader,
-    lines: Iterator[tuple[int, bytes]],
-    report: Report,
-    advance: Advance,
-    manner: Manner = ALONE,
-    path: Path | None = None,
-) -> Iterator[Record]:
-    """Read records; one that is wrong goes into the report and is left out. Raises ``Damaged``, ``TooManyErrors``.
+def _reading(
+    reader: RecordReader, lines: Iterator[tuple[int, bytes]], manner: Manner, path: Path
+) -> AbstractContextManager[Iterator[Outcome]]:
+    return reading(reader, lines, manner.workers, manner.fasta, None if manner.regions else path)
 
-    ``path`` is the file that the lines are from.
+
+def records(reader: RecordReader, outcomes: Iterable[Outcome], report: Report, advance: Advance) -> Iterator[Record]:
+    """Yield the records that lines are; one that is wrong goes into the report and is left out.
+
+    Raises ``Damaged`` and ``TooManyErrors``.
     """
     since = 0
     contigs: dict[str, str] = {}
     try:
-        whole = None if manner.regions else path
-        for outcome in outcomes(reader, lines, manner.workers, manner.fasta, whole):
+        for outcome in outcomes:
             report.count("record")
             since += 1
             if since == STEP:

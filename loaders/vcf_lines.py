@@ -18,16 +18,15 @@ import pysam
 
 from beacon.errors import LoadError
 from beacon.model import genome
+from loaders import bgzf
 from loaders.report import Problem, Severity, Share
 
-CHUNK = 1 << 20
+CHUNK = 1 << 18
 MAX_LINE = 1 << 28
 """No record is longer: a million samples with 250 bytes each would still fit."""
 MOST = 2**31 - 1
 INDEXES = (".csi", ".tbi")
 _REGION = re.compile(r"(.+?)(?::([\d,]+)(?:-([\d,]+))?)?")
-BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
-"""The empty block that ends every BGZF file (SAM specification, 4.1.2)."""
 
 
 class Damaged(Exception):
@@ -164,15 +163,13 @@ def _lines(path: Path, share: Share) -> Iterator[bytes]:
     with path.open("rb") as file:
         start = file.read(18)
         size = file.seek(0, 2)
-        file.seek(max(0, size - len(BGZF_END)))
-        end = file.read()
     if start.startswith(b"BCF"):
         return _bcf_lines(path)
     if not start.startswith(b"\x1f\x8b"):
         return _split(_plain_chunks(path, size, share))
     if start[12:14] != b"BC":
         return _split(_gzip_chunks(path, size, share))
-    chunks = _bgzf_chunks(path, size, share, whole=end == BGZF_END)
+    chunks = _bgzf_chunks(path, size, share)
     first = next(chunks, b"")
     if first.startswith(b"BCF"):
         chunks.close()
@@ -217,21 +214,17 @@ def _gzip_chunks(path: Path, size: int, share: Share) -> Iterator[bytes]:
             yield chunk
 
 
-def _bgzf_chunks(path: Path, size: int, share: Share, *, whole: bool) -> Generator[bytes, None, None]:
-    with quiet():
-        file = pysam.BGZFile(str(path), "rb", None)
+def _bgzf_chunks(path: Path, size: int, share: Share) -> Generator[bytes, None, None]:
+    with path.open("rb", CHUNK) as file:
         try:
-            while chunk := file.read(CHUNK):
-                share.read = (file.tell() >> 16) / size
-                yield chunk
-            if not whole:
-                raise _Broken("The file is cut short: the block that ends every bgzip file is missing.")
-            if (file.tell() >> 16) + len(BGZF_END) < size:
-                raise _Broken("The file has an end block in its middle; unpack it and compress it with bgzip again.")
-        except OSError as error:
-            raise _Broken("The file is cut short or damaged: a bgzip block cannot be unpacked.") from error
-        finally:
-            _close(file)
+            for text in bgzf.texts(file):
+                share.read = file.tell() / size
+                yield text
+        except bgzf.Unreadable as error:
+            raise _Broken(str(error)) from error
+        file.seek(max(0, size - len(bgzf.END)))
+        if file.read() != bgzf.END:
+            raise _Broken("The file is cut short: the block that ends every bgzip file is missing.")
 
 
 def _bcf_lines(path: Path) -> Iterator[bytes]:
@@ -243,13 +236,6 @@ def _bcf_lines(path: Path) -> Iterator[bytes]:
                     yield str(record).rstrip("\n").encode()
         except (OSError, ValueError) as error:
             raise _Broken(f"The BCF is cut short or damaged ({error}).") from error
-
-
-def _close(file: pysam.BGZFile) -> None:
-    try:
-        file.close()
-    except OSError:  # a damaged file cannot be closed in order; what is wrong was said when it was read
-        return
 
 
 @contextmanager

@@ -11,18 +11,19 @@ import multiprocessing
 import signal
 from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack
-from dataclasses import replace
+from contextlib import ExitStack, contextmanager
+from itertools import chain, islice
 from pathlib import Path
 
 from beacon.errors import LoadError
-from loaders.report import Problem
+from loaders.bgzf import Unreadable
 from loaders.vcf_header import Header
 from loaders.vcf_lines import Damaged, damaged
 from loaders.vcf_normal import opened
-from loaders.vcf_ranges import Stretch, Unreadable, is_whole, stretches
+from loaders.vcf_pieces import Piece, pack, unpack
+from loaders.vcf_ranges import Stretch, is_whole, stretches
 from loaders.vcf_ranges import lines as stretch_lines
 from loaders.vcf_records import Outcome, RecordReader
 
@@ -33,20 +34,21 @@ WAITING = 2
 MOST_WORKERS = 64
 
 Lines = Iterator[tuple[int, bytes]]
+Task = Future[Piece]
 
 
-def outcomes(
+@contextmanager
+def reading(
     reader: RecordReader, lines: Lines, workers: int = 1, fasta: Path | None = None, path: Path | None = None
-) -> Iterator[Outcome]:
-    """Yield what each line is: a record, or the problem that it has. Raises what reading the lines raises.
+) -> Iterator[Iterator[Outcome]]:
+    """Yield what each line is: a record, or the problem that it has. To iterate raises what reading the lines raises.
 
     With more than one of the ``workers`` all but one read records in processes of their own, each with its own
-    ``fasta``, which ``reader`` has open for itself. Where the lines are all those of the file at ``path``, packed with
-    bgzip, these processes unpack it too. Raises ``LoadError`` where one of them is killed.
+    ``fasta``, which ``reader`` has open for itself; they begin at once. Where the lines are all those of the file at
+    ``path``, packed with bgzip, these processes unpack it too. To iterate raises ``LoadError`` where one is killed.
     """
     if workers == 1:
-        for first, piece in _pieces(lines):
-            yield from reader.read_all(first, piece)
+        yield outcomes(reader, lines)
         return
     # Not forked: the driver of the database has threads, which a fork would leave behind in the middle of something.
     pool = ProcessPoolExecutor(
@@ -55,68 +57,66 @@ def outcomes(
         _Worker.begin,
         (reader.header, reader.assembly, reader.file, fasta),
     )
-    waiting = WAITING * (workers - 1)
     try:
-        if path is not None and is_whole(path):
-            yield from _of_stretches(pool, path, lines, waiting)
+        first, lines = _peeked(lines)
+        if first and path is not None and is_whole(path):
+            tasks = (pool.submit(_Worker.work_stretch, path, stretch) for stretch in stretches(path))
+            yield _of_pieces(_Ahead(tasks, WAITING * (workers - 1)), reader.file, 1, first)
         else:
-            yield from _of_lines(pool, lines, waiting)
-    except BrokenProcessPool as error:
-        raise LoadError("a process that read records was killed; is there too little memory?") from error
+            tasks = (pool.submit(_Worker.work, *piece) for piece in _pieces(lines))
+            yield _of_pieces(_Ahead(tasks, WAITING * (workers - 1)), reader.file, first, first)
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _of_lines(pool: Executor, lines: Lines, waiting: int) -> Iterator[Outcome]:
-    """Hand lines to the processes."""
-    under_way: deque[Future[list[Outcome]]] = deque()
-    damage = None
-    pieces = _pieces(lines)
-    while True:
-        try:
-            piece = next(pieces, None)
-        except Damaged as error:  # what came before is told first
-            piece, damage = None, error
-        if piece is None:
-            break
-        under_way.append(pool.submit(_Worker.work, *piece))
-        if len(under_way) > waiting:
-            yield from under_way.popleft().result()
-    while under_way:
-        yield from under_way.popleft().result()
-    if damage is not None:
-        raise damage
+def outcomes(reader: RecordReader, lines: Lines) -> Iterator[Outcome]:
+    """Yield what each line is, read in this process. Raises what reading the lines raises."""
+    for first, piece in _pieces(lines):
+        yield from reader.read_all(first, piece)
 
 
-def _of_stretches(pool: Executor, path: Path, lines: Lines, waiting: int) -> Iterator[Outcome]:
-    """Let the processes read the file. Of ``lines`` only the first is read, which tells where records begin."""
+def _peeked(lines: Lines) -> tuple[int, Lines]:
+    """Return the number of the first of some lines, 0 where there is none, and all of them."""
     first = next(lines, None)
-    if first is None:
-        return
-    number = 0
-    under_way: deque[Future[list[Outcome] | str]] = deque()
-    places = stretches(path)
-    while True:
-        stretch = next(places, None)
-        if stretch is not None:
-            under_way.append(pool.submit(_Worker.work_stretch, path, stretch))
-        while under_way and (stretch is None or len(under_way) > waiting):
-            found = under_way.popleft().result()
-            if isinstance(found, str):
-                raise damaged(path, number + 1, found)
-            for outcome in found:
+    return (0, lines) if first is None else (first[0], chain([first], lines))
+
+
+class _Ahead:
+    """What becomes of tasks, in their order, with some of them under way; what ends them is raised after the last."""
+
+    def __init__(self, tasks: Iterator[Task], waiting: int) -> None:
+        self._tasks = tasks
+        self._under_way: deque[Task] = deque()
+        self._damage: Damaged | None = None
+        self._begin(waiting)
+
+    def __iter__(self) -> Iterator[Piece]:
+        while self._under_way:
+            task = self._under_way.popleft()
+            self._begin(1)
+            yield task.result()
+        if self._damage is not None:
+            raise self._damage
+
+    def _begin(self, some: int) -> None:
+        try:
+            self._under_way.extend(islice(self._tasks, some))
+        except Damaged as error:
+            self._damage = error
+
+
+def _of_pieces(pieces: _Ahead, file: str, number: int, start: int) -> Iterator[Outcome]:
+    """Yield what the lines of all pieces are from line ``start`` on; ``number`` is that of the first."""
+    try:
+        for piece in pieces:
+            for outcome in unpack(piece, number):
+                if number >= start:
+                    yield outcome
                 number += 1
-                if number >= first[0]:
-                    yield _numbered(outcome, number)
-        if stretch is None:
-            return
-
-
-def _numbered(outcome: Outcome, number: int) -> Outcome:
-    """Return what a line is under the line's number in the file; whoever read it knew its place in a stretch only."""
-    if isinstance(outcome, Problem):
-        return replace(outcome, line=number)
-    return replace(outcome, line=number, sites=tuple(replace(site, line=number) for site in outcome.sites))
+    except Unreadable as error:
+        raise damaged(Path(file), number, str(error)) from error
+    except BrokenProcessPool as error:
+        raise LoadError("a process that read records was killed; is there too little memory?") from error
 
 
 def _pieces(lines: Lines) -> Iterator[tuple[int, list[bytes]]]:
@@ -153,14 +153,11 @@ class _Worker:
         cls.reader = RecordReader.build(header, assembly, file, sequences)
 
     @classmethod
-    def work(cls, first: int, lines: list[bytes]) -> list[Outcome]:
+    def work(cls, first: int, lines: list[bytes]) -> Piece:
         """Read some lines."""
-        return list(cls.reader.read_all(first, lines))
+        return pack(cls.reader.read_all(first, lines))
 
     @classmethod
-    def work_stretch(cls, path: Path, stretch: Stretch) -> list[Outcome] | str:
-        """Read the lines of a stretch; return what is wrong with the file where that cannot be done."""
-        try:
-            return cls.work(1, stretch_lines(path, stretch))
-        except Unreadable as error:
-            return str(error)
+    def work_stretch(cls, path: Path, stretch: Stretch) -> Piece:
+        """Read the lines of a stretch, numbered from 1. Raises ``Unreadable``."""
+        return cls.work(1, stretch_lines(path, stretch))

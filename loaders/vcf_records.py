@@ -123,14 +123,14 @@ class RecordReader:
             message = f"REF is {_short(ref)}, but the reference sequence has {_short(there) or 'nothing'} there."
             hint = "Is this the FASTA that the file was made with? Many such records mean that it is not."
             raise self._unusable(line, "REF", "ref-mismatch", message, ref, hint)
-        genotypes = None if usual else self._genotypes(line, parts, len(alts))
+        calls = self._calls(line, parts, len(alts)) if usual is None else [usual]
         if not alts:
             return Record(line, contig, chrom, pos, ())
         described = self._describe(line, contig, pos, id, ref, qual, filters)
         info = _Fields(info_text)
-        calls = [usual] if usual else [genotypes and genotypes.calls(number) for number in range(1, len(alts) + 1)]
         sites = [
-            self._site(line, chrom, pos, ref, alts, index, info, described, called) for index, called in enumerate(calls)
+            self._site(line, chrom, pos, ref, alts, index, info, described, called)
+            for index, called in enumerate(calls)
         ]
         return Record(line, contig, chrom, pos, tuple(sites))
 
@@ -216,6 +216,11 @@ class RecordReader:
         if alt.upper() == ref.upper():
             hint = "Leave such a record out, or write ALT as a dot."
             raise self._unusable(line, "ALT", "alt", f"ALT is the same as REF ({ref}).", alt, hint)
+
+    def _calls(self, line: int, parts: list[bytes], alts: int) -> list[Calls | None]:
+        """Return who carries each ALT, None where nobody knows."""
+        genotypes = self._genotypes(line, parts, alts)
+        return [None if genotypes is None else genotypes.calls(number) for number in range(1, alts + 1)]
 
     def _genotypes(self, line: int, parts: list[bytes], alts: int) -> Genotypes | None:
         samples = len(self.header.samples)

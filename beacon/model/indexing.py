@@ -75,6 +75,7 @@ def told_keys(entry_type: EntryType, entries: Entries) -> Iterator[tuple[str, st
         yield f"{name}{HELD}", ""
 
 
+@functools.cache
 def members_of(entry_type: EntryType) -> tuple[str, ...]:
     """Return the members of a record that its entries come from."""
     return tuple(member for member, _ in _by_member(entry_type.id))

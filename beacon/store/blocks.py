@@ -62,6 +62,7 @@ class BlockBuilder:
         self._calls: list[Calls | None] = []
         self._texts: list[bytes] = []
         self._bytes = 0
+        self._most_bytes = 6 * (columns // 8 + 1)
 
     def __len__(self) -> int:
         return len(self._head)
@@ -75,13 +76,12 @@ class BlockBuilder:
         """Add an allele and return its row; ``counts`` are AC and AN, or ``UNKNOWN``."""
         self._head.add(allele, id, calls, counts)
         self._calls.append(calls)
-        self._texts += [orjson.dumps((allele.ref, allele.alt, allele.label, allele.mate)), body]
-        self._bytes += len(self._texts[-2]) + len(body)
+        text = orjson.dumps((allele.ref, allele.alt, allele.label, allele.mate))
+        self._texts += [text, body]
+        self._bytes += len(text) + len(body)
         if calls is not None:  # an upper bound: what all parts together take
-            for name in ("het", "hom", "hemi", "other", "missing", "haploid"):
-                self._bytes += min(4 * len(getattr(calls, name)), self.columns // 8 + 1)
-            self._bytes += 16 * len(calls.exceptions)
-        return len(self) - 1
+            self._bytes += min(4 * sum(calls.sizes), self._most_bytes) + 16 * len(calls.exceptions)
+        return len(self._calls) - 1
 
     def encode(self) -> dict[str, Arrays]:
         """Return all parts by name."""

@@ -51,7 +51,7 @@ def tiles_of(columns: BitMap) -> list[int]:
 
 def encode_calls(calls: Sequence[AlleleCalls | None], columns: int) -> dict[str, Arrays]:
     """Return the parts of one block's calls by name; those that would be empty are left out."""
-    many = np.array([sum(len(getattr(one, g)) for g in GROUPS) if one else 0 for one in calls], np.int64)
+    many = np.array([one.carriers if one else 0 for one in calls], np.int64)
     common = is_common(many, columns)
     parts: dict[str, Arrays] = {}
     groups = [g for g in GROUPS if any(one and len(getattr(one, g)) for one in calls)]

@@ -19,6 +19,7 @@ from beacon.store.packing import Array, Arrays
 
 UNKNOWN = -1
 """In the place of a number that a source does not have."""
+_NOT_GENOTYPED = (UNKNOWN,) * (len(GROUPS) + 1)
 
 
 def identity(variant_id: str) -> int:
@@ -112,9 +113,9 @@ class HeadBuilder:
 
     def add(self, allele: Allele, id: str, calls: Calls | None, counts: tuple[int, int]) -> None:
         """Add an allele; ``counts`` are AC and AN, or ``UNKNOWN``."""
-        same = same_allele(*allele.minimal) if allele.placed else 0
+        same = same_allele(*allele.minimal) if allele.chrom else 0
         length = UNKNOWN if allele.length is None else allele.length
-        groups = (UNKNOWN,) * 5 if calls is None else (*(len(getattr(calls, g)) for g in GROUPS), len(calls.missing))
+        groups = _NOT_GENOTYPED if calls is None else calls.sizes[:5]
         kind = self._kinds.setdefault(allele.types, len(self._kinds))
         self._rows.append((allele.start, allele.end, identity(id), same, length, kind, *groups, *counts))
 

@@ -139,15 +139,15 @@ class Namer:
 
     def names(self, allele: Allele) -> Document:
         """Return the fields that hold an allele's names; none where it has no bases, or its sequence is not there."""
-        if not allele.placed or not is_sequence(allele.alt) or len(allele.ref) > LONGEST:
-            return {}
         place = (allele.assembly, allele.chrom)
         if place not in self._references:
-            held = self._db["references"].find_one({"_id": reference_id(*place)})
+            held = self._db["references"].find_one({"_id": reference_id(*place)}) if allele.chrom else None
             self._references[place] = decode_reference(held) if held else None
         reference = self._references[place]
-        found = self._normal(reference, allele) if reference else None
-        if reference is None or found is None:
+        if reference is None or not is_sequence(allele.alt) or len(allele.ref) > LONGEST:
+            return {}
+        found = self._normal(reference, allele)
+        if found is None:
             return {}
         start, ref, alt = found.justified
         named: Document = {"v": allele_id(reference.digest, start, start + len(ref), alt)}

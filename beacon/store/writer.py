@@ -54,6 +54,8 @@ NUMBERS_PER_DOCUMENT = 50_000
 REWRITES = ("compact", "purge")
 """What is no load of files, but writes segments anew."""
 _VARIANT = ENTRY_TYPES["genomicVariant"]
+_TOLD = members_of(_VARIANT)
+_COUNTED = f"{FREQUENCY}{HELD}"
 _KNOWN = 4_096
 
 
@@ -310,7 +312,7 @@ class SegmentWriter:
         if names := self._namer.names(allele):
             self._batches.add("names", {"s": self.id, "x": self._alleles} | names)
         self._alleles += 1
-        self._uncarried += calls is None or not any(len(getattr(calls, group)) for group in GROUPS)
+        self._uncarried += calls is None or not calls.carriers
         self._chromosomes.add(allele.chrom)
         if allele.placed:
             self._assemblies.add(allele.assembly)
@@ -472,7 +474,7 @@ class SegmentWriter:
 
     def _post_allele(self, allele: Allele, body: Mapping[str, Any], calls: Calls | None) -> None:
         """Post an allele under its types, genes, protein changes and mate, and under whatever its body is found by."""
-        told = {member: body[member] for member in members_of(_VARIANT) if member in body}
+        told = {member: body[member] for member in _TOLD if member in body}
         key = allele.types, allele.mate, orjson.dumps(told)
         found = self._told.get(key)
         if found is None:  # most alleles are told the same as one before: another place in the same gene
@@ -523,17 +525,14 @@ class SegmentWriter:
 
     def _count(self, calls: Calls) -> tuple[int, int]:
         """Return AC and AN; remember the carriers until the block is written."""
-        carriers = 0
-        for group in GROUPS:
-            columns = getattr(calls, group)
+        for group, columns in zip(GROUPS, (calls.het, calls.hom, calls.hemi, calls.other), strict=True):
             if len(columns):
-                carriers += len(columns)
                 self._carried[group].append(columns)
         if not calls.counted:
             return UNKNOWN, UNKNOWN
-        if (key := f"{FREQUENCY}{HELD}") not in self._borne:
-            self._bearing(key, "").columns.update(range(len(self._columns)))
-        count = carriers + len(calls.hom)
+        if _COUNTED not in self._borne:
+            self._bearing(_COUNTED, "").columns.update(range(len(self._columns)))
+        count = calls.carriers + len(calls.hom)
         haploid = np.setdiff1d(calls.haploid, calls.missing) if len(calls.haploid) else ()
         number = 2 * (len(self._columns) - len(calls.missing)) - len(haploid)
         for column, copies, called in calls.exceptions:

@@ -18,6 +18,7 @@ from loaders.report import Report
 from loaders.vcf import in_order, records
 from loaders.vcf_header import decide_assembly, parse_header
 from loaders.vcf_lines import numbered_lines
+from loaders.vcf_parallel import outcomes
 from loaders.vcf_records import RecordReader, Site
 
 # What the file itself does not tell.
@@ -40,7 +41,7 @@ def loaded(path: Path, stated: str | None) -> tuple[list[Site], tuple[str, ...],
     header = parse_header(lines)
     reader = RecordReader.build(header, decide_assembly(header, stated), path.name)
     report = Report("test")
-    found = records(reader, lines, report, lambda number: None)
+    found = records(reader, outcomes(reader, lines), report, lambda number: None)
     return list(in_order(found, len(header.samples), path.name, report)), header.samples, report
 
 

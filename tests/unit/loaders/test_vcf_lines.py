@@ -8,7 +8,8 @@ from pathlib import Path
 import pysam
 import pytest
 
-from loaders.vcf_lines import BGZF_END, Damaged, numbered_lines
+from loaders import bgzf
+from loaders.vcf_lines import Damaged, numbered_lines
 
 TEXT = b"##fileformat=VCFv4.3\n##contig=<ID=1>\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n" + b"".join(
     b"1\t%d\t.\tA\tG\t.\tPASS\t%s\n" % (pos, b"x" * (pos % 700)) for pos in range(1, 5_000)
@@ -98,8 +99,8 @@ def test_a_file_cut_short_is_damaged_wherever_it_was_cut(tmp_path: Path, share: 
 
 def test_a_bgzip_file_without_its_end_block_is_damaged_though_every_line_is_there(tmp_path: Path) -> None:
     path = bgzip(tmp_path / "a.vcf.gz", TEXT)
-    assert path.read_bytes().endswith(BGZF_END)
-    path.write_bytes(path.read_bytes()[: -len(BGZF_END)])
+    assert path.read_bytes().endswith(bgzf.END)
+    path.write_bytes(path.read_bytes()[: -len(bgzf.END)])
     count, error = damage(path)
     assert count == TEXT.count(b"\n")
     assert "the block that ends every bgzip file is missing" in error.problem.message

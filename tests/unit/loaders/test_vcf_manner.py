@@ -26,6 +26,7 @@ from loaders.pipeline import load_phenopackets
 from loaders.report import Report
 from loaders.vcf import STANDARD_INPUT, Manner, begin, check_vcf, in_order, load_vcf, reach_of, records
 from loaders.vcf_normal import Sequences, opened
+from loaders.vcf_parallel import reading
 from loaders.vcf_records import Site
 from loaders.vcf_samples import SampleRules, sample_rules
 from tests.unit.loaders.packets import packet
@@ -51,8 +52,9 @@ def sites(path: Path, manner: Manner) -> tuple[list[Site], Report]:
     report = Report("d")
     with opened(manner.fasta) if manner.fasta else _nothing() as sequences:
         reader, lines = begin(path, manner, sequences, report)
-        found = records(reader, lines, report, lambda _: None, manner, path)
-        return list(in_order(found, len(reader.header.samples), path.name, report, reach_of(sequences))), report
+        with reading(reader, lines, manner.workers, manner.fasta, None if manner.regions else path) as outcomes:
+            found = records(reader, outcomes, report, lambda _: None)
+            return list(in_order(found, len(reader.header.samples), path.name, report, reach_of(sequences))), report
 
 
 class _nothing:
