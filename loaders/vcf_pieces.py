@@ -67,6 +67,7 @@ def unpack(piece: Piece, first: int) -> Iterator[Outcome]:
                 sizes, exceptions = told
                 ends = list(accumulate(sizes, initial=at))
                 at = ends[-1]
-                calls = Calls(*[columns[begin:end] for begin, end in pairwise(ends)], exceptions=exceptions)
+                groups = zip(_GROUPS, [columns[begin:end] for begin, end in pairwise(ends)], strict=True)
+                calls = Calls(**dict[str, Any](groups), exceptions=exceptions)
             sites.append(Site(line, Allele(*fields), body, calls))
         yield Record(line, contig, chrom, pos, tuple(sites))

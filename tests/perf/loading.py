@@ -3,7 +3,10 @@
 A VCF's floor is what nobody can do without: its lines through pysam's BGZF reader, for each ALT the numbers of its
 carriers as a numpy array, and the documents that the load made, inserted as they are. Phenopackets' floor is orjson and
 the same inserts. Every measurement is made in a process of its own, which also tells how much memory it took at most;
-time is the processor's, of that process and its children and of MongoDB, beside that of the clock on the wall.
+time is the processor's, of that process and its children and of MongoDB, beside that of the clock on the wall. The
+database and its indexes are there before: a site has them before its first load.
+
+``make bench-load SIZE=million`` loads 1,000,000 records and watches how much memory each process takes meanwhile.
 """
 
 from __future__ import annotations
@@ -26,6 +29,7 @@ import numpy as np
 import orjson
 import pysam
 from bson.raw_bson import RawBSONDocument
+from numpy.typing import NDArray
 from pymongo import MongoClient
 
 from beacon.settings import Mongo
@@ -39,21 +43,28 @@ SAMPLES = 2504
 DATABASE = "bench_load"
 BATCH_BYTES = 8_000_000
 MEMORY_MB = 400
+_ROWS = 400
+_CALLS = ("0/0", "0/1", "1/1")
+_DEPTHS = [f"{d},{d // 2}:{d + d // 2}:{q}:0,{q},{q * 9}" for d in range(12, 42) for q in (21, 60, 99)]
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much is loaded: records of a GT-only VCF, of one with GT:AD:DP:GQ:PL, and phenopackets."""
+    """How much is loaded: records of a GT-only VCF, of one with GT:AD:DP:GQ:PL, and phenopackets.
 
-    genotypes: int
-    likelihoods: int
-    packets: int
+    ``watched`` are those of a GT-only VCF of which only the memory that loading it takes is told.
+    """
+
+    genotypes: int = 0
+    likelihoods: int = 0
+    packets: int = 0
+    watched: int = 0
 
 
 SIZES = {
-    "tiny": Size(150, 40, 60), "small": Size(5_000, 800, 1_000), "medium": Size(20_000, 3_000, 5_000),
-    "large": Size(200_000, 20_000, 50_000),
+    "tiny": Size(150, 40, 60), "small": Size(5_000, 800, 1_000), "medium": Size(60_000, 10_000, 5_000),
+    "large": Size(200_000, 20_000, 50_000), "watched": Size(watched=100_000), "million": Size(watched=1_000_000),
 }  # fmt: skip
 
 
@@ -66,29 +77,37 @@ class Cost:
     memory: float
 
 
-def write_vcf(path: Path, records: int, *, likelihoods: bool, samples: int = SAMPLES, seed: int = 1) -> None:
-    """Write a VCF of biallelic SNVs with frequencies as rare as in real ones, packed with bgzip."""
+def write_vcf(
+    path: Path, records: int, *, likelihoods: bool, samples: int = SAMPLES, seed: int = 1, level: int = 6
+) -> None:
+    """Write a VCF of biallelic SNVs with frequencies as rare as in real ones, packed with bgzip.
+
+    Its genotypes are drawn from ``_ROWS`` rows, further apart than bgzip looks back.
+    """
     rng = np.random.default_rng(seed)
     names = "\t".join(f"S{number:05d}" for number in range(samples))
     header = (
         "##fileformat=VCFv4.3\n##contig=<ID=1,length=248956422>\n"
         f"#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\t{names}\n"
     )
-    calls = [np.frombuffer(text, np.uint8) for text in (b"0|0\t", b"0|1\t", b"1|1\t")]
-    rest = [f"{d},{d // 2}:{d + d // 2}:{q}:0,{q},{q * 9}" for d in range(12, 42) for q in (21, 60, 99)]
-    cells = [[f"{call}:{one}" for one in rest] for call in ("0/0", "0/1", "1/1")]
-    with pysam.BGZFile(str(path), "wb", None) as file:
+    make = _likelihoods if likelihoods else _genotypes
+    rows = [make(rng, rng.binomial(2, min(0.5, rng.beta(0.2, 6)), samples)) for _ in range(min(records, _ROWS))]
+    mode: Any = f"wb{level}"
+    with pysam.BGZFile(str(path), mode, None) as file:
         file.write(header.encode())
-        for number in range(records):
-            share = min(0.5, float(rng.beta(0.2, 6)))
-            copies = rng.binomial(2, share, samples)
-            begin = f"1\t{10_000 + 33 * number}\t.\tA\tG\t50\tPASS\tDP=9\t".encode()
-            if likelihoods:
-                chosen = rng.integers(0, len(cells[0]), samples)
-                row = "\t".join([cells[c][k] for c, k in zip(copies.tolist(), chosen.tolist(), strict=True)])
-                file.write(begin + b"GT:AD:DP:GQ:PL\t" + row.encode() + b"\n")
-            else:
-                file.write(begin + b"GT\t" + np.stack(calls)[copies].tobytes()[:-1] + b"\n")
+        for number, row in enumerate(rng.integers(0, len(rows), records).tolist()):
+            file.write(b"1\t%d\t.\tA\tG\t50\tPASS\tDP=9\t%b\n" % (10_000 + 33 * number, rows[row]))
+
+
+def _genotypes(rng: np.random.Generator, copies: NDArray[np.int64]) -> bytes:
+    del rng
+    return b"GT\t" + np.frombuffer(b"0|0\t0|1\t1|1\t", "<u4")[copies].tobytes()[:-1]
+
+
+def _likelihoods(rng: np.random.Generator, copies: NDArray[np.int64]) -> bytes:
+    chosen = rng.integers(0, len(_DEPTHS), len(copies)).tolist()
+    cells = [f"{_CALLS[call]}:{_DEPTHS[depth]}" for call, depth in zip(copies.tolist(), chosen, strict=True)]
+    return b"GT:AD:DP:GQ:PL\t" + "\t".join(cells).encode()
 
 
 def vcf_floor(path: Path) -> int:
@@ -140,14 +159,20 @@ def kept_documents(uri: str, database: str) -> list[tuple[str, list[list[RawBSON
 
 def measured(uri: str, work: str, *arguments: str) -> Cost:
     """Do one piece of work in a process of its own."""
-    command = [sys.executable, "-m", "tests.perf.loading", "--do", work, "--uri", uri, *arguments]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=os.environ)
+    done = subprocess.run(_command(uri, work, *arguments), check=True, stdout=subprocess.PIPE, env=os.environ)
     return Cost(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def _command(uri: str, work: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", "tests.perf.loading", "--do", work, "--uri", uri, *arguments]
 
 
 def _do(work: str, uri: str, rest: list[str]) -> Cost:
     """Do a piece of work in this process and say what it took."""
     server = _server(uri)
+    if not work.endswith("floor"):
+        with Admin.open(uri, DATABASE) as admin:
+            admin.create_dataset(rest[0])
     kept = kept_documents(uri, DATABASE) if work.endswith("floor") else []
     before = _times(server)
     begun = time.perf_counter()
@@ -157,7 +182,7 @@ def _do(work: str, uri: str, rest: list[str]) -> Cost:
         case "vcf-floor":
             vcf_floor(Path(rest[0]))
         case "packets":
-            _load_packets(uri, Path(rest[0]))
+            _load_packets(uri, rest[0], Path(rest[1]))
         case "packets-floor":
             _parse(Path(rest[0]))
     _insert(uri, kept)
@@ -168,15 +193,13 @@ def _do(work: str, uri: str, rest: list[str]) -> Cost:
 
 def _load(uri: str, dataset: str, path: Path, workers: int) -> None:
     with Admin.open(uri, DATABASE) as admin:
-        admin.create_dataset(dataset)
         report = load_vcf(admin, path, dataset, manner=Manner("GRCh38", workers=workers))
         assert not report.problems, report.render()
 
 
-def _load_packets(uri: str, path: Path) -> None:
+def _load_packets(uri: str, dataset: str, path: Path) -> None:
     with Admin.open(uri, DATABASE) as admin:
-        admin.create_dataset("packets")
-        report = load_phenopackets(admin, [path], "packets")
+        report = load_phenopackets(admin, [path], dataset)
         assert not report.errors, report.render()
 
 
@@ -221,8 +244,49 @@ class Figure:
         return self.value >= self.bound if self.at_least else self.value <= self.bound
 
 
+def watch(records: int, uri: str, folder: Path) -> Iterator[Figure]:
+    """Load a large VCF in two processes, and tell how much memory each of them takes at most, shared pages divided."""
+    path = folder / "watched.vcf.gz"
+    write_vcf(path, records, likelihoods=False, level=1)
+    begun = time.perf_counter()
+    found: dict[int, list[float]] = {}
+    with subprocess.Popen(_command(uri, "vcf", "watched", str(path), "2"), stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            for one in (process.pid, *_children(process.pid)):
+                found.setdefault(one, []).append(_memory(one))
+            time.sleep(0.25)
+    if process.returncode:
+        raise SystemExit("the load that was watched failed")
+    rate = f"{records / (time.perf_counter() - begun):,.0f} records/s"
+    for id, sizes in found.items():
+        name = "writer" if id == process.pid else "process that reads or helps"
+        yield Figure(f"VCF of {records:,} records: MB of the {name}", max(sizes), MEMORY_MB, beside=rate)
+        half = len(sizes) // 2
+        grown = max(sizes[half:]) / max(sizes[: half or 1])
+        yield Figure("  in the second half of the time over the first", grown, 1.5)
+
+
+def _children(process: int) -> list[int]:
+    try:
+        return [int(one) for one in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+    except OSError:  # it has ended
+        return []
+
+
+def _memory(process: int) -> float:
+    """Return the proportional set size of a process in MB, 0 where it has ended (Linux)."""
+    try:
+        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) / 1000 for line in lines if line.startswith("Pss:")), 0.0)
+
+
 def measure(size: Size, uri: str, folder: Path) -> Iterator[Figure]:
     """Measure everything of one size."""
+    if size.watched:
+        yield from watch(size.watched, uri, folder)
+        return
     for name, records, likelihoods in (("GT", size.genotypes, False), ("GT:AD:DP:GQ:PL", size.likelihoods, True)):
         path = folder / f"{'likelihoods' if likelihoods else 'genotypes'}.vcf.gz"
         write_vcf(path, records, likelihoods=likelihoods)
@@ -245,7 +309,7 @@ def measure(size: Size, uri: str, folder: Path) -> Iterator[Figure]:
     yield Figure("VCF GT: MB for four times as many records", many.memory / few.memory, 1.25)
     packets = write_packets(folder, size.packets)
     _clear(uri)
-    load = measured(uri, "packets", str(packets))
+    load = measured(uri, "packets", "packets", str(packets))
     floor = measured(uri, "packets-floor", str(packets))
     rate = f"{size.packets / load.wall:,.0f} packets/s"
     yield Figure("phenopackets: load over floor, processor", load.cpu / floor.cpu, 4.0, beside=rate)
