@@ -10,7 +10,7 @@ So a question about rare variants reads no common ones, and one about a single p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from beacon.store.packing import Array, Arrays
 Mask = NDArray[np.bool_]
 
 _NOBODY = np.empty(0, np.uint32)
+_NO_SIZES = (0,) * 6
 
 TILE = 1 << 14
 """Columns per tile."""
@@ -51,41 +52,51 @@ def tiles_of(columns: BitMap) -> list[int]:
 
 def encode_calls(calls: Sequence[AlleleCalls | None], columns: int) -> dict[str, Arrays]:
     """Return the parts of one block's calls by name; those that would be empty are left out."""
-    many = np.array([one.carriers if one else 0 for one in calls], np.int64)
+    sizes = np.array([one.sizes if one else _NO_SIZES for one in calls], np.int64).reshape(-1, len(_NO_SIZES))
+    carried = sizes[:, : len(GROUPS)]
+    many = carried.sum(axis=1)
     common = is_common(many, columns)
     parts: dict[str, Arrays] = {}
-    groups = [g for g in GROUPS if any(one and len(getattr(one, g)) for one in calls)]
-    rare = [None if is_so else one for one, is_so in zip(calls, common.tolist(), strict=True)]
+    # Of each group that anybody is in, the alleles that have it.
+    having = {name: carried[:, number] > 0 for number, name in enumerate(GROUPS) if carried[:, number].any()}
     if (many[~common] > 0).any():
-        parts["rare"] = _encode_groups(rare, groups, (0, columns), columns, dense=False)
+        rare = {name: have & ~common for name, have in having.items()}
+        parts["rare"] = _encode_groups(calls, rare, (0, columns), columns, dense=False)
     if common.any():
-        others = [one if is_so else None for one, is_so in zip(calls, common.tolist(), strict=True)]
+        others = {name: have & common for name, have in having.items()}
         for tile in tiles(columns):
             window = (tile * TILE, min(columns, (tile + 1) * TILE))
-            parts[f"tile{tile}"] = _encode_groups(others, groups, window, columns, dense=True)
+            parts[f"tile{tile}"] = _encode_groups(calls, others, window, columns, dense=True)
     exceptions = [(row, *e) for row, one in enumerate(calls) if one for e in one.exceptions]
-    if exceptions or any(one and (len(one.missing) or len(one.haploid)) for one in calls):
+    if exceptions or sizes[:, len(GROUPS) :].any():
         parts["sets"] = _encode_sets(calls, "missing") | _encode_sets(calls, "haploid")
         parts["sets"]["exceptions"] = np.array(exceptions, np.uint32).reshape(-1, 4)
     return parts
 
 
 def _encode_groups(
-    calls: Sequence[AlleleCalls | None], groups: Iterable[str], window: tuple[int, int], columns: int, *, dense: bool
+    calls: Sequence[AlleleCalls | None],
+    having: Mapping[str, Mask],
+    window: tuple[int, int],
+    columns: int,
+    *,
+    dense: bool,
 ) -> Arrays:
-    """Encode the carriers within a window of columns; as bit rows too, where ``dense`` and that is smaller."""
+    """Encode the carriers within a window of columns, of those alleles that have each group; as bit rows too, where
+    ``dense`` and that is smaller.
+    """
     begin, stop = window
     width = np.uint16 if stop - begin <= 1 << 16 else np.uint32
     most = (stop - begin) // (8 * np.dtype(width).itemsize) if dense else columns
     arrays: Arrays = {"window": np.array(window, np.int64)}
-    for group in groups:
+    for group, have in having.items():
         sizes = np.zeros(len(calls) + 1, np.uint32)
         listed: list[Array] = []
         dense_rows: list[int] = []
         bit_rows: list[Array] = []
-        for row, one in enumerate(calls):
-            held: Array = getattr(one, group) if one is not None else _NOBODY
-            if len(held) and window != (0, columns):
+        for row in np.flatnonzero(have).tolist():
+            held: Array = getattr(calls[row], group)
+            if window != (0, columns):
                 held = held[np.searchsorted(held, begin) : np.searchsorted(held, stop)] - np.uint32(begin)
             if len(held) > most:
                 bits = np.zeros(stop - begin, np.bool_)
