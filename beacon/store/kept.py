@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -33,6 +34,11 @@ class Kept:
         """Keep nothing of what is kept."""
         self._values.clear()
         self._size = 0
+
+    def drop(self, unwanted: Callable[[Any], bool]) -> None:
+        """Keep nothing whose key is unwanted."""
+        for key in [key for key in self._values if unwanted(key)]:
+            self._size -= self._values.pop(key)[1]
 
     def put(self, key: object, value: T, size: int) -> T:
         """Keep a value of so many bytes; those that were not used for the longest time give way."""

@@ -93,6 +93,7 @@ class MongoStore:
         self._gate = gate
         self._reader = Reader(self._db, gate, kept_bytes)
         self._changed = asyncio.Event()
+        self._ahead: set[str] = set()
         self._expanded: dict[str, int] = {}
         self._decoded: dict[str, tuple[tuple[datetime, int], Dataset]] = {}
         self._known = _Known({}, (), False, until=0.0)
@@ -140,14 +141,14 @@ class MongoStore:
 
     async def read_ahead(self) -> None:
         """Fetch what most questions read before anybody asks, now and whenever there are new segments; never ends."""
-        seen: set[str] = set()
         while True:
             self._changed.clear()
             # A database that is away or busy has questions to answer first; the next change is another occasion.
             with suppress(StoreUnavailable, Overloaded):
                 segments = [one for dataset in (await self.datasets()).values() for one in dataset.segments]
-                await read_ahead(self._reader, [one for one in segments if one.id not in seen])
-                seen = {one.id for one in segments}
+                fresh = [one for one in segments if one.id not in self._ahead]
+                self._ahead = {one.id for one in segments}
+                await read_ahead(self._reader, fresh)
             await self._changed.wait()
 
     async def datasets(self) -> Mapping[str, Dataset]:
@@ -182,10 +183,15 @@ class MongoStore:
                     # Segments never change, save that an ontology's new version makes their term indexes anew.
                     self._expanded[document["_id"]] = expanded
                     self._reader.forget()
+                    self._ahead = set()
                 state = (document["created"], document["revision"])
                 self._decoded[document["_id"]] = (state, decode_dataset(document))
+        gone = self._decoded.keys() - states.keys()
         self._decoded = {id: self._decoded[id] for id in states if id in self._decoded}
-        return {id: dataset for id, (_, dataset) in self._decoded.items()}
+        datasets = {id: dataset for id, (_, dataset) in self._decoded.items()}
+        if stale or gone:
+            self._reader.keep_only({segment.id for dataset in datasets.values() for segment in dataset.segments})
+        return datasets
 
     async def prepare(self, segments: Sequence[Segment], wanted: Collection[tuple[str, str]]) -> None:
         """Fetch the postings of several (kind, index key) at once, for ``posting`` to find them at hand."""

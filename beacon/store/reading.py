@@ -68,6 +68,10 @@ class Reader:
         self._era += 1
         self._kept.clear()
 
+    def keep_only(self, segments: Collection[str]) -> None:
+        """Keep nothing of other segments than these: what is gone takes no memory, and purged data are not in it."""
+        self._kept.drop(lambda key: (key.partition("/")[0] if isinstance(key, str) else key[0]) not in segments)
+
     def _keep(self, era: int, key: object, value: T, size: int) -> T:
         return self._kept.put(key, value, size) if era == self._era else value
 

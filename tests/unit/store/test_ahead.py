@@ -109,6 +109,26 @@ def test_new_segments_are_read_when_they_are_seen(world: World, segment: Segment
     world.run(ask())
 
 
+def test_what_is_gone_takes_no_memory(world: World, segment: Segment) -> None:
+    dataset = world.load(Load(packets=packets("HP:0001252")))
+
+    async def ask() -> tuple[float, float]:
+        store = await MongoStore.open(world.uri, world.database)
+        segments = (await store.datasets())[dataset].segments
+        await read_ahead(store._reader, [segment])
+        before = store._reader.room
+        await read_ahead(store._reader, segments)
+        assert store._reader.room < before
+        await asyncio.to_thread(world.admin.delete_dataset, dataset)
+        while dataset in await store.datasets():
+            await asyncio.sleep(0.01)
+        await store.close()
+        return before, store._reader.room
+
+    before, after = world.run(ask())
+    assert before == after
+
+
 def test_memory_is_filled_no_further_than_it_goes(world: World, segment: Segment) -> None:
     async def ask(kept_bytes: int) -> float:
         async with AsyncMongoClient[dict[str, object]](world.uri) as client:
