@@ -31,7 +31,8 @@ async def read_ahead(reader: Reader, segments: Sequence[Segment]) -> None:
     Of a segment whose heads are too many its outline is read. Raises ``StoreUnavailable`` and ``Overloaded``.
     """
     for segment in segments:
-        await reader.read_postings(segment.id, _KINDS, _POSTINGS_LEAVE)
+        for kind in _KINDS:
+            await reader.read_postings(segment.id, kind, _POSTINGS_LEAVE)
     whole: list[tuple[str, Layout]] = []
     for segment in segments:
         layout = await reader.layout(segment.id, needed=segment.variants > 0)

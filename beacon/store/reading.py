@@ -94,16 +94,20 @@ class Reader:
             return self._keep(era, place, BitMap(), _VALUE_BYTES)
         return self._keep(era, place, decode_rows(rows), len(rows) + _VALUE_BYTES)
 
-    async def read_postings(self, segment: str, kinds: Collection[str], least_room: float) -> None:
-        """Keep postings of these kinds for later, while at least this part of the memory stays free."""
+    async def read_postings(self, segment: str, kind: str, least_room: float) -> None:
+        """Keep the postings of a kind for later, while at least this part of the memory stays free."""
         era = self._era
-        async with self.asking():
-            found = self._db["postings"].find({"s": segment, "k": _any(kinds)}, _POSTING, batch_size=_AT_ONCE)
-            async with found:
-                async for part in found:
-                    if self.room < least_room:
-                        return
-                    self._keep_posting(era, (part["s"], part["k"], part["key"]), part["rows"])
+        last = ""
+        while self.room >= least_room:
+            # A few at a time, so that no question waits long for the place in the gate.
+            async with self.asking():
+                where = {"s": segment, "k": kind, "key": {"$gt": last}}
+                found = await self._db["postings"].find(where, _POSTING).sort("key").limit(_AT_ONCE).to_list()
+            for part in found:
+                self._keep_posting(era, (segment, kind, part["key"]), part["rows"])
+            if len(found) < _AT_ONCE:
+                return
+            last = found[-1]["key"]
 
     async def parts(self, ids: Iterable[str]) -> dict[str, Arrays]:
         """Return parts of blocks by id; those that are not there are empty. Raises ``StoreUnavailable``."""
