@@ -4,7 +4,7 @@ ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test fuzz kill-loop fuzz-vcf fuzz-phenopackets identities bench bench-load bench-access bench-network soak check format clean
+.PHONY: demo test fuzz model kill-loop fuzz-vcf fuzz-phenopackets identities bench bench-load bench-access bench-network soak check format clean
 
 demo: .venv/.run
 	@$(BIN)/skerry demo $(ARGS)
@@ -18,6 +18,12 @@ test: .venv/.dev .venv/.provider
 CASES ?= 5000
 fuzz: .venv/.dev
 	SKERRY_FUZZ='$(CASES)' $(BIN)/python -m pytest -s -k schemathesis tests/unit/http/test_openapi.py $(ARGS)
+
+# make model WORLDS=60 QUESTIONS_EACH=40 asks that many random worlds that many questions each, and a model in plain Python too.
+WORLDS ?= 60
+QUESTIONS_EACH ?= 40
+model: .venv/.dev
+	SKERRY_MODEL_WORLDS='$(WORLDS)' SKERRY_MODEL_QUESTIONS='$(QUESTIONS_EACH)' $(BIN)/python -m pytest tests/integration/test_model_of_the_standard.py $(ARGS)
 
 # make identities REQUESTS=20000 asks a site so often as four people, 64 at a time and some slowly, and a network a quarter.
 REQUESTS ?= 5000

@@ -92,6 +92,9 @@ def get_parameters() -> Mapping[str, Json]:
             "Terms (HP:0001166), or fields with a comparison (ageAtLastEncounter:>=P18Y); all must hold.",
             texts, ["HP:0001166"],
         ),
+        one("includeDescendantTerms", "Whether filters find what is below their terms.", {"type": "boolean"}),
+        one("similarity", "How similar to their terms filters find.", _filter("similarity")),
+        one("scope", "The entry type that filters are about.", {"type": "string", "enum": sorted(ENTRY_TYPES)}),
         one(
             "purpose",
             "What the answer is for: terms of the Data Use Ontology, and diseases of MONDO.",
@@ -113,6 +116,12 @@ def get_parameters() -> Mapping[str, Json]:
         one("mateName", "The chromosome of the second breakend.", SOME_TEXT),
     )  # fmt: skip
     return {row["name"]: row for row in made}
+
+
+def _filter(name: str) -> Json:
+    """Return what a member of a filter may be."""
+    described: Json = schema("beacon_request")["$defs"]["filter"]["properties"][name]
+    return described
 
 
 _TOKEN: Json = {"type": "string", "pattern": "^[A-Za-z0-9_-]{0,100}$"}

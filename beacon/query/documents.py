@@ -19,12 +19,13 @@ from beacon.settings import Limits
 
 _PAGING = ("skip", "limit")
 _QUERY = ("requestedGranularity", "includeResultsetResponses")
+_OF_FILTERS = ("includeDescendantTerms", "similarity", "scope")
 GET = (
-    "apiVersion", "requestedSchema", *_QUERY, *_PAGING, *TOKENS, "testMode", "filters", "purpose", *parameters.SCOPING,
-    *parameters.GENOMIC,
+    "apiVersion", "requestedSchema", *_QUERY, *_PAGING, *TOKENS, "testMode", "filters", *_OF_FILTERS, "purpose",
+    *parameters.SCOPING, *parameters.GENOMIC,
 )  # fmt: skip
 """Every GET parameter that means something."""
-SPELLINGS = parameters.SPELLINGS | {"requestedSchemas": "requestedSchema"}
+SPELLINGS = parameters.SPELLINGS | {"requestedSchemas": "requestedSchema", "scopes": "scope"}
 """Other names of GET parameters that clients use."""
 LISTS = ("filters", "purpose", "requestedSchema", "start", "end", *parameters.SCOPING)
 """GET parameters with several values, joined by commas or given several times (``start=1&start=2``)."""
@@ -45,6 +46,7 @@ _COMPARISON = re.compile(r"(?P<id>[^<>=!]+?):?(?P<operator>>=|<=|[<>=!])(?P<valu
 def of_get(entry_type: str, params: Mapping[str, list[str]]) -> dict[str, Any]:
     """Make the document of a GET request; ``params`` holds decoded values by name, each name's in the order given.
 
+    A GET has ids and comparisons alone as filters; how terms are to be taken, and where, is said for all of them.
     Raises ``BadRequest`` for a parameter that is unknown, or given twice with different values.
     """
     given: dict[str, list[str]] = {}
@@ -61,6 +63,7 @@ def of_get(entry_type: str, params: Mapping[str, list[str]]) -> dict[str, Any]:
             raise BadRequest(f"The parameter {name} is given twice, with different values; give it once.", where=name)
     document: dict[str, Any] = {"meta": {}, "query": {"pagination": {}, "requestParameters": {}}}
     meta, query = document["meta"], document["query"]
+    of_filters: dict[str, Any] = {}
     for name, values in given.items():
         value = ",".join(values)
         if name == "apiVersion":
@@ -72,7 +75,9 @@ def of_get(entry_type: str, params: Mapping[str, list[str]]) -> dict[str, Any]:
         elif name in TOKENS:
             query["pagination"][name] = value
         elif name == "testMode":
-            query[name] = {"true": True, "false": False}.get(value.lower(), value)
+            query[name] = _truth(value)
+        elif name in _OF_FILTERS:
+            of_filters[name] = _truth(value) if name == "includeDescendantTerms" else value
         elif name == "filters":
             query[name] = [_filter(text) for text in _split(value)]
         elif name == "purpose":
@@ -81,7 +86,15 @@ def of_get(entry_type: str, params: Mapping[str, list[str]]) -> dict[str, Any]:
             query[name] = value
         else:
             query["requestParameters"][name] = value
+    if of_filters and not query.get("filters"):
+        name = next(iter(of_filters))
+        raise BadRequest(f"The parameter {name} says how filters are meant, and there are none.", where=name)
+    query["filters"] = [one | of_filters for one in query.get("filters", [])]
     return _tidy(entry_type, document)
+
+
+def _truth(text: str) -> Any:
+    return {"true": True, "false": False}.get(text.lower(), text)
 
 
 def of_post(entry_type: str, body: bytes, params: Mapping[str, list[str]], limits: Limits) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from random import Random
@@ -40,7 +41,9 @@ from tests.world import (
     open_world,
 )  # fmt: skip
 
-pytestmark = pytest.mark.timeout(300)
+WORLDS = int(os.environ.get("SKERRY_MODEL_WORLDS", "8"))
+QUESTIONS = int(os.environ.get("SKERRY_MODEL_QUESTIONS", "25"))
+pytestmark = pytest.mark.timeout(300 + WORLDS * QUESTIONS)
 
 T = TypeVar("T")
 
@@ -366,13 +369,13 @@ def check(world: World, dataset: str, query: Query, expected: Answer) -> None:
         assert {id: told(record) for id, record in zip(ids, records, strict=True)} == dict(expected.variants)
 
 
-@settings(max_examples=8, phases=[Phase.generate], deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=WORLDS, phases=[Phase.generate], deadline=None, suppress_health_check=list(HealthCheck))
 @given(random=st.randoms(use_true_random=True))
 def test_every_answer_is_the_one_that_plain_lists_give(world: World, random: Random) -> None:
     dice = Dice(random)
     loads = [dice.load() for _ in range(random.randint(1, 4))]
     dataset, model = world.load(*loads), Model("this", loads)
-    for _ in range(25):
+    for _ in range(QUESTIONS):
         query = dice.question()
         try:
             check(world, dataset, query, model.answer(query))

@@ -215,6 +215,22 @@ def test_a_sequence_query() -> None:
     )
 
 
+def test_what_is_said_of_terms_by_get_holds_for_all_of_them() -> None:
+    said = {"scope": ["individuals"], "similarity": ["high"], "includeDescendantTerms": ["false"]}
+    query = parse_get("biosample", None, {"filters": ["HP:0001250,NCIT:C16576"], **said}, LIMITS)
+    assert query.filters == tuple(
+        OntologyFilter(term, descendants=False, similarity="high", scope="individual")
+        for term in ("HP:0001250", "NCIT:C16576")
+    )
+    for name, values in said.items():
+        with pytest.raises(BadRequest, match=f"The parameter {name} says how filters are meant, and there are none"):
+            parse_get("biosample", None, {name: values}, LIMITS)
+    for name in ("similarity", "includeDescendantTerms", "scope"):
+        with pytest.raises(BadRequest) as caught:
+            parse_get("biosample", None, {"filters": ["HP:0001250"], name: ["much"]}, LIMITS)
+        assert caught.value.where == name
+
+
 def test_an_empty_text_of_bases_is_not_the_same_as_none() -> None:
     variant = asked(**PLACE, start=5, referenceBases="GG", alternateBases="")
     assert variant.alternate_bases == ""
