@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -15,6 +15,7 @@ import orjson
 from beacon.model import genome, variant
 from loaders import interpretations, times
 from loaders.elements import CURIE
+from loaders.glance import NOT_LOOKED, Glance
 from loaders.report import Problem
 from loaders.rules import RULES
 from loaders.sources import Document
@@ -29,9 +30,11 @@ _NOT_TERMS = frozenset(
 """Members whose objects may look like a term (id, perhaps label) and are none."""
 
 
-def check(document: Document, packet: Mapping[str, Any], terms: Vocabulary) -> Iterator[Problem]:
-    """Yield what is wrong with a packet that fits the schema."""
-    for rule, pointer, message, value, hint in _findings(packet, terms):
+def check(
+    document: Document, packet: Mapping[str, Any], terms: Vocabulary, glance: Glance = NOT_LOOKED
+) -> Iterator[Problem]:
+    """Yield what is wrong with a packet that fits the schema; what a glance found sound is not looked at again."""
+    for rule, pointer, message, value, hint in _findings(packet, terms, glance):
         yield document.problem(rule, message, severity=RULES[rule].severity, pointer=pointer, value=value, hint=hint)
 
 
@@ -39,15 +42,25 @@ Finding = tuple[str, str, str, Any, str | None]
 """rule, pointer, message, value, hint."""
 
 
-def _findings(packet: Mapping[str, Any], terms: Vocabulary) -> Iterator[Finding]:
-    places = list(term_places(packet))
-    yield from _terms(places, terms)
-    yield from _resources(packet, places)
-    yield from _dates(packet)
-    yield from times.findings(packet, datetime.now(UTC))
-    yield from _features(packet.get("phenotypicFeatures") or [], terms)
+def _findings(packet: Mapping[str, Any], terms: Vocabulary, glance: Glance) -> Iterator[Finding]:
+    if not glance.terms:
+        places = list(term_places(packet))
+        yield from _terms(places, terms)
+        yield from _resources(packet, places)
+    if not glance.days:
+        yield from _dates(packet)
+    if not glance.times:
+        yield from times.findings(packet, datetime.now(UTC))
+    yield from times.order(packet)
+    if features := packet.get("phenotypicFeatures"):
+        yield from _features(features, terms)
     yield from _samples(packet)
     yield from _variants(packet)
+
+
+def is_sound_term(term: Mapping[str, Any], terms: Vocabulary) -> bool:
+    """Whether no rule finds anything in an ontology term, wherever it stands."""
+    return not any(_terms([("", term)], terms))
 
 
 def term_places(value: Any, pointer: str = "", name: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -111,50 +124,47 @@ def _resources(packet: Mapping[str, Any], places: list[tuple[str, Mapping[str, A
 def _dates(value: Any, pointer: str = "") -> Iterator[Finding]:
     """Look at every text that is written as a point in time; the schema cannot count the days of a month."""
     if isinstance(value, str):
-        if _TIME.match(value) and not _is_day(value[:10]):
+        if _TIME.match(value) and not times.is_day(value[:10]):
             yield "date-impossible", pointer, f"There is no day {value[:10]}.", value, None
     elif isinstance(value, dict | list):
         for name, item in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _dates(item, f"{pointer}/{name}")
 
 
-def _is_day(text: str) -> bool:
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
-
-
 def _features(features: list[dict[str, Any]], terms: Vocabulary) -> Iterator[Finding]:
     """What a list of features says against itself; pointers name the later of two features."""
+    absent = {feature["type"]["id"] for feature in features if feature.get("excluded")}
+    present = {feature["type"]["id"] for feature in features if not feature.get("excluded")}
+    alone = len(absent) + len(present) == len(features) and absent.isdisjoint(present)
+    if alone and (not absent or all(absent.isdisjoint(terms.ancestors(id)) for id in present)):
+        return
     seen: dict[tuple[str, bool, bytes], int] = {}
     observed: dict[str, int] = {}
     excluded: dict[str, int] = {}
     for index, feature in enumerate(features):
-        id, absent = feature["type"]["id"], bool(feature.get("excluded"))
+        id, is_absent = feature["type"]["id"], bool(feature.get("excluded"))
         about = orjson.dumps(
             [feature.get(name) for name in ("onset", "resolution", "modifiers")], option=orjson.OPT_SORT_KEYS
         )
         pointer = f"/phenotypicFeatures/{index}"
-        if (id, absent, about) in seen:
+        if (id, is_absent, about) in seen:
             yield (
                 "feature-repeated",
                 pointer,
-                f"{id} was listed before, as feature {seen[id, absent, about]}.",
+                f"{id} was listed before, as feature {seen[id, is_absent, about]}.",
                 id,
                 None,
             )
-        elif (id, not absent, about) in seen:
-            other = seen[id, not absent, about]
+        elif (id, not is_absent, about) in seen:
+            other = seen[id, not is_absent, about]
             yield (
                 "feature-contradiction", pointer, f"{id} is observed and excluded: see feature {other}.", id,
                 "Remove one of the two, or say with onset or modifiers how they differ.",
             )  # fmt: skip
-        elif id in (observed if absent else excluded):
+        elif id in (observed if is_absent else excluded):
             yield "feature-both", pointer, f"{id} is observed in one respect and excluded in another.", id, None
-        seen.setdefault((id, absent, about), index)
-        (excluded if absent else observed).setdefault(id, index)
+        seen.setdefault((id, is_absent, about), index)
+        (excluded if is_absent else observed).setdefault(id, index)
     for id, index in observed.items():
         if above := [ancestor for ancestor in terms.ancestors(id) if ancestor in excluded]:
             message = f"{id} is observed, but {', '.join(above)}, which includes it, is excluded."

@@ -11,7 +11,7 @@ from loaders.mapping import SampleNames, convert, sample_ids
 from loaders.phenopackets import Reader
 from loaders.pipeline import BATCH, conclude, counted, renamed, stopping
 from loaders.report import Progress, Report, plural
-from loaders.sources import documents
+from loaders.sources import Kept
 from loaders.terms import hpo, site_ontologies
 
 
@@ -33,11 +33,12 @@ def check_phenopackets(
     if admin is not None and dataset is not None:
         admin.dataset(dataset)
         report.dataset = dataset
-    total = sum(1 for _ in documents(paths))
+    items = Kept(paths)
+    total = sum(1 for _ in items)
     reader = Reader(site_ontologies(admin) if admin is not None else hpo(), report.add)
     names = SampleNames()
     with stopping(report), progress.task("Checking", total, "documents") as advance:
-        packets = reader.packets(counted(documents(paths), advance))
+        packets = reader.packets(counted(items, advance))
         while batch := list(islice(packets, BATCH)):
             if admin is not None and dataset is not None:
                 names.know(admin.owners(dataset, (id for packet in batch for id in sample_ids(packet.body))))

@@ -7,12 +7,14 @@ the part. Members that protobuf JSON leaves out because they are zero count as z
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 Json = dict[str, Any]
 
+_PLAIN = frozenset({"type", "excluded"})
 CURIE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]+:[!-~]+")
 
 
@@ -21,14 +23,15 @@ def term(element: Mapping[str, Any] | None) -> Json | None:
 
     Where id and label were evidently exchanged (the label is a CURIE, the id is not) they are put right.
     """
-    if element is None:
-        return None
-    id, label = element["id"], element.get("label")
-    if not CURIE.fullmatch(id):
-        if label is None or not CURIE.fullmatch(label):
-            return None
-        id, label = label, id
-    return {"id": id, "label": label} if label else {"id": id}
+    found = None if element is None else _term(element["id"], element.get("label"))
+    return None if found is None else {"id": found[0], "label": found[1]} if found[1] else {"id": found[0]}
+
+
+@functools.lru_cache(20_000)
+def _term(id: str, label: str | None) -> tuple[str, str | None] | None:
+    if CURIE.fullmatch(id):
+        return id, label
+    return None if label is None or not CURIE.fullmatch(label) else (label, id)
 
 
 def terms(elements: Iterable[Mapping[str, Any]] | None) -> list[Json] | None:
@@ -67,8 +70,9 @@ def date(element: Mapping[str, Any] | None) -> str | None:
 def compact(members: Mapping[str, Any], info: Mapping[str, Any] | None = None) -> Json:
     """Return an object without its None members; ``info`` joins it where it holds anything."""
     found = {name: value for name, value in members.items() if value is not None}
-    rest = {name: value for name, value in (info or {}).items() if value is not None}
-    return found | {"info": rest} if rest else found
+    if info and (rest := {name: value for name, value in info.items() if value is not None}):
+        found["info"] = rest
+    return found
 
 
 def quantity(element: Mapping[str, Any]) -> Json:
@@ -96,6 +100,9 @@ def external(element: Mapping[str, Any]) -> Json:
 
 def feature(element: Mapping[str, Any]) -> Json:
     """Return a phenotypic feature. Of several pieces of evidence Beacon has room for the first."""
+    if element.keys() <= _PLAIN:  # nearly all of them
+        plain = {"featureType": term(element["type"])}
+        return plain | {"excluded": True} if element.get("excluded") else plain
     found = element.get("evidence") or []
     modifiers = element.get("modifiers") or []
     onset, resolution = time(element.get("onset")), time(element.get("resolution"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -166,20 +167,21 @@ def from_record(record: Mapping[str, Any]) -> Allele:
 
     Raises ``ValueError`` for an assembly that is not known.
     """
-    assembly = genome.assembly_name(record["genomeAssembly"])
+    assembly, chrom, ref, alt = (record[name] for name in ("genomeAssembly", "chrom", "ref", "alt"))
+    return _written(assembly, chrom, int(record["pos"]), ref, alt, record.get("info") or "")
+
+
+@functools.lru_cache(4_096)
+def _written(genome_assembly: str, chrom: str, pos: int, ref: str, alt: str, info: str) -> Allele:
+    """Return what a VCF record means; checks and conversion both ask, and people share alleles."""
+    assembly = genome.assembly_name(genome_assembly)
     if assembly is None:
-        raise ValueError(f"{record['genomeAssembly']!r} is not an assembly known here")
-    alt = f"<{record['alt']}>" if record["alt"] in SYMBOLIC else record["alt"]
-    info = dict(re.findall(r"(?:^|;)(END|SVLEN)=(-?\d+)", record.get("info") or ""))
-    return variant.from_vcf(
-        assembly,
-        record["chrom"],
-        int(record["pos"]),
-        record["ref"],
-        alt,
-        end=int(info["END"]) if "END" in info else None,
-        length=int(info["SVLEN"]) if "SVLEN" in info else None,
-    )
+        raise ValueError(f"{genome_assembly!r} is not an assembly known here")
+    if alt in SYMBOLIC:
+        alt = f"<{alt}>"
+    extent = dict(re.findall(r"(?:^|;)(END|SVLEN)=(-?\d+)", info))
+    end, length = (int(extent[name]) if name in extent else None for name in ("END", "SVLEN"))
+    return variant.from_vcf(assembly, chrom, pos, ref, alt, end=end, length=length)
 
 
 def from_expressions(descriptor: Mapping[str, Any]) -> Allele | None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import orjson
 
 from loaders import checks, groups
+from loaders.glance import Glances
 from loaders.messages import Group, Message, message, take_apart
 from loaders.places import lines_of
 from loaders.report import Problem, Severity
@@ -25,10 +28,15 @@ _VERSION_1 = frozenset({"genes", "variants", "htsFiles"})
 
 @dataclass(frozen=True, slots=True)
 class Packet:
-    """A phenopacket that may be loaded, the document that it came from, and the family or cohort that it was in."""
+    """A phenopacket that may be loaded, the document that it came from, and the family or cohort that it was in.
+
+    ``text`` is its JSON, ``content`` a hash that the same phenopacket has, in whatever order its members are written.
+    """
 
     document: Document
     body: dict[str, Any]
+    text: bytes
+    content: bytes
     group: Group | None = None
 
 
@@ -51,6 +59,7 @@ class Reader:
         self.counts = Counts()
         self._terms = terms
         self._tell = tell
+        self._glances = Glances(partial(checks.is_sound_term, terms=terms))
         self._validator = validator("phenopacket")
         self.seen: set[str] = set()
         """The id of every document that had one, set aside or not."""
@@ -95,9 +104,11 @@ class Reader:
         """Yield one phenopacket, unless it is set aside or a repetition."""
         if isinstance(body, dict) and isinstance(body.get("id"), str):
             self.seen.add(body["id"])
-        if self._is_sound(self._problems(document, body), problems):
-            if (repeated := self._repeated(document, body)) is None:
-                yield Packet(document, body, group)
+        text = orjson.dumps(body)
+        if self._is_sound(self._problems(document, body, text), problems):
+            content = hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).digest()
+            if (repeated := self._repeated(document, body, content)) is None:
+                yield Packet(document, body, text, content, group)
             else:
                 problems.append(repeated)
 
@@ -120,18 +131,18 @@ class Reader:
                 severity = RULES[rule].severity
                 yield document.problem(rule, text, severity=severity, pointer=pointer, value=value, hint=hint)
 
-    def _problems(self, document: Document, body: Any) -> Iterator[Problem]:
+    def _problems(self, document: Document, body: Any, text: bytes) -> Iterator[Problem]:
         refusal = _other_message(document, body)
         if refusal:
             yield refusal
         elif not self._validator.is_valid(body):
             yield from schema_problems(document, body, self._validator)
         else:
-            yield from checks.check(document, body, self._terms)
+            glance = self._glances.at(body, text.decode(), datetime.now(UTC))
+            yield from checks.check(document, body, self._terms, glance)
 
-    def _repeated(self, document: Document, body: dict[str, Any]) -> Problem | None:
+    def _repeated(self, document: Document, body: dict[str, Any], content: bytes) -> Problem | None:
         """Return what is to be said of a packet whose id was there before; None where it was not."""
-        content = hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).digest()
         if body["id"] not in self._seen:
             self._seen[body["id"]] = (content, document.place)
             return None

@@ -18,7 +18,7 @@ from loaders.groups import cohort_info
 from loaders.mapping import Converted, SampleNames, convert, sample_ids
 from loaders.phenopackets import Packet, Reader
 from loaders.report import Advance, Problem, Progress, Report, Severity, TooManyErrors, plural
-from loaders.sources import Document, documents
+from loaders.sources import Document, Kept
 from loaders.terms import site_ontologies
 
 BATCH = 500
@@ -48,12 +48,13 @@ def load_phenopackets(
     admin.home(dataset)
     progress = progress or Progress(quiet=True)
     terms = site_ontologies(admin)
-    total, sha256 = fingerprint(paths, (__version__, terms.release, cohort or ""))
+    items = Kept(paths)
+    total, sha256 = fingerprint(items, (__version__, terms.release, cohort or ""))
     report = report or Report()
     report.dataset = dataset
     reader = Reader(terms, report.add)
     with stopping(report), progress.task(f"Loading into {dataset}", total, "documents") as advance:
-        packets = reader.packets(counted(documents(paths), advance))
+        packets = reader.packets(counted(items, advance))
         load = LoadInfo(
             source=", ".join(Path(path).name for path in paths),
             sha256=sha256,
@@ -82,14 +83,14 @@ def load_phenopackets(
     return report
 
 
-def fingerprint(paths: Iterable[Path | str], settings: Iterable[str]) -> tuple[int, str]:
+def fingerprint(items: Iterable[Document | Problem], settings: Iterable[str]) -> tuple[int, str]:
     """Return how many documents there are, and one hash of their contents and of how they would be loaded.
 
     It does not depend on file names: the same packets in a folder and in an archive of it are the same load.
     """
     digest = hashlib.sha256("\x1f".join(settings).encode())
     total = 0
-    for item in documents(paths):
+    for item in items:
         total += 1
         if isinstance(item, Document):
             digest.update(hashlib.sha256(item.data).digest())
@@ -197,12 +198,12 @@ def _write(
 def _digest(packet: Packet, version: str) -> bytes:
     """Return what changes with a packet's content, and with the versions that it is loaded by."""
     group = packet.group and [packet.group.kind, packet.group.body, packet.group.people]
-    content = orjson.dumps([packet.body, group], option=orjson.OPT_SORT_KEYS)
-    return hashlib.sha256(version.encode() + b"\x1f" + content).digest()[:16]
+    told = orjson.dumps(group, option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(version.encode() + b"\x1f" + packet.content + told).digest()[:16]
 
 
 def _write_one(writer: SegmentWriter, packet: Packet, one: Converted) -> None:
-    writer.individual(one.individual, phenopacket=orjson.dumps(packet.body))
+    writer.individual(one.individual, phenopacket=packet.text)
     if packet.group is not None and packet.group.kind == "cohort":
         writer.join(packet.group.id, one.id, cohort_info(packet.group))
     for sample in one.biosamples:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Mapping
+from itertools import pairwise
 
 import numpy as np
 
 from beacon.model.similarity import LEVELS, encode
 from loaders.terms import Terms, hpo
 
+_TOGETHER = 2_000
 MOST = 60_000
 """The largest ontology whose terms are compared, which takes some seconds for each ten thousand."""
 
@@ -37,8 +39,9 @@ def neighbours(terms: Terms) -> Mapping[str, bytes]:
             near[old] = {**near[new], new: 1.0}
             for other, similarity in [*near[new].items(), (new, 1.0)]:
                 near[other][old] = similarity
+    written = {term: int(term.partition(":")[2]) for term in {*terms.labels, *near}}
     return {
-        term: encode([(similarity, int(other.partition(":")[2])) for other, similarity in near.get(term, {}).items()])
+        term: encode([(similarity, written[other]) for other, similarity in near.get(term, {}).items()])
         for term in terms.labels
     }
 
@@ -61,17 +64,24 @@ def _current(terms: Terms) -> dict[str, dict[str, float]]:
     below = np.split(owner[np.argsort(all_above, kind="stable")], np.cumsum(sizes)[:-1])
     information = 1 - np.log(sizes) / math.log(len(ids)) if len(ids) > 1 else np.zeros(len(ids))
     least = min(LEVELS.values())
-    shared = np.zeros(len(ids))
+    # What two similar terms share must hold this much, since neither holds less than that.
+    telling = information[all_above] >= information[owner] * least / (2 - least)
     near: dict[str, dict[str, float]] = {}
-    for at, term in enumerate(ids):
-        # What two similar terms share must hold this much, since neither holds less than that.
-        common = above[at][information[above[at]] >= information[at] * least / (2 - least)]
-        common = common[np.argsort(information[common])]
-        for one in common.tolist():
-            shared[below[one]] = information[one]
-        found = np.unique(np.concatenate([np.empty(0, np.int64), *(below[one] for one in common.tolist())]))
-        held = information[found] + information[at]
-        similar = np.divide(2 * shared[found], held, out=np.zeros(len(found)), where=held > 0)
-        chosen = (similar >= least) & (found != at)
-        near[term] = dict(zip((ids[one] for one in found[chosen].tolist()), similar[chosen].tolist(), strict=True))
+    for begin in range(0, len(ids), _TOGETHER):
+        some = telling & (owner >= begin) & (owner < begin + _TOGETHER)
+        commons = all_above[some]
+        one, common = (np.repeat(part, sizes[commons]) for part in (owner[some], commons))
+        other = np.concatenate([np.empty(0, np.int64), *(below[at] for at in commons.tolist())])
+        held = information[other] + information[one]
+        similar = np.divide(2 * information[common], held, out=np.zeros(len(held)), where=held > 0)
+        chosen = np.flatnonzero((similar >= least) & (other != one))
+        # Of all that two terms share the most telling one counts.
+        chosen = chosen[np.lexsort((-similar[chosen], other[chosen], one[chosen]))]
+        one, other, similar = one[chosen], other[chosen], similar[chosen]
+        first = np.r_[True, (one[1:] != one[:-1]) | (other[1:] != other[:-1])][: len(one)]
+        one, other, similar = one[first], other[first], similar[first]
+        ends = np.searchsorted(one, np.arange(begin, min(begin + _TOGETHER, len(ids)) + 1)).tolist()
+        names, values = [ids[at] for at in other.tolist()], similar.tolist()
+        for at, (low, high) in enumerate(pairwise(ends), begin):
+            near[ids[at]] = dict(zip(names[low:high], values[low:high], strict=True))
     return near

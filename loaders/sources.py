@@ -19,10 +19,12 @@ from loaders.document import Document
 from loaders.report import Problem, Severity
 from loaders.tables import read_tables
 
-__all__ = ["MAX_BYTES", "READERS", "Document", "Items", "documents"]
+__all__ = ["MAX_BYTES", "READERS", "Document", "Items", "Kept", "documents"]
 
 MAX_BYTES = 64 * 1024 * 1024
 """The largest document that is read. Real phenopackets are below 1 MB; an archive that unpacks to more is a mistake."""
+
+KEPT_BYTES = 64 * 1024 * 1024
 
 
 class Stream(Protocol):
@@ -64,6 +66,29 @@ def documents(paths: Iterable[Path | str], *, max_bytes: int = MAX_BYTES) -> Ite
                 f"{path.name} is not of a kind that can be read.",
                 f"Hand over {kinds} or a folder.",
             )
+
+
+class Kept:
+    """Documents under paths that are gone through twice; read once only where all of them take little memory."""
+
+    def __init__(self, paths: Iterable[Path | str], most_bytes: int = KEPT_BYTES) -> None:
+        self._paths = tuple(paths)
+        self._most = most_bytes
+        self._kept: list[Document | Problem] | None = None
+
+    def __iter__(self) -> Items:
+        return self._read() if self._kept is None else iter(self._kept)
+
+    def _read(self) -> Items:
+        kept: list[Document | Problem] = []
+        size = 0
+        for item in documents(self._paths):
+            size += len(item.data) if isinstance(item, Document) else 0
+            if size <= self._most:
+                kept.append(item)
+            yield item
+        if size <= self._most:
+            self._kept = kept
 
 
 def _folder(folder: Path, max_bytes: int) -> Items:

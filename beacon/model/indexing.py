@@ -75,6 +75,34 @@ def told_keys(entry_type: EntryType, entries: Entries) -> Iterator[tuple[str, st
         yield f"{name}{HELD}", ""
 
 
+def parts_of(entry_type: EntryType, record: Mapping[str, Any]) -> Iterator[tuple[str, Any, bool]]:
+    """Yield what a record's entries come from, as (member, part, whether other records tell the same).
+
+    The entries of ``{member: part}``, for all parts together, are those of the record. Of a part only those members are
+    kept that entries come from, so that many records, in which a feature has other notes, tell the same.
+    """
+    for member, names, shared in _told_members(entry_type.id):
+        if member in record:
+            value = record[member]
+            for part in value if isinstance(value, list) else (value,):
+                if names is not None and isinstance(part, dict):
+                    yield member, {name: part[name] for name in names if name in part}, shared
+                else:
+                    yield member, part, shared
+
+
+@functools.cache
+def _told_members(entry_type: str) -> tuple[tuple[str, tuple[str, ...] | None, bool], ...]:
+    """Return each member with the names of its own members that matter, None for all, and whether values recur."""
+    found = []
+    for member, rows in _by_member(entry_type):
+        names = dict.fromkeys(path[0] for _, path in rows if path)
+        narrow = all(path for _, path in rows)
+        shared = not all(row.open for row, _ in rows)
+        found.append((member, (*names, "excluded") if narrow else None, shared))
+    return tuple(found)
+
+
 @functools.cache
 def members_of(entry_type: EntryType) -> tuple[str, ...]:
     """Return the members of a record that its entries come from."""

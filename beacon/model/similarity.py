@@ -7,6 +7,8 @@ log(all terms), which needs no annotations, so that it is the same at every site
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -18,7 +20,7 @@ LEVELS: Mapping[str, float] = {"high": 0.85, "medium": 0.75, "low": 0.65}
 def encode(near: Sequence[tuple[float, int]]) -> bytes:
     """Encode the neighbours of a term as (similarity, number in the ontology), those below ``low`` left out."""
     ordered = sorted((-similarity, number) for similarity, number in near)
-    steps = [sum(-negative >= least for negative, _ in ordered) for least in LEVELS.values()]
+    steps = [bisect_right(ordered, (-least, math.inf)) for least in LEVELS.values()]
     return np.array([*steps, *(number for _, number in ordered[: steps[-1]])], "<u4").tobytes()
 
 

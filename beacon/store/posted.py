@@ -61,6 +61,37 @@ class Bearing:
         return self.columns
 
 
+@dataclass(slots=True)
+class Numbers:
+    """Numbers under one field, and the rows that they were told of."""
+
+    values: array[float] = field(default_factory=lambda: array("d"))
+    rows: array[int] = field(default_factory=lambda: array("I"))
+
+    def add(self, value: float, row: int) -> None:
+        self.values.append(value)
+        self.rows.append(row)
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """A part that many records have, such as a feature: where it is posted, and the rows that are not posted yet."""
+
+    postings: list[Posting]
+    numbers: list[tuple[Numbers, float]]
+    bearing: list[Bearing] = field(default_factory=list)
+    rows: array[int] = field(default_factory=lambda: array("I"))
+
+    def settle(self) -> None:
+        """Post the rows."""
+        for posting in self.postings:
+            posting.held.update(self.rows)
+        for numbers, value in self.numbers:
+            numbers.values.extend([value] * len(self.rows))
+            numbers.rows.extend(self.rows)
+        del self.rows[:]
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
     """Where an allele is posted of which this is told."""

@@ -8,7 +8,6 @@ before that leaves only documents that nobody reads.
 from __future__ import annotations
 
 import uuid
-from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
@@ -28,7 +27,7 @@ from beacon.errors import LoadError
 from beacon.model import protein
 from beacon.model.calls import GROUP_OF_ZYGOSITY, GROUPS, Calls
 from beacon.model.entry_types import ENTRY_TYPES, FREQUENCY, ZYGOSITIES, ZYGOSITY
-from beacon.model.indexing import HELD, RECORDED, Ancestors, Entries, index_entries, keys_above, members_of, told_keys
+from beacon.model.indexing import HELD, RECORDED, Ancestors, index_entries, keys_above, members_of, parts_of, told_keys
 from beacon.model.records import unite
 from beacon.model.variant import Allele
 from beacon.store import journal
@@ -45,7 +44,7 @@ from beacon.store.leaving import LeftOut
 from beacon.store.ordinals import give_ordinal, give_ordinals
 from beacon.store.packing import Arrays, pack
 from beacon.store.parts import Part, supersede, take_from
-from beacon.store.posted import Bearing, Posting, Told
+from beacon.store.posted import Bearing, Element, Numbers, Posting, Told
 from beacon.store.publish import Amendment, Edit, Home, Joining, publish
 from beacon.store.reference import Namer
 from beacon.store.tombstones import IsGone, nobody
@@ -57,6 +56,7 @@ _VARIANT = ENTRY_TYPES["genomicVariant"]
 _TOLD = members_of(_VARIANT)
 _COUNTED = f"{FREQUENCY}{HELD}"
 _KNOWN = 4_096
+_ELEMENTS = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +135,7 @@ class _Case:
     body: dict[str, Any]
     groups: dict[str, set[int]]
     details: list[tuple[int, dict[str, Any]]]
+    last: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _no_ancestors(term: str) -> tuple[str, ...]:
@@ -166,7 +167,8 @@ class SegmentWriter:
         self._joining: dict[str, Joining] = {}
         self._links: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
         self._postings: dict[tuple[str, str], Posting] = {}
-        self._numbers: dict[tuple[str, str], tuple[array[float], array[int]]] = {}
+        self._numbers: dict[tuple[str, str], Numbers] = defaultdict(Numbers)
+        self._elements: dict[tuple[str, str, bytes], Element] = {}
         self._columns: dict[tuple[str, str | None, str | None], int] = {}
         self._column_rows: list[tuple[int, int]] = []
         self._fragments: list[bytes] = []
@@ -286,7 +288,9 @@ class SegmentWriter:
         case = self._cases.get(allele.id)
         if case is None:
             case = self._cases[allele.id] = _Case(allele, {}, {name: set() for name in GROUPS}, [])
-        unite(case.body, deepcopy(body))
+        if body != case.last:  # most carriers' bodies say the same
+            unite(case.body, deepcopy(body))
+            case.last = body
         if not any(column in columns for columns in case.groups.values()):
             case.groups[group].add(column)
         if detail:
@@ -374,6 +378,7 @@ class SegmentWriter:
         self._write_cases()
         self._write_block()
         self._write_layout()
+        self._settle_elements()
         self._write_postings()
         self._write_numbers()
         self._write_links()
@@ -444,8 +449,36 @@ class SegmentWriter:
         encoded = orjson.dumps(body)
         document = {"s": self.id, "k": kind, "r": row, "i": id, "b": encoded} | self._origin
         self._batches.add("records", document, len(encoded))
-        # Ancestors follow for all people at once.
-        self._post_entries(kind, index_entries(ENTRY_TYPES[kind], body, _no_ancestors), row)
+        for member, part, shared in parts_of(ENTRY_TYPES[kind], body):
+            element = self._element(kind, kind, member, part) if shared else self._read(kind, kind, member, part)
+            element.rows.append(row)
+            if not shared:
+                element.settle()
+
+    def _element(self, entry_type: str, kind: str, member: str, part: Any) -> Element:
+        """Return a part that many records of a kind have; it is read once, and its rows are posted later."""
+        key = kind, member, orjson.dumps(part)
+        found = self._elements.get(key)
+        if found is None:
+            if len(self._elements) >= _ELEMENTS:
+                self._settle_elements()
+            found = self._elements[key] = self._read(entry_type, kind, member, part)
+        return found
+
+    def _read(self, entry_type: str, kind: str, member: str, part: Any) -> Element:
+        row = ENTRY_TYPES[entry_type]
+        entries = index_entries(row, {member: part}, _no_ancestors)
+        told = told_keys(row, entries) if kind == CASE and entries.keys else ()
+        return Element(
+            [self._posting(kind, key, label) for key, label in entries.keys.items()],
+            [(self._numbers[kind, name], number) for name, number in entries.numbers],
+            [self._bearing(key, label) for key, label in told],
+        )
+
+    def _settle_elements(self) -> None:
+        for element in self._elements.values():
+            element.settle()
+        self._elements.clear()
 
     def _post(self, kind: str, key: str, label: str, row: int) -> None:
         self._posting(kind, key, label).add(row)
@@ -484,7 +517,7 @@ class SegmentWriter:
         for posting in found.postings:
             posting.add(self._alleles)
         for name, number in found.numbers:
-            self._number(ALLELE, name, number, self._alleles)
+            self._numbers[ALLELE, name].add(number, self._alleles)
         if calls is not None:
             for bearing in found.bearing:
                 bearing.add(calls, len(self._columns), self._blocks)
@@ -505,23 +538,16 @@ class SegmentWriter:
 
     def _post_detail(self, variant: str, column: int, detail: Mapping[str, Any]) -> None:
         """Post what was said of one carrier of the last allele."""
-        entries = index_entries(_VARIANT, {"caseLevelData": detail}, _no_ancestors)
-        if entries.keys:
-            self._post_entries(CASE, entries, len(self._details))
+        anything = False
+        for member, part, _ in parts_of(_VARIANT, {"caseLevelData": detail}):
+            element = self._element(_VARIANT.id, CASE, member, part)
+            if element.postings:
+                anything = True
+                element.rows.append(len(self._details))
+                for bearing in element.bearing:
+                    bearing.columns.add(column)
+        if anything:
             self._details.append((identity(variant), column, self._alleles - 1))
-            for told, label in told_keys(_VARIANT, entries):
-                self._bearing(told, label).columns.add(column)
-
-    def _post_entries(self, kind: str, entries: Entries, row: int) -> None:
-        for key, label in entries.keys.items():
-            self._post(kind, key, label, row)
-        for name, number in entries.numbers:
-            self._number(kind, name, number, row)
-
-    def _number(self, kind: str, name: str, number: float, row: int) -> None:
-        values, rows = self._numbers.setdefault((kind, name), (array("d"), array("I")))
-        values.append(number)
-        rows.append(row)
 
     def _count(self, calls: Calls) -> tuple[int, int]:
         """Return AC and AN; remember the carriers until the block is written."""
@@ -618,7 +644,8 @@ class SegmentWriter:
             self._batches.add("postings", document, len(data))
 
     def _write_numbers(self) -> None:
-        for (kind, name), (values, rows) in self._numbers.items():
+        for (kind, name), numbers in self._numbers.items():
+            values, rows = numbers.values, numbers.rows
             order = np.argsort(np.frombuffer(values, np.float64), kind="stable")
             for begin in range(0, len(order), NUMBERS_PER_DOCUMENT):
                 some = order[begin : begin + NUMBERS_PER_DOCUMENT]

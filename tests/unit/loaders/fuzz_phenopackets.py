@@ -19,6 +19,8 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +28,18 @@ import orjson
 
 from beacon.model.entry_types import ENTRY_TYPES
 from beacon.model.indexing import index_entries
+from loaders import checks
 from loaders.dry_run import check_phenopackets
 from loaders.formats import FORMATS
+from loaders.glance import Glances
 from loaders.mapping import SampleNames, convert
-from loaders.phenopackets import Reader
+from loaders.messages import message, take_apart
+from loaders.phenopackets import Reader, parse
 from loaders.report import Problem, Report, Severity
 from loaders.rules import about
-from loaders.sources import documents
+from loaders.sources import Document, documents
 from loaders.terms import hpo
+from schemas import validator
 from tests.unit.loaders.full import cohort, family, full
 from tests.unit.loaders.packets import RECORD, interpretation, packet
 
@@ -156,6 +162,23 @@ def files(rng: random.Random, folder: Path) -> Path:
     return path
 
 
+def overlooked(document: Document) -> list[Problem]:
+    """What the rules find in a document, or in a member of it, where a glance at it found nothing."""
+    body = parse(document)
+    if isinstance(body, Problem):
+        return []
+    found = message(body)
+    members = [body] if found is None else [member for _, member in take_apart(found, body)[1]]
+    glances = Glances(partial(checks.is_sound_term, terms=hpo()))
+    missed: list[Problem] = []
+    for member in members:
+        if isinstance(member, dict) and validator("phenopacket").is_valid(member):
+            glance = glances.at(member, orjson.dumps(member).decode(), datetime.now(UTC))
+            seen = set(map(repr, checks.check(document, member, hpo(), glance)))
+            missed += [one for one in checks.check(document, member, hpo()) if repr(one) not in seen]
+    return missed
+
+
 def run(seed: int, folder: Path) -> tuple[int, int]:
     """Read what a seed makes, as a check and as a load do; how many were accepted, and how many problems there were."""
     rng = random.Random(seed)
@@ -170,6 +193,9 @@ def run(seed: int, folder: Path) -> tuple[int, int]:
     reader = Reader(hpo(), problems.append)
     names = SampleNames()
     accepted = 0
+    for item in documents([path]):
+        if isinstance(item, Document):
+            assert not overlooked(item), f"seed {seed}: {overlooked(item)} was not seen at a glance"
     for one in reader.packets(documents([path])):
         made = convert(one.body, names.name, one.group)
         for kind, records in (("individual", [made.individual]), ("biosample", made.samples)):

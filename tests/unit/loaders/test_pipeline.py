@@ -13,6 +13,7 @@ from beacon.errors import LoadError
 from beacon.store.admin import Admin
 from loaders.pipeline import fingerprint, load_phenopackets
 from loaders.report import Progress
+from loaders.sources import documents
 from tests.unit.loaders.packets import RECORD, interpretation, packet
 
 
@@ -60,8 +61,8 @@ def test_the_same_packets_in_an_archive_are_the_same_load(tmp_path: Path) -> Non
     with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
         for path in folder.iterdir():
             archive.write(path, f"elsewhere/{path.name}")
-    assert fingerprint([folder], ["1"]) == fingerprint([tmp_path / "in.zip"], ["1"])
-    assert fingerprint([folder], ["1"]) != fingerprint([folder], ["2"])
+    assert fingerprint(documents([folder]), ["1"]) == fingerprint(documents([tmp_path / "in.zip"]), ["1"])
+    assert fingerprint(documents([folder]), ["1"]) != fingerprint(documents([folder]), ["2"])
 
 
 def test_a_cohort_that_was_forgotten_is_made_by_loading_again(admin: Admin, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Ancestors may be added to an index afterwards: it makes no difference to what is found."""
+"""Ancestors may be added to an index afterwards, and parts be indexed one by one: what is found is the same."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beacon.model.entry_types import ENTRY_TYPES
-from beacon.model.indexing import index_entries, keys_above
+from beacon.model.indexing import index_entries, keys_above, parts_of
 
 INDIVIDUAL = ENTRY_TYPES["individual"]
 PARENTS = {"HP:5": ("HP:2", "HP:3"), "HP:4": ("HP:2",), "HP:3": ("HP:1",), "HP:2": ("HP:1",), "HP:1": ()}
@@ -24,7 +24,10 @@ def ancestors(term: str) -> tuple[str, ...]:
 def people(terms: st.SearchStrategy[str]) -> st.SearchStrategy[dict[str, Any]]:
     """People with some features, severities, a disease stage and a text; some features were looked for in vain."""
     features = st.builds(
-        lambda term, severity, absent: {"featureType": {"id": term}, "severity": {"id": severity}, "excluded": absent},
+        lambda term, severity, absent: {
+            "featureType": {"id": term}, "severity": {"id": severity}, "excluded": absent,
+            "onset": {"age": {"iso8601duration": f"P{len(term)}Y"}}, "notes": severity,
+        },
         terms, terms, st.booleans(),
     )  # fmt: skip
     return st.builds(
@@ -40,3 +43,19 @@ def test_keys_of_ancestors_added_afterwards_are_those_of_indexing_with_ancestors
     alone = index_entries(INDIVIDUAL, person, lambda _: ()).keys
     later = {higher for key in alone for higher in keys_above(key, ancestors)}
     assert alone.keys() | later == index_entries(INDIVIDUAL, person, ancestors).keys.keys()
+
+
+@given(people(st.sampled_from([*PARENTS, "MONDO:1"])))
+def test_the_entries_of_a_record_are_those_of_its_parts(person: dict[str, Any]) -> None:
+    whole = index_entries(INDIVIDUAL, person, lambda _: ())
+    parts = [
+        index_entries(INDIVIDUAL, {member: part}, lambda _: ()) for member, part, _ in parts_of(INDIVIDUAL, person)
+    ]
+    assert {key for part in parts for key in part.keys} == whole.keys.keys()
+    assert sorted(number for part in parts for number in part.numbers) == sorted(whole.numbers)
+
+
+def test_what_no_entry_comes_from_does_not_tell_two_parts_apart() -> None:
+    features = [{"featureType": {"id": "HP:5"}, "excluded": True, "notes": text} for text in ("seen", "told")]
+    first, second = parts_of(INDIVIDUAL, {"id": "ana", "phenotypicFeatures": features})
+    assert first == second == ("phenotypicFeatures", {"featureType": {"id": "HP:5"}, "excluded": True}, True)
