@@ -24,7 +24,7 @@ __all__ = ["MAX_BYTES", "READERS", "Document", "Items", "Kept", "documents"]
 MAX_BYTES = 64 * 1024 * 1024
 """The largest document that is read. Real phenopackets are below 1 MB; an archive that unpacks to more is a mistake."""
 
-KEPT_BYTES = 64 * 1024 * 1024
+KEPT_BYTES = 32 * 1024 * 1024
 
 
 class Stream(Protocol):
