@@ -84,7 +84,8 @@ async def events(
             so_far.add(outcome)
             shown = outcome
             if pages.placed(query) and outcome.kind.answered:
-                shown, places[outcome.peer], further = pages.sent(query, queries[outcome.peer], outcome)
+                held = places.get(outcome.peer, {})
+                shown, places[outcome.peer], further = pages.sent(query, queries[outcome.peer], outcome, held)
                 more = more or further
             yield {"event": "member", **member_part(query, shown), "soFar": so_far.told()}
     outcomes = tuple(found[ask.member.id] for ask in asks)

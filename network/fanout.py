@@ -55,17 +55,17 @@ def plan(registry: Registry, query: Query) -> tuple[Ask, ...]:
         owner = registry.owner(dataset)
         for member in registry.members if owner is None else (owner[0],):
             chosen[member.id].append(dataset if owner is None else owner[1])
+    places = pages.read_places(query) if pages.placed(query) else None
     return tuple(
-        _ask(member, replace(query, datasets=tuple(chosen[member.id])) if query.datasets else query)
+        _ask(member, replace(query, datasets=tuple(chosen[member.id])) if query.datasets else query, places)
         for member in registry.members
         if chosen[member.id] or not query.datasets
     )
 
 
-def _ask(member: Member, query: Query) -> Ask:
+def _ask(member: Member, query: Query, places: pages.Places | None) -> Ask:
     if not pages.placed(query):
         return Ask(member, _question(query))
-    places = pages.read_places(query)
     held = None if places is None else places.get(member.id)
     first, *rest = map(_question, pages.windows(query, held))
     return Ask(member, first, more=tuple(rest))

@@ -139,12 +139,14 @@ def cut(query: Query, asked: Mapping[str, Sequence[Query]], outcomes: Sequence[O
     return Page(_with_records(outcomes, streams), following if more else None)
 
 
-def sent(query: Query, asked: Sequence[Query], outcome: Outcome) -> tuple[Outcome, dict[str, int], bool]:
+def sent(
+    query: Query, asked: Sequence[Query], outcome: Outcome, held: Mapping[str, int]
+) -> tuple[Outcome, dict[str, int], bool]:
     """Return what a stream of results shows of one member, the places after it, and whether there is more.
 
-    A stream does not wait for the others, so it shows up to ``limit`` records of each set, whatever theirs are.
+    ``held`` are the member's places before. A stream does not wait for the others, so it shows up to ``limit`` records
+    of each set, whatever theirs are.
     """
-    held = (read_places(query) or {}).get(outcome.peer, {})
     made = (_stream(outcome.peer, one, asked, held) for one in outcome.finding.sets)
     streams = [stream for stream in made if stream is not None]
     for stream in streams:
