@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 import zlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final
 
 import aiohttp
@@ -46,6 +46,7 @@ HABITS_SECONDS: Final = 3600.0
 """How long what was learnt of a member's ways is taken to hold."""
 _REQUEST_ID_LENGTH: Final = 128
 _ERROR_BYTES: Final = 65_536
+_PIECE_BYTES: Final = 65_536
 DEADLINE: Final = "Skerry-Deadline"
 """The header by which a member is told how many seconds it has."""
 _RESERVE_SECONDS: Final = 0.1
@@ -74,7 +75,7 @@ class Client:
         self._usual: dict[str, float] = {}
 
     def usual(self, member: Member) -> float:
-        """Return how many seconds ``member`` took when it was last asked; 0 where it never was."""
+        """Return how many seconds ``member`` took when it was last asked; 0 where it did not answer or never was."""
         return self._usual.get(member.id, 0.0)
 
     async def ask(self, member: Member, question: Question, behalf: Behalf, deadline: float) -> Outcome:
@@ -90,7 +91,8 @@ class Client:
         finally:
             if not heard:
                 self._breaker.left(member.id)
-        took = self._usual[member.id] = time.perf_counter() - started
+        took = time.perf_counter() - started
+        self._usual[member.id] = took if verdict.kind.answered else 0.0
         return Outcome(member.id, verdict, round(took * 1000), request_id)
 
     async def _verdict(
@@ -227,23 +229,37 @@ class Client:
         encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
         if encoding not in {"identity", "gzip", "x-gzip", "deflate"}:
             raise InvalidAnswer("its answer is compressed in a way that was not asked for")
-        unpack = None if encoding == "identity" else zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)
         scanner = Scanner(self._caps)
         body = bytearray()
-        async for chunk in response.content.iter_any():
-            # One byte more than is allowed is enough to know, however much a compressed chunk would grow to.
-            plain = unpack.decompress(chunk, most - len(body) + 1) if unpack else chunk
-            body += plain
-            if len(body) > most and not good:
-                response.close()
-                return b""  # the status says enough
-            if len(body) > most:
-                raise Oversized
-            if good:
-                scanner.feed(plain)
-        if unpack and not unpack.eof:
-            raise InvalidAnswer("its compressed answer was cut short")
+        async with aclosing(_pieces(response, compressed=encoding != "identity")) as pieces:
+            async for piece in pieces:
+                body += piece
+                if len(body) > most and not good:
+                    response.close()
+                    return b""  # the status says enough
+                if len(body) > most:
+                    raise Oversized
+                if good:
+                    scanner.feed(piece)
         return bytes(body)
+
+
+async def _pieces(response: aiohttp.ClientResponse, *, compressed: bool) -> AsyncGenerator[bytes]:
+    """Yield the body as it comes, decompressed; however much a chunk grows to, others have their turn in between."""
+    if not compressed:
+        async for chunk in response.content.iter_any():
+            yield chunk
+        return
+    unpack = zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)
+    async for chunk in response.content.iter_any():
+        piece = unpack.decompress(chunk, _PIECE_BYTES)
+        yield piece
+        while unpack.unconsumed_tail or len(piece) == _PIECE_BYTES:
+            await asyncio.sleep(0)
+            piece = unpack.decompress(unpack.unconsumed_tail, _PIECE_BYTES)
+            yield piece
+    if not unpack.eof:
+        raise InvalidAnswer("its compressed answer was cut short")
 
 
 @asynccontextmanager

@@ -112,10 +112,12 @@ def _in_turn(client: Client, asks: Sequence[Ask]) -> list[Ask]:
     """Say who is asked first, since to send takes time too.
 
     First goes whoever answered soonest last time, so that there is soon something to show, then whoever took longest,
-    so that the whole does not wait for the slowest any longer than it must.
+    so that the whole does not wait for the slowest any longer than it must; last whoever did not answer.
     """
     slowest_first = sorted(asks, key=lambda ask: client.usual(ask.member), reverse=True)
-    return slowest_first[-1:] + slowest_first[:-1]
+    answered = sum(client.usual(ask.member) > 0 for ask in asks)
+    quickest = max(answered - 1, 0)
+    return [*slowest_first[quickest:answered], *slowest_first[:quickest], *slowest_first[answered:]]
 
 
 async def _whole(client: Client, ask: Ask, behalf: Behalf, deadline: float) -> Outcome:

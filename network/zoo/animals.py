@@ -226,6 +226,8 @@ _TABLE = (
     Animal("not-http", "speaks another protocol", "invalid", lambda place: raw(b"SSH-2.0-zoo\r\n", port=place.port)),
     Animal("closing", "closes every connection at once", "unreachable", lambda place: raw(b"", port=place.port)),
     Animal("stopped", "does not run", "unreachable", lambda place: nullcontext(stopped(place.port))),
+    Animal("backslashes", "sends a text of a million backslashes", "invalid",
+           _asked(replying(b'{"meta": "' + b"\\" * 1_000_000 + b'x"}'))),
     Animal("ignores-filters", "gives everybody, whatever is filtered for, though it lists filters", "hit",
            _people(sets={"ds": people("P1", sex=MALE)}, heeds_filters=False), filtered="cannot_answer"),
 )  # fmt: skip

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import time
 
+import orjson
 import pytest
 from aiohttp import web
 
@@ -258,3 +260,17 @@ async def test_the_quickest_is_asked_first_and_then_whoever_takes_longest(member
         arrived.clear()
         await network.ask()
     assert arrived == ["quick", "slow", "middling"]
+
+
+@pytest.mark.parametrize(("cut", "outcome"), [(0, "hit"), (1, "invalid"), (9, "invalid"), (1000, "invalid")])
+async def test_a_compressed_answer_is_read_whole_or_not_at_all(
+    cut: int, outcome: str, members: Group, start: Start
+) -> None:
+    """The member compresses unasked; what it sends unpacks to several pieces, the last one whole or not."""
+    sent = answer({"ds": people("P1")}, granularity="count")
+    sent["info"] = {"filler": "x" * (4 * 65_536 - len(orjson.dumps(sent)) - len(b',"info":{"filler":""}'))}
+    packed = gzip.compress(orjson.dumps(sent), 1)
+    assert len(orjson.dumps(sent)) == 4 * 65_536
+    member = await members.add("a", replying(packed[: len(packed) - cut], encoding="gzip"))
+    reply = await (await start({"a": member.url})).ask(granularity="count")
+    assert reply.outcomes == {"a": outcome}
