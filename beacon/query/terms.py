@@ -123,8 +123,7 @@ async def filtering_terms(
     """Return the ``response`` of ``/filtering_terms`` (Beacon v2 ``beaconFilteringTermsResults``).
 
     Listed is what these ``datasets`` (as in ``execute``) hold, only on entry type ``scope`` and only in members of
-    ``cohort`` where given.
-    Every term listed works as a filter on one of its scopes, and every value of a field with ``=``.
+    ``cohort`` where given. Every term listed works as a filter on one of its scopes, every value of a field with ``=``.
     """
     if datasets is None:
         datasets = await store.datasets()
@@ -133,6 +132,8 @@ async def filtering_terms(
         for one in decisions
         if one.dataset in datasets and one.granularity is not Granularity.NONE
     ]
+    if cohort is not None:
+        parts = [part for part in parts if _members(part.dataset, cohort)]
     listing = await _listing(store, parts, scope, cohort)
     return {"filteringTerms": listing.rows, "resources": await resources(store, listing.prefixes)}
 
@@ -151,7 +152,8 @@ async def _listing(store: Store, parts: Sequence[_Part], scope: str | None, coho
     """Return what is listed of some datasets together; what was written last is kept with the first of them."""
     if not parts:
         return _Listing((), [], frozenset())
-    held: dict[Any, _Listing] = parts[0].dataset.kept.setdefault(_Listing, {})
+    # Whoever goes through many cohorts takes no room from what everybody asks for.
+    held: dict[Any, _Listing] = parts[0].dataset.kept.setdefault((_Listing, cohort is None), {})
     key = (scope, cohort, *((part.enough, part.withheld) for part in parts))
     datasets = tuple(part.dataset for part in parts)
     if key in held and all(map(operator.is_, held[key].datasets, datasets)):
@@ -232,7 +234,7 @@ def _see(found: dict[Listed, Seen], what: Listed, scope: str, one: _Held) -> Non
 
 async def _tallies(store: Store, dataset: Dataset, cohort: str | None, withheld: Withheld) -> Mapping[Listed, Tally]:
     """Return how many people of a dataset have what is listed of it; counted once."""
-    counts: _Counts = dataset.kept.setdefault(_Counts, _Counts())
+    counts: _Counts = dataset.kept.setdefault((_Counts, cohort is None), _Counts())
     key = (cohort, withheld)
     async with counts.turn:
         if key not in counts.tallies:
