@@ -8,7 +8,7 @@ an interval that holds the truth.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from beacon.errors import (
@@ -204,27 +204,39 @@ def join_terms(
     if not any(outcome.kind.answered for outcome in outcomes):
         problem = _problem(outcomes, anonymous=anonymous)
         raise problem or NetworkError("No member answered.")
-    terms: dict[tuple[str, ...], dict[str, Any]] = {}
-    resources: dict[tuple[str, ...], dict[str, Any]] = {}
+    terms: dict[tuple[str, ...], _United] = {}
+    resources: dict[tuple[str, ...], _United] = {}
     for outcome in outcomes:
         if outcome.finding.content is None:
             continue
         theirs, sources = outcome.finding.content
         for term in theirs:
-            mine = terms.setdefault((term["id"], term["type"]), _known(term, ("id", "type", "label")))
-            _unite(mine, "scopes", term.get("scopes") or ())
-            _unite(mine, "values", term.get("values") or ())
-            _unite(mine, "beaconIds", (outcome.peer,))
+            key: tuple[str, ...] = (term["id"], term["type"])
+            mine = terms.get(key) or terms.setdefault(key, _united(term, ("id", "type", "label")))
+            mine.add("scopes", term.get("scopes") or ())
+            mine.add("values", term.get("values") or ())
+            mine.add("beaconIds", (outcome.peer,))
         for source in sources:
             key = (source["id"], str(source.get("version", "")))
-            _unite(resources.setdefault(key, _known(source, RESOURCE_KEYS)), "beaconIds", (outcome.peer,))
-    return [terms[key] for key in sorted(terms)], [resources[key] for key in sorted(resources)]
+            known = resources.get(key) or resources.setdefault(key, _united(source, RESOURCE_KEYS))
+            known.add("beaconIds", (outcome.peer,))
+    return [terms[key].whole() for key in sorted(terms)], [resources[key].whole() for key in sorted(resources)]
 
 
-def _known(row: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
-    return {key: row[key] for key in keys if row.get(key) is not None}
+@dataclass(frozen=True, slots=True)
+class _United:
+    """What several members say of the same thing; each text of its lists once, in the order in which it was told."""
+
+    row: Mapping[str, Any]
+    lists: dict[str, dict[str, None]] = field(default_factory=dict)
+
+    def add(self, key: str, texts: Iterable[str]) -> None:
+        if new := dict.fromkeys(texts):
+            self.lists.setdefault(key, {}).update(new)
+
+    def whole(self) -> dict[str, Any]:
+        return {**self.row, **{key: list(texts) for key, texts in self.lists.items()}}
 
 
-def _unite(row: dict[str, Any], key: str, values: Iterable[Any]) -> None:
-    if new := [value for value in values if value not in row.get(key, ())]:
-        row.setdefault(key, []).extend(new)
+def _united(row: Mapping[str, Any], keys: Iterable[str]) -> _United:
+    return _United({key: row[key] for key in keys if row.get(key) is not None})

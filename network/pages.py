@@ -29,6 +29,8 @@ Places = Mapping[str, Mapping[str, int]]
 """By member and result set, how many records were shown; ``DONE`` where that was all."""
 DONE: Final = -1
 _MOST_PLACES: Final = 100_000
+MOST_SETS: Final = 200
+"""Of one member: each that is not read to its end is a request to it, and a token can be written by anybody."""
 
 
 def placed(query: Query) -> bool:
@@ -71,6 +73,11 @@ def windows(query: Query, held: Mapping[str, int] | None) -> Iterator[Query]:
             )
         yield replace(query, pagination=Pagination(0, size))
         return
+    if sum(place != DONE for place in held.values()) > MOST_SETS:
+        raise CannotAnswer(
+            f"A page over more than {MOST_SETS} result sets of one member takes too many requests; name datasets.",
+            where="datasets",
+        )
     done = tuple(sorted(name for name, place in held.items() if place == DONE))
     if done:  # for their numbers
         yield replace(query, datasets=done, pagination=Pagination(0, 1))

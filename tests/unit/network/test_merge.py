@@ -241,3 +241,14 @@ def test_filtering_terms_are_united_with_who_has_what() -> None:
     assert resources[0]["beaconIds"] == ["a", "b"]
     with pytest.raises(QueryTimeout):
         join_terms([outcome(TIMEOUT, "c")])
+
+
+def test_many_values_of_many_members_are_united_each_once() -> None:
+    def told(peer: str, first: int) -> Outcome:
+        row = {"id": "ethnicity", "type": "alphanumeric", "values": [f"v{n}" for n in range(first, first + 30_000)]}
+        body = {"meta": {"beaconId": "x"}, "response": {"filteringTerms": [row, row]}}
+        return Outcome(peer, classify(Reply(200, orjson.dumps(body)), filtering_terms))
+
+    (term,), _ = join_terms([told("a", 0), told("b", 15_000)])
+    assert term["values"] == [f"v{n}" for n in range(45_000)]
+    assert term["beaconIds"] == ["a", "b"]
