@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beacon.model.calls import Calls
-from loaders.genotypes import GenotypeError, WrongColumns, decode, unite
+from loaders.genotypes import GenotypeError, WrongColumns, decode, unite, usual_calls
 
 Plain = list[tuple[int | None, ...]]
 
@@ -82,6 +82,40 @@ def test_decoding_in_arrays_equals_reading_sample_by_sample(record: tuple[bytes,
         calls = decoded.calls(allele)
         assert as_lists(calls) == plain_calls(cells, index, allele)
         assert calls.het.dtype == calls.missing.dtype == np.uint32
+
+
+@st.composite
+def neighbours(draw: st.DrawFn) -> tuple[list[bytes], int]:
+    """Return the cells of some records of one number of samples; most are usual, some are odd or wrong."""
+    samples = draw(st.integers(1, 6))
+    usual = st.sampled_from(["0|0", "0|0", "0|0", "0|1", "1|0", "1|1", "0/1", "0/0"])
+    odd = st.sampled_from(
+        ["0", "1", ".", "./.", ".|1", "2|0", "0|1|1", "0,1", "0|a", "", "0/0:3", "0/1:7,8", "\t", ":|0"]
+    )
+    rest = draw(st.sampled_from(["", ":12", ":0,9:3"]))
+    some = st.lists(st.one_of(usual, usual, usual, odd).map(lambda one: one + rest), min_size=samples, max_size=samples)
+    good = st.lists(usual.map(lambda one: one + rest), min_size=samples, max_size=samples)
+    rows = draw(st.lists(st.one_of(good, good, some), min_size=1, max_size=8))
+    return ["\t".join(row).encode() for row in rows], samples
+
+
+@given(neighbours())
+def test_records_read_together_are_what_each_is_alone_or_left_to_be_read_alone(given: tuple[list[bytes], int]) -> None:
+    cells, samples = given
+    for one, found in zip(cells, usual_calls(cells, samples), strict=True):
+        try:
+            alone = as_lists(decode(one, samples, 0, 1).calls(1))
+        except (GenotypeError, WrongColumns):
+            assert found is None
+        else:
+            assert found is None or as_lists(found) == alone
+
+
+def test_records_of_called_diploid_samples_need_not_be_read_alone_whatever_stands_beside_them() -> None:
+    usual, odd = b"0|0\t0|1\t1|1", b"0|0\t.|.\t1|0"
+    assert [found is None for found in usual_calls([usual, odd, usual], 3)] == [False, True, False]
+    told = [b"0/0:3\t0/1:12\t0/0:4", b"0/0:3\t0:12\t0/0:4", b"1/1:3\t0/1:12\t0/0"]
+    assert [found is None for found in usual_calls(told, 3)] == [False, True, False]
 
 
 @given(records(), records())
