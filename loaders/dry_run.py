@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 from beacon.store.admin import Admin
 from loaders.mapping import SampleNames, convert, sample_ids
-from loaders.phenopackets import Reader
-from loaders.pipeline import BATCH, conclude, counted, renamed, stopping
+from loaders.phenopackets import Packet, Reader
+from loaders.pipeline import (
+    BATCH,
+    conclude,
+    counted,
+    digest_of,
+    find_vanished,
+    renamed,
+    source_of,
+    stopping,
+    version_of,
+)
 from loaders.report import Progress, Report, plural
 from loaders.sources import Kept
 from loaders.terms import hpo, site_ontologies
@@ -25,14 +36,17 @@ def check_phenopackets(
 ) -> Report:
     """Read phenopackets and report what is wrong with them, and what a load would bring.
 
-    With a ``dataset`` of ``admin`` the report also says what does not go together with what is there. Raises
+    With a ``dataset`` of ``admin`` the report also says what does not go together with what is there, who is new to it,
+    would be replaced or is there already, and who came with the same files before and is in them no more. Raises
     ``LoadError`` where there is no such dataset.
     """
     progress = progress or Progress(quiet=True)
     report = report or Report()
+    there = None
     if admin is not None and dataset is not None:
         admin.dataset(dataset)
         report.dataset = dataset
+        there = _There(admin, dataset, version_of(site_ontologies(admin)))
     items = Kept(paths)
     total = sum(1 for _ in items)
     reader = Reader(site_ontologies(admin) if admin is not None else hpo(), report.add)
@@ -40,8 +54,9 @@ def check_phenopackets(
     with stopping(report), progress.task("Checking", total, "documents") as advance:
         packets = reader.packets(counted(items, advance))
         while batch := list(islice(packets, BATCH)):
-            if admin is not None and dataset is not None:
-                names.know(admin.owners(dataset, (id for packet in batch for id in sample_ids(packet.body))))
+            if there is not None:
+                there.compare(batch, report)
+                names.know(there.owners(batch))
             for packet in batch:
                 one = convert(packet.body, names.name, packet.group)
                 for problem in renamed(packet, one):
@@ -49,6 +64,29 @@ def check_phenopackets(
                 report.count("individual")
                 report.count("biosample", len(one.samples))
                 report.count("case", len(one.cases))
+        if there is not None:
+            find_vanished(there.admin, source_of(paths), report, reader.seen, remove=False)
         report.outcome = f"Checked {total:,} {plural('document', total)}; nothing was changed."
     conclude(report, reader, total)
     return report
+
+
+@dataclass(frozen=True, slots=True)
+class _There:
+    """A dataset as it is, and the versions that packets are compared by with what it holds."""
+
+    admin: Admin
+    dataset: str
+    version: str
+
+    def compare(self, packets: Sequence[Packet], report: Report) -> None:
+        """Count who is new, who would be replaced, and who is there already as they are."""
+        held = self.admin.held(self.dataset, (packet.body["id"] for packet in packets))
+        for packet in packets:
+            before = held.get(packet.body["id"])
+            is_same = before == digest_of(packet, self.version)
+            report.count(f"{'new' if before is None else 'unchanged' if is_same else 'replaced'} individual")
+
+    def owners(self, packets: Sequence[Packet]) -> Mapping[str, str]:
+        """Return whose the samples are that are there already."""
+        return self.admin.owners(self.dataset, (id for packet in packets for id in sample_ids(packet.body)))

@@ -19,7 +19,7 @@ from loaders.mapping import Converted, SampleNames, convert, sample_ids
 from loaders.phenopackets import Packet, Reader
 from loaders.report import Advance, Problem, Progress, Report, Severity, TooManyErrors, plural
 from loaders.sources import Document, Kept
-from loaders.terms import site_ontologies
+from loaders.terms import Ontologies, site_ontologies
 
 BATCH = 500
 """Packets that are written together; larger batches save round trips, smaller ones memory."""
@@ -56,7 +56,7 @@ def load_phenopackets(
     with stopping(report), progress.task(f"Loading into {dataset}", total, "documents") as advance:
         packets = reader.packets(counted(items, advance))
         load = LoadInfo(
-            source=", ".join(Path(path).name for path in paths),
+            source=source_of(paths),
             sha256=sha256,
             format=FORMAT,
             loader=f"skerry {__version__}",
@@ -66,8 +66,8 @@ def load_phenopackets(
             ontologies=terms.versions,
         )
         with admin.begin(dataset, load, terms.ancestors) as writer:
-            unchanged = _write(admin, dataset, writer, packets, report, f"{__version__} {terms.release}")
-            vanished = find_vanished(admin, load, report, reader.seen, remove_vanished)
+            unchanged = _write(admin, dataset, writer, packets, report, version_of(terms))
+            vanished = find_vanished(admin, load.source, report, reader.seen, remove_vanished)
             if report.counts.get("individual") or vanished:
                 terms.store(admin)
                 counts = {"unchanged individual": len(unchanged), "removed individual": len(vanished)}
@@ -111,20 +111,25 @@ def tell(report: Report, published: Published) -> None:
         report.outcome = f"Dataset {report.dataset} holds exactly this already; nothing was changed."
 
 
-def find_vanished(admin: Admin, load: LoadInfo, report: Report, seen: Set[str], remove: bool) -> list[str]:
+def source_of(paths: Iterable[Path | str]) -> str:
+    """Return what a load's files are called in its provenance."""
+    return ", ".join(Path(path).name for path in paths)
+
+
+def find_vanished(admin: Admin, source: str, report: Report, seen: Set[str], remove: bool) -> list[str]:
     """Report whom earlier loads of the same files brought and this one does not; return those who are to go.
 
     Nobody is to go where something of the input was set aside, for that may be what they were in.
     """
-    earlier = admin.earlier(report.dataset, load.source, load.format)
+    earlier = admin.earlier(report.dataset, source, FORMAT)
     vanished = admin.vanished(report.dataset, (one["id"] for one in earlier), seen) if earlier else []
     goes = remove and not report.errors
     for id in vanished:
-        message = f"The individual {id!r} came with an earlier load of {load.source} and is not in this one"
+        message = f"The individual {id!r} came with an earlier load of {source} and is not in this one"
         hint = None if goes else "It stays; --remove-vanished removes it, if no document has an error."
         report.add(
             Problem(
-                load.source, None, None, "record-vanished", Severity.WARNING,
+                source, None, None, "record-vanished", Severity.WARNING,
                 f"{message}{', so it was removed' if goes else ''}.", id, hint,
             )
         )  # fmt: skip
@@ -174,7 +179,7 @@ def _write(
         held = admin.held(dataset, (packet.body["id"] for packet in read))
         batch = []
         for packet in read:
-            digest = _digest(packet, version)
+            digest = digest_of(packet, version)
             if held.get(packet.body["id"]) == digest:
                 unchanged.append(packet.body["id"])
                 report.count("individual")
@@ -195,7 +200,12 @@ def _write(
     return unchanged
 
 
-def _digest(packet: Packet, version: str) -> bytes:
+def version_of(terms: Ontologies) -> str:
+    """Return the versions that a record's content depends on."""
+    return f"{__version__} {terms.release}"
+
+
+def digest_of(packet: Packet, version: str) -> bytes:
     """Return what changes with a packet's content, and with the versions that it is loaded by."""
     group = packet.group and [packet.group.kind, packet.group.body, packet.group.people]
     told = orjson.dumps(group, option=orjson.OPT_SORT_KEYS)

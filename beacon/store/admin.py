@@ -316,7 +316,10 @@ class Admin:
         return journal.entry(self._db, id)
 
     def held(self, dataset: str, ids: Iterable[str]) -> dict[str, bytes]:
-        """Return the digests of these individuals' contents as loaded, by id; those without are left out."""
+        """Return the digests of these individuals' contents as loaded, by id, where the dataset shows them.
+
+        It is empty where the load took none; people that are only derived from samples are left out.
+        """
         return loads.digests(self._db, self._document(dataset), list(ids))
 
     def earlier(self, dataset: str, source: str, format: str) -> list[Document]:

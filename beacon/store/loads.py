@@ -53,14 +53,19 @@ def _has_variant(db: Database[Document], segment: str, id: str) -> bool:
 
 
 def digests(db: Database[Document], dataset: Document, ids: list[str]) -> dict[str, bytes]:
-    """Return the digests of the contents of individuals that are shown, by id."""
+    """Return the digests of the contents of individuals that are shown, by id; derived ones are left out.
+
+    The digest is empty where the load took none.
+    """
     found: dict[str, bytes] = {}
     for part in dataset["segments"]:
-        live = decode_rows(part["live"].get("individual", _NONE))
+        live = decode_rows(part["live"].get("individual", _NONE)) - decode_rows(
+            part["derived"].get("individual", _NONE)
+        )
         query = {"s": part["id"], "k": "individual", "i": {"$in": ids}}
         for record in db["records"].find(query, {"i": 1, "r": 1, "h": 1}) if live else ():
-            if record["r"] in live and "h" in record:
-                found[record["i"]] = bytes(record["h"])
+            if record["r"] in live:
+                found[record["i"]] = bytes(record.get("h", b""))
     return found
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from beacon.model.variant import from_vcf
 from beacon.store.admin import Admin
+from loaders.dry_run import check_phenopackets
 from loaders.pipeline import load_phenopackets
 from loaders.report import Report
 from loaders.vcf import load_vcf
@@ -83,6 +84,17 @@ def test_who_is_not_there_any_more_is_told_and_removed_on_request_alone(admin: A
     report = load(admin, lines(tmp_path / "cases.jsonl", packet("b")), remove_vanished=True)
     assert report.counts["removed individual"] == 1
     assert individuals(admin) == 2
+
+
+def test_a_check_says_who_is_new_would_be_replaced_stays_or_has_vanished(admin: Admin, tmp_path: Path) -> None:
+    load(admin, lines(tmp_path / "cases.jsonl", packet("a"), packet("b"), packet("c")))
+    before = admin.dataset("cases")
+    path = lines(tmp_path / "cases.jsonl", packet("a"), packet("b", subject={"id": "Another"}), packet("d"))
+    report = check_phenopackets([path], admin=admin, dataset="cases")
+    counts = {kind: number for kind, number in report.counts.items() if kind.endswith(" individual")}
+    assert counts == {"unchanged individual": 1, "replaced individual": 1, "new individual": 1}
+    assert told(report) == {("record-vanished", "c")}
+    assert admin.dataset("cases") == before
 
 
 def test_a_corrected_vcf_takes_the_place_of_the_earlier_one_of_its_name(admin: Admin, tmp_path: Path) -> None:
