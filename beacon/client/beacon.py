@@ -242,11 +242,13 @@ class Beacon:
             yield chunk
 
     async def _lines(self, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes]:
-        rest = b""
+        parts: list[bytes] = []  # of the line that has begun; joined once, however long it is
         async for chunk in self._read(response):
-            *whole, rest = (rest + chunk).split(b"\n")
-            for line in whole:
-                yield line
+            first, *more = chunk.split(b"\n")
+            parts.append(first)
+            for begun in more:
+                yield b"".join(parts)
+                parts = [begun]
 
     @asynccontextmanager
     async def _opened(
