@@ -25,7 +25,7 @@ from loaders.vcf_normal import opened
 from loaders.vcf_pieces import Piece, pack, unpack
 from loaders.vcf_ranges import Stretch, is_whole, stretches
 from loaders.vcf_ranges import lines as stretch_lines
-from loaders.vcf_records import Outcome, RecordReader
+from loaders.vcf_records import TOGETHER, Outcome, RecordReader
 
 PIECE_BYTES = 2_000_000
 PIECE_LINES = 500
@@ -45,7 +45,7 @@ def reading(
 
     With more than one of the ``workers`` all but one read records in processes of their own, each with its own
     ``fasta``, which ``reader`` has open for itself; they begin at once. Where the lines are all those of the file at
-    ``path``, packed with bgzip, these processes unpack it too. To iterate raises ``LoadError`` where one is killed.
+    ``path``, packed with bgzip, these processes unpack it too. The block ends with ``LoadError`` where one is killed.
     """
     if workers == 1:
         yield outcomes(reader, lines)
@@ -63,15 +63,17 @@ def reading(
             tasks = (pool.submit(_Worker.work_stretch, path, stretch) for stretch in stretches(path))
             yield _of_pieces(_Ahead(tasks, WAITING * (workers - 1)), reader.file, 1, first)
         else:
-            tasks = (pool.submit(_Worker.work, *piece) for piece in _pieces(lines))
+            tasks = (pool.submit(_Worker.work, *piece) for piece in _pieces(lines, PIECE_LINES))
             yield _of_pieces(_Ahead(tasks, WAITING * (workers - 1)), reader.file, first, first)
+    except BrokenProcessPool as error:
+        raise LoadError("a process that read records was killed; is there too little memory?") from error
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def outcomes(reader: RecordReader, lines: Lines) -> Iterator[Outcome]:
     """Yield what each line is, read in this process. Raises what reading the lines raises."""
-    for first, piece in _pieces(lines):
+    for first, piece in _pieces(lines, TOGETHER):  # so few that they are read while the processor's cache has them
         yield from reader.read_all(first, piece)
 
 
@@ -115,12 +117,10 @@ def _of_pieces(pieces: _Ahead, file: str, number: int, start: int) -> Iterator[O
                 number += 1
     except Unreadable as error:
         raise damaged(Path(file), number, str(error)) from error
-    except BrokenProcessPool as error:
-        raise LoadError("a process that read records was killed; is there too little memory?") from error
 
 
-def _pieces(lines: Lines) -> Iterator[tuple[int, list[bytes]]]:
-    """Yield consecutive lines together, with the number of the first; what reading raises comes after the last."""
+def _pieces(lines: Lines, most: int) -> Iterator[tuple[int, list[bytes]]]:
+    """Yield at most so many consecutive lines, with the number of the first; what reading raises comes at the end."""
     first, piece, size = 0, list[bytes](), 0
     try:
         for number, line in lines:
@@ -128,7 +128,7 @@ def _pieces(lines: Lines) -> Iterator[tuple[int, list[bytes]]]:
                 first = number
             piece.append(line)
             size += len(line)
-            if size >= PIECE_BYTES or len(piece) >= PIECE_LINES:
+            if size >= PIECE_BYTES or len(piece) >= most:
                 yield first, piece
                 piece, size = [], 0
     except Damaged:
