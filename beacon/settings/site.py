@@ -29,7 +29,7 @@ class Mongo:
         default="skerry", metadata=matching(r"[A-Za-z0-9_-]{1,38}", "1 to 38 letters, digits, - and _")
     )
     cache_gb: float = field(default=1.0, metadata=between(0.25, 10_000))
-    keep_mb: int = field(default=160, metadata=between(8, 100_000))
+    keep_mb: int = field(default=192, metadata=between(8, 100_000))
     pool_size: int = field(default=12, metadata=between(1, 500))
     max_waiting: int = field(default=1000, metadata=between(1, 1_000_000))
 

@@ -101,7 +101,7 @@ class MongoStore:
 
     @classmethod
     async def open(
-        cls, uri: str, database: str, *, pool_size: int = 12, max_waiting: int | None = None, keep_mb: int = 160
+        cls, uri: str, database: str, *, pool_size: int = 12, max_waiting: int | None = None, keep_mb: int = 192
     ) -> MongoStore:
         """Connect and check the data model; ``keep_mb`` bounds what is kept in memory of what was read.
 
