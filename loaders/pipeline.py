@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
@@ -53,7 +54,7 @@ def load_phenopackets(
     report = report or Report()
     report.dataset = dataset
     reader = Reader(terms, report.add)
-    with stopping(report), progress.task(f"Loading into {dataset}", total, "documents") as advance:
+    with _few_collections(), stopping(report), progress.task(f"Loading into {dataset}", total, "documents") as advance:
         packets = reader.packets(counted(items, advance))
         load = LoadInfo(
             source=source_of(paths),
@@ -109,6 +110,17 @@ def tell(report: Report, published: Published) -> None:
     report.outcome = f"Loaded into dataset {report.dataset}:"
     if not published.changed:
         report.outcome = f"Dataset {report.dataset} holds exactly this already; nothing was changed."
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Look for cycles less often meanwhile: documents and records have none, and looking took a sixth of a load."""
+    before = gc.get_threshold()
+    gc.set_threshold(100_000, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def source_of(paths: Iterable[Path | str]) -> str:
