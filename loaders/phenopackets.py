@@ -104,11 +104,10 @@ class Reader:
         """Yield one phenopacket, unless it is set aside or a repetition."""
         if isinstance(body, dict) and isinstance(body.get("id"), str):
             self.seen.add(body["id"])
-        text = orjson.dumps(body)
-        if self._is_sound(self._problems(document, body, text), problems):
+        if self._is_sound(self._problems(document, body), problems):
             content = hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).digest()
             if (repeated := self._repeated(document, body, content)) is None:
-                yield Packet(document, body, text, content, group)
+                yield Packet(document, body, orjson.dumps(body), content, group)
             else:
                 problems.append(repeated)
 
@@ -131,14 +130,15 @@ class Reader:
                 severity = RULES[rule].severity
                 yield document.problem(rule, text, severity=severity, pointer=pointer, value=value, hint=hint)
 
-    def _problems(self, document: Document, body: Any, text: bytes) -> Iterator[Problem]:
+    def _problems(self, document: Document, body: Any) -> Iterator[Problem]:
         refusal = _other_message(document, body)
         if refusal:
             yield refusal
         elif not self._validator.is_valid(body):
             yield from schema_problems(document, body, self._validator)
         else:
-            glance = self._glances.at(body, text.decode(), datetime.now(UTC))
+            # What does not fit the schema may be nested more deeply than can be written.
+            glance = self._glances.at(body, orjson.dumps(body).decode(), datetime.now(UTC))
             yield from checks.check(document, body, self._terms, glance)
 
     def _repeated(self, document: Document, body: dict[str, Any], content: bytes) -> Problem | None:

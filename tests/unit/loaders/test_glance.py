@@ -76,3 +76,9 @@ def test_a_point_in_time_without_a_zone_is_compared_with_none() -> None:
     found, problems, _ = read(document(packet(files=files)))
     assert len(found) == 1
     assert problems == []
+
+
+def test_what_is_nested_more_deeply_than_can_be_written_is_a_problem_like_others() -> None:
+    found, problems, _ = read(document(b'{"id": "x", "files": ' + b"[" * 400 + b"]" * 400 + b"}"))
+    assert found == []
+    assert problems
