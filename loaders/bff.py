@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,9 +20,11 @@ from beacon.store.admin import Admin
 from beacon.store.writer import LoadInfo, Origin
 from loaders import bff_shapes
 from loaders.bff_cases import OutOfOrder, Variants
+from loaders.bff_collections import Collections
 from loaders.bff_files import TARGETS, Entry, Files, digest, find
-from loaders.bff_shapes import UNKNOWN, Fitter, Misfit, Shape
-from loaders.bff_variants import extension, without_extension
+from loaders.bff_fitting import Fitting
+from loaders.bff_shapes import UNKNOWN, Shape
+from loaders.bff_variants import extension
 from loaders.bff_writers import Nowhere, Writer
 from loaders.elements import Json
 from loaders.mapping import SEXES
@@ -33,8 +34,6 @@ from loaders.terms import site_ontologies
 
 FORMAT = "bff"
 BATCH = 500
-OWN = ("_id", "datasetId")
-"""Members that databases and tools add to every record."""
 _JOINED = "|"
 """What some files write between the samples of a run of many."""
 
@@ -81,12 +80,11 @@ def load_bff(
         ):
             loading = _Loading(files, writer, partial(admin.owners, dataset), report, advance, stated)
             loading.run()
-            if not loading.anything:
-                report.outcome = f"There was nothing to load; dataset {dataset} was not changed."
-                return report
-            terms.store(admin)
-            tell(report, writer.publish())
-        loading.describe(admin, dataset)
+            if loading.anything:
+                terms.store(admin)
+                tell(report, writer.publish())
+        if not loading.describe(admin, dataset) and not loading.anything:
+            report.outcome = f"There was nothing to load; dataset {dataset} was not changed."
     return report
 
 
@@ -137,7 +135,7 @@ class _Loading:
     """One load under way.
 
     ``known`` tells whose samples are in the dataset already; ``owners`` are individual ids by biosample id, of this
-    load and of the dataset. ``seen`` is a digest of every record, ``runners`` the sample of every run.
+    load and of the dataset, ``runners`` the sample of every run.
     """
 
     files: Files
@@ -152,8 +150,11 @@ class _Loading:
     runs: dict[str, list[str]] = field(default_factory=dict)
     analyses: dict[str, list[str]] = field(default_factory=dict)
     runners: dict[str, str] = field(default_factory=dict)
-    seen: dict[tuple[str, str], bytes] = field(default_factory=dict)
     exported: bool = False
+    fitting: Fitting = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.fitting = Fitting(self.report)
 
     @property
     def anything(self) -> bool:
@@ -180,14 +181,9 @@ class _Loading:
             self.report.add(Problem(place, None, None, "bff-extension", Severity.ERROR, message, None, hint))
             raise Refused from None
 
-    def describe(self, admin: Admin | None, dataset: str) -> None:
-        """Take over cohorts, and name and description of the dataset where it has none; without ``admin`` only read."""
-        for entry in self._read("cohort"):
-            self._cohort(admin, dataset, entry)
-        described = [entry.body for entry in self._read("dataset")]
-        if len(described) == 1 and admin is not None:
-            name, text = described[0].get("name"), described[0].get("description")
-            admin.describe(dataset, name if isinstance(name, str) else None, text if isinstance(text, str) else None)
+    def describe(self, admin: Admin | None, dataset: str) -> int:
+        """Take over cohorts, and what is said of the dataset; without ``admin`` only read. Return how many records."""
+        return Collections(admin, dataset, self.fitting, self.individuals, self._whose).take(self._read)
 
     def _read(self, kind: str) -> Iterator[Entry]:
         for item in self.files.entries(kind):
@@ -205,7 +201,9 @@ class _Loading:
             yield batch
 
     def _individuals(self, batch: list[Entry]) -> None:
-        made = [(one, found) for one in batch if (found := self._fitted("individual", bff_shapes.INDIVIDUAL, one))]
+        made = [
+            (one, found) for one in batch if (found := self.fitting.fitted("individual", bff_shapes.INDIVIDUAL, one))
+        ]
         self.writer.reserve("individual", (body["id"] for _, body in made))
         for entry, body in made:
             kept = extension(entry.body)
@@ -219,13 +217,13 @@ class _Loading:
         self.writer.comes_from(Origin(Path(entry.file).name, entry.line))
 
     def _biosamples(self, batch: list[Entry]) -> None:
-        made = [(one, found) for one in batch if (found := self._fitted("biosample", bff_shapes.BIOSAMPLE, one))]
+        made = [(one, found) for one in batch if (found := self.fitting.fitted("biosample", bff_shapes.BIOSAMPLE, one))]
         self._know(body["id"] for _, body in made if not body.get("individualId"))
         for entry, body in made:
             if not body.get("individualId"):
                 body["individualId"] = self.owners.get(body["id"]) or body["id"]
                 message = f"The sample names no individual; it is taken as one of {body['individualId']!r}."
-                self._warn(entry, "bff-sample-owner", message, "/individualId")
+                self.fitting.warn(entry, "bff-sample-owner", message, "/individualId")
         self._people(body["individualId"] for _, body in made)
         self.writer.reserve("biosample", (body["id"] for _, body in made))
         for entry, body in made:
@@ -259,12 +257,12 @@ class _Loading:
         parts = list(_split(entry.body))
         if len(parts) > 1:
             message = f"The {kind} is of {len(parts)} samples; it is loaded as one of each of them."
-            self._warn(entry, "bff-of-many", message, "/biosampleId")
+            self.fitting.warn(entry, "bff-of-many", message, "/biosampleId")
         return (Entry(entry.file, entry.line, entry.pointer, part) for part in parts)
 
     def _owned(self, kind: str, shape: Shape, entry: Entry) -> Json | None:
         """Return a run or an analysis that is somebody's, else None, told of."""
-        body = self._fitted(kind, shape, entry)
+        body = self.fitting.fitted(kind, shape, entry)
         if body is None:
             return None
         for name in ("biosampleId", "individualId"):
@@ -274,7 +272,7 @@ class _Loading:
             body["biosampleId"] = self.runners[body["runId"]]
         if "biosampleId" not in body and "individualId" not in body:
             message = f"The {kind} is of no sample and no individual, so that nobody could be found by it."
-            self._set_aside(entry, "bff-of-nobody", message, "", "Give it a biosampleId or an individualId.")
+            self.fitting.set_aside(entry, "bff-of-nobody", message, "", "Give it a biosampleId or an individualId.")
             return None
         return body
 
@@ -302,7 +300,7 @@ class _Loading:
         for entry in self._read(TARGETS):
             samples = entry.body.get("biosampleIds")
             if not isinstance(samples, list) or not all(isinstance(one, str) and one for one in samples):
-                self._set_aside(entry, "bff-targets", "The list of samples is missing.", "/biosampleIds")
+                self.fitting.set_aside(entry, "bff-targets", "The list of samples is missing.", "/biosampleIds")
                 continue
             kept = extension(entry.body)
             self.exported = kept.get("inOrder") is True
@@ -318,6 +316,10 @@ class _Loading:
         """Learn whose these samples are in the dataset already."""
         if new := [sample for sample in samples if sample not in self.owners]:
             self.owners |= self.known(new)
+
+    def _whose(self, samples: Iterable[str]) -> Mapping[str, str]:
+        self._know(samples)
+        return self.owners
 
     def _samples(self, people: Mapping[str, str | None]) -> None:
         """Make sure that these samples exist, and the people that they are of; ``people`` says of whom, where told."""
@@ -346,64 +348,6 @@ class _Loading:
             self.writer.individual(
                 {"id": id, "sex": dict(SEXES["UNKNOWN_SEX"]), "info": {"derived": True}}, derived=True
             )
-
-    def _fitted(self, kind: str, shape: Shape, entry: Entry) -> Json | None:
-        """Return a record in the standard's shape; None, told of, where it cannot be, or was there before."""
-        record = without_extension({name: value for name, value in entry.body.items() if name not in OWN})
-
-        def taken_out(pointer: str, expected: str, value: Any) -> None:
-            kept = "" if value is None else "; what is there is kept under info.bff"
-            message = f"Expected is {expected}{kept}."
-            self._warn(entry, "bff-shape", message, pointer, value)
-
-        try:
-            body = Fitter(taken_out).fit(shape, record)
-        except Misfit as error:
-            hint = f"Beacon's model demands it of every {kind}."
-            self._set_aside(entry, "bff-required", f"Expected is {error}.", "", hint)
-            return None
-        content = hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).digest()
-        before = self.seen.get((kind, body["id"]))
-        if before is None:
-            self.seen[kind, body["id"]] = content
-            return body
-        if before == content:
-            self._warn(entry, "bff-repeated", "The same record was there before; it is loaded once.", "/id", body["id"])
-        else:
-            message = f"Another {kind} has this id, with other content; that one is loaded."
-            self._set_aside(entry, "bff-id-taken", message, "/id", "Give each record an id of its own.", body["id"])
-        return None
-
-    def _cohort(self, admin: Admin | None, dataset: str, entry: Entry) -> None:
-        id, name = entry.body.get("id"), entry.body.get("name")
-        if not isinstance(id, str) or not id:
-            self._set_aside(entry, "bff-required", "Expected is a cohort with an id.", "/id")
-            return
-        ids = entry.body.get("ids")
-        ids = ids if isinstance(ids, Mapping) else {}
-        people, samples = (ids.get(name) for name in ("individualIds", "biosampleIds"))
-        members = {str(one) for one in people} if isinstance(people, list) else set()
-        members |= {self.owners.get(str(one), str(one)) for one in samples} if isinstance(samples, list) else set()
-        if not ids:
-            self._warn(
-                entry, "bff-cohort-members", "The cohort lists no members; it is taken as everybody loaded.", "/ids"
-            )
-            members = self.individuals
-        name = name if isinstance(name, str) else id
-        unknown = [] if admin is None else admin.set_cohort(dataset, id, name, members)
-        self.report.count("cohort")
-        if unknown:
-            message = f"{len(unknown):,} members of the cohort are nobody in the dataset, such as {unknown[0]!r}."
-            self._warn(entry, "bff-cohort-members", message, "/ids", unknown[0])
-
-    def _warn(self, entry: Entry, rule: str, message: str, pointer: str = "", value: Any = None) -> None:
-        self.report.add(entry.problem(rule, message, Severity.WARNING, pointer, value))
-
-    def _set_aside(
-        self, entry: Entry, rule: str, message: str, pointer: str, hint: str | None = None, value: Any = None
-    ) -> None:
-        self.report.count("set-aside record")
-        self.report.add(entry.problem(rule, message, Severity.ERROR, pointer, value, hint))
 
 
 def _split(record: Json) -> Iterator[Json]:

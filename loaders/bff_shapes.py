@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 from loaders.elements import CURIE, Json
@@ -105,6 +105,18 @@ def many(shape: Shape) -> Shape:
     return fit
 
 
+def some(shape: Shape) -> Shape:
+    """A list with at least one element that fits."""
+    listed = many(shape)
+
+    def fit(fitter: Fitter, value: Any, pointer: str) -> Any:
+        if found := listed(fitter, value, pointer):
+            return found
+        raise Misfit("a list with at least one element that is as it should be")
+
+    return fit
+
+
 def one_of(expected: str, *shapes: Shape) -> Shape:
     """The first of several shapes that fits."""
 
@@ -141,7 +153,7 @@ def _number(_fitter: Fitter, value: Any, _pointer: str) -> Any:
 
 
 def _whole(_fitter: Fitter, value: Any, _pointer: str) -> Any:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1 or abs(value) >= 2**53:
         raise Misfit("a whole number")
     return int(value)
 
@@ -160,6 +172,19 @@ def _date(_fitter: Fitter, value: Any, _pointer: str) -> Any:
         except ValueError:
             pass
     raise Misfit("a day such as 2021-09-24")
+
+
+def _instant(_fitter: Fitter, value: Any, _pointer: str) -> Any:
+    """A point in time; without a time zone it is taken as UTC, a day as its beginning."""
+    text = re.sub(r" ?([+-]\d{2}):?(\d{2})$", r"\1:\2", value.strip()) if isinstance(value, str) else ""
+    if re.match(r"\d{4}-\d{2}-\d{2}", text):
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise Misfit("a time such as 2021-12-29T20:33:40Z") from None
+        zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return text if "T" in text and moment.tzinfo else zoned.isoformat()
+    raise Misfit("a time such as 2021-12-29T20:33:40Z")
 
 
 def _term(_fitter: Fitter, value: Any, _pointer: str) -> Any:
@@ -355,3 +380,70 @@ VARIANT = thing(
     },
 )  # fmt: skip
 """A variant without what says which one it is and who carries it."""
+
+
+def _curie(_fitter: Fitter, value: Any, _pointer: str) -> Any:
+    if not isinstance(value, str) or not CURIE.fullmatch(value) or "," in value:
+        raise Misfit("the id of one term, such as DUO:0000042")
+    return value
+
+
+def _known_only(shape: Shape, names: Collection[str]) -> Shape:
+    """An object without members of other names: of a cohort or a dataset they might name people."""
+
+    def fit(fitter: Fitter, value: Any, pointer: str) -> Any:
+        fitted = shape(fitter, value, pointer)
+        for name in [name for name in fitted if name not in names]:
+            fitter.tell(f"{pointer}/{name}", "a member that the model has; what names nobody may stand in info", None)
+            del fitted[name]
+        return fitted
+
+    return fit
+
+
+def _counted(category: str) -> Shape:
+    """Which data there are, and how many people by category; numbers without their category's name get it."""
+
+    def distribution(_fitter: Fitter, value: Any, _pointer: str) -> Any:
+        if isinstance(value, Mapping) and value and all(isinstance(item, int | float) for item in value.values()):
+            value = {category: value}
+        if not isinstance(value, Mapping) or not all(isinstance(item, Mapping) for item in value.values()):
+            raise Misfit(f'numbers by category such as {{"{category}": {{"...": 12}}}}')
+        return value
+
+    return thing({"availability": _flag}, {"availabilityCount": _whole, "distribution": distribution})
+
+
+_AGES = thing({"start": _age, "end": _age}, {})
+_CRITERIA = thing(
+    {},
+    {
+        "ageRange": _AGES, "diseaseConditions": many(_DISEASE), "ethnicities": many(_term), "genders": many(_term),
+        "locations": many(_term), "phenotypicConditions": many(_FEATURE),
+    },
+)  # fmt: skip
+_EVENT = thing(
+    {},
+    {
+        "eventAgeRange": _counted("ageRanges"), "eventCases": _whole, "eventControls": _whole,
+        "eventDataTypes": _counted("dataTypes"), "eventDate": _text, "eventDiseases": _counted("diseases"),
+        "eventEthnicities": _counted("ethnicities"), "eventGenders": _counted("genders"),
+        "eventLocations": _counted("locations"), "eventNum": _whole, "eventPhenotypes": _counted("phenotypes"),
+        "eventSize": _whole, "eventTimeline": thing({}, {"start": _text, "end": _text}),
+    },
+)  # fmt: skip
+_COHORT: Mapping[str, Shape] = {
+    "name": _text, "cohortDataTypes": many(_term), "cohortDesign": _term, "cohortSize": _whole,
+    "cohortType": _words("study-defined", "beacon-defined", "user-defined"), "collectionEvents": many(_EVENT),
+    "exclusionCriteria": _CRITERIA, "inclusionCriteria": _CRITERIA, "info": _INFO, "ids": _INFO,
+}  # fmt: skip
+COHORT = _known_only(thing({"id": _id}, _COHORT), {"id", *_COHORT})
+"""A cohort, with the ids of its members as files list them."""
+_DATA_USE = thing({"id": _curie, "version": _text}, {"label": _text, "modifiers": many(_term)})
+_DATASET: Mapping[str, Shape] = {
+    "name": _text, "createDateTime": _instant, "dataUseConditions": thing({}, {"duoDataUse": some(_DATA_USE)}),
+    "description": _text, "externalUrl": _text, "info": _INFO, "updateDateTime": _instant, "version": _text,
+    "ids": _INFO,
+}  # fmt: skip
+DATASET = _known_only(thing({"id": _id}, _DATASET), {"id", *_DATASET})
+"""A dataset; ids of whom it holds, as files list them, say nothing that the records do not."""

@@ -16,10 +16,12 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 import orjson
 from numpy.typing import NDArray
+from pyroaring import BitMap
 
 from beacon.errors import LoadError
 from beacon.model.entry_types import ENTRY_TYPES, RECORD_TYPES
 from beacon.model.phenopacket import phenopacket
+from beacon.query.sides import cohort_record, dataset_record
 from beacon.store.base import COLUMN, NO_SAMPLE, Dataset, Segment, Store
 from loaders.bff_files import TARGETS
 from loaders.bff_variants import EXTENSION
@@ -120,15 +122,16 @@ def _same(before: Dataset, after: Dataset | None) -> bool:
 
 async def _bff(store: Store, dataset: Dataset, files: _Files) -> None:
     with files.array(_NAMES["dataset"]) as sink:
-        sink.add(orjson.dumps(_described(dataset)))
+        sink.add(orjson.dumps(dataset_record(dataset)))
     for kind in RECORD_TYPES:
         with files.array(ENTRY_TYPES[kind].path) as sink:
             async for record in _records(store, dataset, kind):
                 sink.add(record)
+    everybody = BitMap().union(*(segment.live.get("individual", BitMap()) for segment in dataset.segments))
     with files.array(_NAMES["cohort"]) as sink:
         for cohort in dataset.cohorts:
             people = await store.names(dataset.people, "individual", cohort.members)
-            body = {"id": cohort.id, "name": cohort.name, "cohortType": "user-defined", "cohortSize": len(people)}
+            body = cohort_record(cohort, everybody)
             sink.add(orjson.dumps(body | {"ids": {"individualIds": [people[row] for row in sorted(people)]}}))
     names = await _columns(store, dataset)
     with files.array(TARGETS) as sink:
@@ -137,14 +140,6 @@ async def _bff(store: Store, dataset: Dataset, files: _Files) -> None:
     with files.array(_NAMES["genomicVariant"]) as sink:
         async for record in Variants(store, dataset, names).records():
             sink.add(record)
-
-
-def _described(dataset: Dataset) -> Json:
-    described = {
-        "id": dataset.id, "name": dataset.name, "description": dataset.description,
-        "createDateTime": dataset.created.isoformat(), "updateDateTime": dataset.updated.isoformat(),
-    }  # fmt: skip
-    return {name: value for name, value in described.items() if value is not None}
 
 
 async def _records(store: Store, dataset: Dataset, kind: str) -> AsyncIterator[bytes]:

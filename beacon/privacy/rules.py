@@ -6,6 +6,7 @@ take away. The envelope accepts ``Protected`` and nothing else, so that a new ro
     depth      nothing finer than the smallest of what was asked and what was decided
     threshold  too few people: no existence, no number, no record, and the same answer for every such number
     notes      the store's own notes go out only where they tell no more than the answer does
+    counts     what a cohort's makers counted themselves goes out only where small numbers may be told
     fields     properties that this asker may not see are taken out of the records
 """
 
@@ -16,8 +17,11 @@ from dataclasses import KW_ONLY, InitVar, dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
+import orjson
+
 from beacon.errors import Forbidden
 from beacon.model.access import Asker, Decision, Granularity, Level
+from beacon.model.collections import without_counts
 from beacon.model.query import Query
 from beacon.model.result import DatasetResult
 from beacon.privacy.fields import stripped
@@ -171,6 +175,13 @@ def _notes(_query: Query, _decision: Decision, draft: _Draft) -> _Draft:
     return replace(draft, notes={k: v for k, v in draft.notes.items() if allowed is None or k in allowed})
 
 
+def _counts(query: Query, decision: Decision, draft: _Draft) -> _Draft:
+    if query.entry_type != "cohort" or draft.records is None or not threshold_applies(decision):
+        return draft
+    bare = (orjson.dumps(without_counts(orjson.loads(record))) for record in draft.records)
+    return replace(draft, records=tuple(bare))
+
+
 def _fields(query: Query, decision: Decision, draft: _Draft) -> _Draft:
     paths = [field for entry_type, field in sorted(decision.withheld) if entry_type == query.entry_type]
     if not paths or draft.granularity is not Granularity.RECORD or draft.records is None:
@@ -178,7 +189,7 @@ def _fields(query: Query, decision: Decision, draft: _Draft) -> _Draft:
     return replace(draft, records=tuple(stripped(record, paths) for record in draft.records))
 
 
-_RULES: Final[tuple[Callable[[Query, Decision, _Draft], _Draft], ...]] = (_depth, _threshold, _notes, _fields)
+_RULES: Final[tuple[Callable[[Query, Decision, _Draft], _Draft], ...]] = (_depth, _threshold, _notes, _counts, _fields)
 
 
 def _info(decision: Decision, draft: _Draft) -> dict[str, Any]:

@@ -153,9 +153,9 @@ class _Evaluation:
                 cohort
                 for cohort in self.dataset.cohorts
                 if (wanted is None or cohort.id == wanted) and (members is None or cohort.members & people)
-                if meets("cohort", cohort_record(cohort, 0), self.plan.about("cohort"))
+                if meets("cohort", cohort_record(cohort, BitMap()), self.plan.about("cohort"))
             ]
-            found = [cohort_record(cohort, len(cohort.members & everyone)) for cohort in cohorts]
+            found = [cohort_record(cohort, everyone) for cohort in cohorts]
             # Each cohort that is listed says something of its own members.
             fewest = min((len(cohort.members & people) for cohort in cohorts), default=0)
         begin, stop = self.bounds()

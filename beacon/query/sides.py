@@ -8,6 +8,8 @@ from typing import Any
 
 from pyroaring import BitMap
 
+from beacon.auth.consent import DISEASE
+from beacon.model.collections import data_use, without_counts
 from beacon.model.entry_types import ENTRY_TYPES
 from beacon.model.indexing import RECORDED, Entries, index_entries
 from beacon.query.index import IndexCondition
@@ -17,31 +19,51 @@ SIDES = ("dataset", "cohort")
 
 
 def dataset_record(dataset: Dataset) -> dict[str, Any]:
-    """Return a dataset as a Beacon record (default model ``datasets``)."""
+    """Return a dataset as a Beacon record (default model ``datasets``).
+
+    What the custodian says goes before what files said; conditions of use are those of the policy, where it has any.
+    The last change that a file told of is the last until something changes here.
+    """
+    stated = dict(dataset.stated)
+    if dataset.stated_at is None or dataset.updated > dataset.stated_at:
+        stated.pop("updateDateTime", None)
     record: dict[str, Any] = {
-        "id": dataset.id,
-        "name": dataset.name,
         "createDateTime": dataset.created.isoformat(),
         "updateDateTime": dataset.updated.isoformat(),
+        **stated,
         **dataset.info,
+        "id": dataset.id,
+        "name": dataset.name,
     }
     if dataset.description:
         record["description"] = dataset.description
-    record["info"] = {"assemblies": list(dataset.assemblies)}
-    return record
+    if consent := dataset.policy.consent:
+        narrowed = {DISEASE: consent.diseases}
+        record["dataUseConditions"] = data_use(consent.codes, narrowed, record.get("dataUseConditions"))
+    info = {**dataset.stated.get("info", {}), **dataset.info.get("info", {})}
+    return record | {"info": info | {"assemblies": list(dataset.assemblies)}}
 
 
-def cohort_record(cohort: Cohort, size: int) -> dict[str, Any]:
-    """Return a cohort as a Beacon record (default model ``cohorts``); ``size`` is how many of its people are there."""
-    record = {"id": cohort.id, "name": cohort.name, "cohortType": "user-defined", "cohortSize": size}
-    return record | ({"info": dict(cohort.info)} if cohort.info else {})
+def cohort_record(cohort: Cohort, people: BitMap) -> dict[str, Any]:
+    """Return a cohort as a Beacon record (default model ``cohorts``) to somebody who sees these ``people``.
+
+    Its size is how many of them are members. What those who made the cohort counted was of everybody who was in it
+    then; where one of these cannot be seen, or is there no more, it is left out.
+    """
+    body = dict(cohort.body)
+    if info := {**body.get("info", {}), **cohort.info}:
+        body["info"] = info
+    if not cohort.stated_of <= people:
+        body = without_counts(body)
+    size = len(cohort.members & people)
+    return {"cohortType": "user-defined"} | body | {"id": cohort.id, "name": cohort.name, "cohortSize": size}
 
 
 def records(dataset: Dataset, kind: str) -> list[tuple[Mapping[str, Any], BitMap | None]]:
     """Return a dataset's records of one side, each with the ordinals of its people; None for all of them."""
     if kind == "dataset":
         return [(dataset_record(dataset), None)]
-    return [(cohort_record(cohort, 0), cohort.members) for cohort in dataset.cohorts]
+    return [(cohort_record(cohort, BitMap()), cohort.members) for cohort in dataset.cohorts]
 
 
 def members(dataset: Dataset, kind: str, condition: IndexCondition) -> BitMap:

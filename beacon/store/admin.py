@@ -21,6 +21,7 @@ from pyroaring import BitMap
 
 from beacon.errors import ConfigurationError, LoadError, StoreUnavailable
 from beacon.model.access import DatasetPolicy, Level
+from beacon.model.collections import without_counts
 from beacon.model.genome import Gene, Reference
 from beacon.model.indexing import Ancestors
 from beacon.store import freshness, journal, loads, purge, removal
@@ -65,6 +66,8 @@ class DatasetSummary:
     updated: datetime
 
 
+_OWN = ("id", "name", "description")
+"""Members of a dataset's record that its document has by themselves."""
 GRACE = 35.0
 """Seconds for which readers may go on with what a dataset has stopped showing, unless the settings say otherwise."""
 
@@ -240,6 +243,10 @@ class Admin:
                 del self._held[dataset]
             self.sweep()
 
+    def policy(self, id: str) -> DatasetPolicy:
+        """Return a dataset's policy. Raises ``LoadError`` where there is no such dataset."""
+        return decode_policy(self._document(id)["policy"])
+
     def set_policy(self, id: str, policy: DatasetPolicy) -> None:
         """Replace a dataset's policy. Raises ``LoadError`` where there is no such dataset."""
         home = find_home(self._db, id)
@@ -257,33 +264,57 @@ class Admin:
             raise LoadError(f"there is no dataset {id!r}", where=id)
         freshness.wait()
 
-    def describe(self, id: str, name: str | None, description: str | None) -> None:
-        """Give a dataset a name and a description where it has none of its own."""
+    def describe(self, id: str, stated: Mapping[str, Any]) -> None:
+        """Keep what a file says of a dataset (a record of the default model ``datasets``) in place of what one said.
+
+        Name and description it gets where it has none of its own. The policy stays as it is. What is kept already
+        changes nothing.
+        """
         held = self._document(id)
-        change = {"name": name} if name and held["name"] == id else {}
-        if description and not held.get("description"):
+        body = orjson.dumps({member: value for member, value in stated.items() if member not in _OWN})
+        change: Document = {}
+        if (name := stated.get("name")) and held["name"] == id:
+            change["name"] = name
+        if (description := stated.get("description")) and not held.get("description"):
             change["description"] = description
-        if change:
+        change["stated"] = body
+        if held["updated"] != held.get("stated_at") or any(held.get(one) != value for one, value in change.items()):
+            change["stated_at"] = change["updated"] = datetime.now(UTC)
             self._db["datasets"].update_one({"_id": id}, {"$set": change, "$inc": {"revision": 1}})
             freshness.wait()
 
-    def set_cohort(self, dataset: str, id: str, name: str, members: Iterable[str]) -> list[str]:
-        """Make individuals the members of a cohort, whoever was before; return those that nobody knows."""
+    def set_cohort(
+        self, dataset: str, id: str, name: str, members: Iterable[str], body: Mapping[str, Any] | None = None
+    ) -> tuple[int, list[str]]:
+        """Make individuals the members of a cohort, whoever was before; return how many, and those that nobody knows.
+
+        ``body`` is what else is stated of it (a record of the default model ``cohorts``); what was counted in it is
+        left out where somebody of them withdrew.
+        """
         wanted = list(dict.fromkeys(members))
         known: dict[str, int] = {}
         people = find_home(self._db, dataset).people
         for begin in range(0, len(wanted), 2_000):
             query = {"d": people, "k": "individual", "i": {"$in": wanted[begin : begin + 2_000]}}
             known |= {row["i"]: row["o"] for row in self._db["people"].find(query)}
+        is_gone = self.tombstones(dataset).reader()
+        gone = any(is_gone("individual", one) for one in wanted)
+        unknown = [one for one in wanted if one not in known]
         while True:
             held = self._document(dataset)
-            withdrawn = decode_rows(held.get("withdrawn", encode_rows(())))
-            cohort = {"id": id, "name": name, "members": encode_rows(BitMap(known.values()) - withdrawn)}
+            everybody = BitMap(known.values())
+            chosen = everybody - decode_rows(held.get("withdrawn", encode_rows(())))
+            cohort: Document = {"id": id, "name": name, "members": encode_rows(chosen)}
+            if body:
+                told = without_counts(body) if gone or chosen != everybody else body
+                cohort |= {"body": orjson.dumps(told), "stated_of": cohort["members"]}
+            if cohort in held["cohorts"]:
+                return len(chosen), unknown
             others = [part for part in held["cohorts"] if part["id"] != id]
             change = {"$set": {"cohorts": [*others, cohort], "updated": datetime.now(UTC)}, "$inc": {"revision": 1}}
             if self._db["datasets"].update_one({"_id": dataset, "revision": held["revision"]}, change).matched_count:
                 freshness.wait()
-                return [one for one in wanted if one not in known]
+                return len(chosen), unknown
 
     def begin(self, dataset: str, load: LoadInfo, ancestors: Ancestors) -> SegmentWriter:
         """Begin a load. Raises ``LoadError`` where there is no such dataset."""

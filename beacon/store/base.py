@@ -104,12 +104,17 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
-    """People chosen within a dataset; ``members`` are ordinals, ``info`` what else is known of the cohort."""
+    """People chosen within a dataset; ``members`` are ordinals, ``info`` what else is known of the cohort.
+
+    ``body`` is what was stated of it as a record (default model ``cohorts``), of the people ``stated_of``.
+    """
 
     id: str
     name: str
     members: BitMap
     info: Mapping[str, Any] = field(default_factory=dict)
+    body: Mapping[str, Any] = field(default_factory=dict)
+    stated_of: BitMap = field(default_factory=BitMap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +123,8 @@ class Dataset:
 
     ``stricter`` holds by level the ordinals of people whose records need that level. ``kept`` is room for what is
     worked out from this value again and again.
-    ``people`` names its ordinals; a dataset that is made anew under an old id has others.
+    ``people`` names its ordinals; a dataset that is made anew under an old id has others. ``info`` is what the
+    custodian says of it as a record (default model ``datasets``), ``stated`` what its files said, at ``stated_at``.
     """
 
     id: str
@@ -134,6 +140,8 @@ class Dataset:
     stricter: Mapping[Level, BitMap] = field(default_factory=dict)
     kept: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
     people: str = ""
+    stated: Mapping[str, Any] = field(default_factory=dict)
+    stated_at: datetime | None = None
 
 
 class Bound(NamedTuple):

@@ -23,6 +23,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+import orjson
 from pymongo import ASCENDING, IndexModel
 from pyroaring import BitMap
 
@@ -159,7 +160,14 @@ def decode_dataset(document: Document) -> Dataset:
     """Decode a dataset's document with its visible segments and cohorts."""
     policy = decode_policy(document["policy"])
     cohorts = tuple(
-        Cohort(part["id"], part["name"], decode_rows(part["members"]), part.get("info", {}))
+        Cohort(
+            part["id"],
+            part["name"],
+            decode_rows(part["members"]),
+            part.get("info", {}),
+            decode_body(part.get("body")),
+            decode_rows(part["stated_of"]) if "stated_of" in part else BitMap(),
+        )
         for part in document["cohorts"]
     )
     return Dataset(
@@ -183,7 +191,15 @@ def decode_dataset(document: Document) -> Dataset:
         assemblies=tuple(sorted({a for part in document["segments"] for a in part["assemblies"]})),
         stricter=_stricter(policy, cohorts, document.get("stricter", {})),
         people=document.get("people") or document["_id"],
+        stated=decode_body(document.get("stated")),
+        stated_at=document.get("stated_at"),
     )
+
+
+def decode_body(data: bytes | None) -> dict[str, Any]:
+    """Decode what was stated of a cohort or a dataset; it lies encoded, since any text may be a member's name in it."""
+    body: dict[str, Any] = orjson.loads(data) if data else {}
+    return body
 
 
 def _stricter(policy: DatasetPolicy, cohorts: tuple[Cohort, ...], named: Document) -> dict[Level, BitMap]:

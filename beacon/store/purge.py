@@ -112,8 +112,11 @@ def _blank_notes(db: Database[Document], home: Home, person: Person) -> None:
         document = db["datasets"].find_one({"_id": home.dataset, "people": home.people})
         if document is None:
             return
-        told = {name: document[name] for name in ("policy", "cohorts", "info")}
+        told = {name: document[name] for name in ("policy", "cohorts", "info", "stated") if name in document}
         respelled = _respelled(told, person.id)
+        for holder, name in ((respelled, "stated"), *((cohort, "body") for cohort in respelled["cohorts"])):
+            if name in holder:
+                holder[name] = orjson.dumps(_respelled(orjson.loads(holder[name]), person.id))
         if respelled == told:
             return
         same = {"_id": home.dataset, "people": home.people, "revision": document["revision"]}

@@ -170,7 +170,32 @@ async def test_what_could_not_be_loaded_as_it_was_is_told(loaded: tuple[Site, di
     }  # fmt: skip
     (problem,) = [one for one in reports["mandatory"].problems if one.severity == "error"]
     assert (problem.rule, Path(problem.file).name, problem.pointer) == ("bff-of-nobody", "analyses.json.gz", "/0")
-    assert reports["all-fields"].rules["warning", "bff-shape"] == 80  # type: ignore[index]
+    assert reports["all-fields"].rules["warning", "bff-shape"] == 83  # type: ignore[index]
+    told = {name: {one.rule for one in report.problems} for name, report in reports.items()}
+    assert {name for name, rules in told.items() if "bff-data-use" in rules} == {"uk1", "rare"}  # no policy has codes
+    assert not any("bff-cohort-size" in rules for rules in told.values())
+
+
+async def test_cohorts_and_datasets_say_all_that_their_files_say(
+    loaded: tuple[Site, dict[str, Report]], folder: Path
+) -> None:
+    site, _ = loaded
+    found: dict[str, Json] = {}
+    for path in ("/cohorts", "/datasets"):  # The fixture checks every record against the official schema.
+        answer = await site.post(path, {"requestedGranularity": "record"})
+        found |= {one["id"]: one for one in answer["response"]["collections"]}
+    (cohort,) = read(folder, "uk1", "cohorts")
+    assert found[cohort["id"]] == {name: value for name, value in cohort.items() if name not in ("_id", "ids")}
+    (cohort,) = read(folder, "all-fields", "cohorts")
+    (given,), (told,) = cohort["collectionEvents"], found[cohort["id"]]["collectionEvents"]
+    assert told["eventGenders"]["distribution"] == {"genders": given["eventGenders"]["distribution"]}
+    assert told["eventSize"] == 20
+    assert found[cohort["id"]]["cohortSize"] == expected(folder, "all-fields")["/individuals"]  # it lists nobody
+    (dataset,) = read(folder, "uk1", "datasets")
+    for member in ("createDateTime", "dataUseConditions", "description", "externalUrl", "name"):
+        assert found["uk1"][member] == dataset[member]
+    assert found["rare"]["createDateTime"] == "2021-12-01T11:53:53+01:00"
+    assert found["all-fields"]["info"]["bff"]["/updateDateTime"] == "v1.0"
 
 
 async def test_an_assembly_is_never_guessed(folder: Path) -> None:

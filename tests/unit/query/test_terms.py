@@ -112,7 +112,7 @@ def test_what_was_counted_is_not_read_again(world: World, monkeypatch: pytest.Mo
     assert all(one == at_once[0] for one in at_once)
     world.run(listings(world.store, first, second))
     read.clear()
-    world.admin.describe(second, "another name", None)
+    world.admin.describe(second, {"name": "another name"})
     world.run(together())
     assert len(read) == 1, "only what has changed is counted anew"
 
