@@ -60,12 +60,13 @@ class Collections:
             message = f"The file says {body['cohortSize']:,} people; {size:,} are members here, and this is told."
             self.fitting.warn(entry, "bff-cohort-size", message, "/cohortSize", body["cohortSize"])
 
-    def _members(self, entry: Entry, body: Json) -> set[str]:
+    def _members(self, entry: Entry, body: Json) -> set[str] | None:
         ids = body.get("ids")
         if not ids:
-            message = "The cohort lists no members; it is taken as everybody loaded."
+            who = "as everybody loaded" if self.individuals else "to have those that it has here"
+            message = f"The cohort lists no members; it is taken {who}."
             self.fitting.warn(entry, "bff-cohort-members", message, "/ids")
-            return set(self.individuals)
+            return set(self.individuals) or None
         people, samples = (
             [str(one) for one in listed] if isinstance(listed := ids.get(name), list) else []
             for name in ("individualIds", "biosampleIds")

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import re
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+from beacon.auth.consent import CODES, DISEASE
 from beacon.auth.policy import policy_for
 from beacon.auth.policy_file import difference, policy_from_toml
 from beacon.commands.common import opened, place, site_options
 from beacon.commands.data import cleared
 from beacon.errors import ConfigurationError
 from beacon.model.access import Asker, DatasetPolicy, Granularity, Level
+from beacon.model.collections import data_use, data_use_codes
 from beacon.model.entry_types import ENTRY_TYPES
 from beacon.store.admin import DatasetSummary
 
@@ -23,13 +28,17 @@ def add_parsers(dataset: argparse.ArgumentParser) -> None:
 
     create = actions.add_parser("create", help="make an empty dataset")
     create.add_argument("id")
-    create.add_argument("--name")
-    create.add_argument("--description")
+    _described_by(create)
     create.add_argument("--level", choices=[level.value for level in Level], help="who may ask (default: controlled)")
     create.add_argument(
         "--granularity", choices=["boolean", "count", "record"], help="the most an answer tells (default: boolean)"
     )
     create.set_defaults(command=_create)
+
+    describe = actions.add_parser("describe", help="change what is said of a dataset; an empty text takes it away")
+    describe.add_argument("id")
+    _described_by(describe)
+    describe.set_defaults(command=_describe)
 
     actions.add_parser("list", help="list all datasets").set_defaults(command=_list)
 
@@ -52,14 +61,78 @@ def add_parsers(dataset: argparse.ArgumentParser) -> None:
         site_options(one)
 
 
+def _described_by(parser: argparse.ArgumentParser) -> None:
+    """Add what can be said of a dataset."""
+    parser.add_argument("--name")
+    parser.add_argument("--description")
+    parser.add_argument("--data-version", metavar="TEXT", help="version of the data")
+    parser.add_argument("--url", help="address of a page about the dataset")
+    parser.add_argument(
+        "--data-use",
+        action="append",
+        metavar="CODE[=TERM,...]",
+        help="condition of use to show, such as DUO:0000042 or DUO:0000007=MONDO:0005148 (may be given several times); "
+        "the codes that decide are those of the policy",
+    )
+
+
+def _info(options: argparse.Namespace) -> dict[str, Any]:
+    """Return what was given of a dataset's record, empty where it is to be taken away."""
+    given = {"version": options.data_version, "externalUrl": options.url}
+    if options.data_use is not None:
+        given["dataUseConditions"] = _data_use([text for text in options.data_use if text])
+    return {member: value for member, value in given.items() if value is not None}
+
+
+def _data_use(texts: Sequence[str]) -> dict[str, Any]:
+    modifiers = {}
+    for text in texts:
+        code, _, terms = text.partition("=")
+        listed = [term for term in terms.split(",") if term]
+        if code not in CODES or not all(re.fullmatch(r"\w[^:\s]+:\S+", term) for term in listed):
+            raise ConfigurationError(
+                f"--data-use {text!r} is no condition of use; give a code of the Data Use Ontology that is known here "
+                f"({', '.join(sorted(CODES))}), with terms after a = where it needs them"
+            )
+        if code == DISEASE and not listed:
+            raise ConfigurationError(f"--data-use {code} needs the diseases, as in {code}=MONDO:0005148")
+        modifiers[code] = listed
+    return data_use(modifiers.keys(), modifiers) if modifiers else {}
+
+
+def _describe(options: argparse.Namespace) -> int:
+    changes = _info(options) | {
+        member: value
+        for member, value in (("name", options.name), ("description", options.description))
+        if value is not None
+    }
+    if not changes:
+        raise ConfigurationError("say what to change: --name, --description, --data-version, --url or --data-use")
+    with opened(options) as admin:
+        admin.set_info(options.id, changes)
+        policy = admin.policy(options.id)
+    print(f"Dataset {options.id} is described anew.")
+    _told_of_use(changes, policy)
+    return 0
+
+
+def _told_of_use(changes: Mapping[str, Any], policy: DatasetPolicy) -> None:
+    """Say that what is shown decides nothing."""
+    if changes.get("dataUseConditions"):
+        own = "has codes of its own, which are shown instead" if policy.consent else "has no [consent] yet"
+        print(f"Conditions of use are shown and decide nothing: that does the dataset's policy, which {own}.")
+
+
 def _create(options: argparse.Namespace) -> int:
     granularity = Granularity.parse(options.granularity or "boolean")
     policy = policy_for(Level(options.level), granularity) if options.level else DatasetPolicy()
     if options.granularity and not options.level:
         raise ConfigurationError("--granularity needs --level: say who may ask, public, registered or controlled")
     with opened(options) as admin:
-        admin.create_dataset(options.id, name=options.name, description=options.description, policy=policy)
+        info = {member: value for member, value in _info(options).items() if value}
+        admin.create_dataset(options.id, name=options.name, description=options.description, policy=policy, info=info)
     print(f"Made dataset {options.id}: {_described(policy)}.")
+    _told_of_use(info, policy)
     if not options.level:
         print(
             "It answers nobody until you say who may ask: write a policy file and apply it with\n"
@@ -98,6 +171,13 @@ def _show(options: argparse.Namespace) -> int:
     print(f"  holds    {_counts(summary)}")
     print(f"  cohorts  {', '.join(f'{id} ({size:,})' for id, size in summary.cohorts.items()) or 'none'}")
     print(f"  policy   {_described(summary.policy)}")
+    for label, text in (
+        ("version", summary.record.get("version")),
+        ("url", summary.record.get("externalUrl")),
+        ("data use", ", ".join(sorted(data_use_codes(summary.record)))),
+    ):
+        if text:
+            print(f"  {label:<8} {text}")
     print(f"  created  {summary.created:%Y-%m-%d %H:%M} UTC, changed {summary.updated:%Y-%m-%d %H:%M} UTC")
     return 0
 

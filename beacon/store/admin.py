@@ -21,10 +21,9 @@ from pyroaring import BitMap
 
 from beacon.errors import ConfigurationError, LoadError, StoreUnavailable
 from beacon.model.access import DatasetPolicy, Level
-from beacon.model.collections import without_counts
 from beacon.model.genome import Gene, Reference
 from beacon.model.indexing import Ancestors
-from beacon.store import freshness, journal, loads, purge, removal
+from beacon.store import described, freshness, journal, loads, purge, removal
 from beacon.store.base import COLUMN
 from beacon.store.carriers import carried_by
 from beacon.store.compact import due, rewrite
@@ -32,6 +31,7 @@ from beacon.store.documents import (
     INDEXES,
     MODEL_VERSION,
     Document,
+    decode_body,
     decode_policy,
     decode_rows,
     encode_policy,
@@ -54,20 +54,22 @@ from beacon.store.writer import LoadInfo, SegmentWriter
 
 @dataclass(frozen=True, slots=True)
 class DatasetSummary:
-    """A dataset as its custodian sees it; ``counts`` are live records by entry type id."""
+    """A dataset as its custodian sees it; ``counts`` are live records by entry type id.
+
+    ``record`` is what the custodian, else a file, says of it beside name and description.
+    """
 
     id: str
     name: str
     description: str | None
     policy: DatasetPolicy
+    record: Mapping[str, Any]
     counts: Mapping[str, int]
     cohorts: Mapping[str, int]
     created: datetime
     updated: datetime
 
 
-_OWN = ("id", "name", "description")
-"""Members of a dataset's record that its document has by themselves."""
 GRACE = 35.0
 """Seconds for which readers may go on with what a dataset has stopped showing, unless the settings say otherwise."""
 
@@ -264,57 +266,23 @@ class Admin:
             raise LoadError(f"there is no dataset {id!r}", where=id)
         freshness.wait()
 
-    def describe(self, id: str, stated: Mapping[str, Any]) -> None:
-        """Keep what a file says of a dataset (a record of the default model ``datasets``) in place of what one said.
+    def set_info(self, id: str, changes: Mapping[str, Any]) -> None:
+        """Change what the custodian says of a dataset (``described.set_info``)."""
+        described.set_info(self._db, id, changes)
 
-        Name and description it gets where it has none of its own. The policy stays as it is. What is kept already
-        changes nothing.
-        """
-        held = self._document(id)
-        body = orjson.dumps({member: value for member, value in stated.items() if member not in _OWN})
-        change: Document = {}
-        if (name := stated.get("name")) and held["name"] == id:
-            change["name"] = name
-        if (description := stated.get("description")) and not held.get("description"):
-            change["description"] = description
-        change["stated"] = body
-        if held["updated"] != held.get("stated_at") or any(held.get(one) != value for one, value in change.items()):
-            change["stated_at"] = change["updated"] = datetime.now(UTC)
-            self._db["datasets"].update_one({"_id": id}, {"$set": change, "$inc": {"revision": 1}})
-            freshness.wait()
+    def describe(self, id: str, stated: Mapping[str, Any]) -> None:
+        """Keep what a file says of a dataset in place of what one said (``described.describe``)."""
+        described.describe(self._db, id, stated)
 
     def set_cohort(
-        self, dataset: str, id: str, name: str, members: Iterable[str], body: Mapping[str, Any] | None = None
+        self, dataset: str, id: str, name: str, members: Iterable[str] | None, body: Mapping[str, Any] | None = None
     ) -> tuple[int, list[str]]:
         """Make individuals the members of a cohort, whoever was before; return how many, and those that nobody knows.
 
-        ``body`` is what else is stated of it (a record of the default model ``cohorts``); what was counted in it is
-        left out where somebody of them withdrew.
+        Without ``members`` they stay who they are; ``body`` is what else is stated of it (``described.set_cohort``).
         """
-        wanted = list(dict.fromkeys(members))
-        known: dict[str, int] = {}
-        people = find_home(self._db, dataset).people
-        for begin in range(0, len(wanted), 2_000):
-            query = {"d": people, "k": "individual", "i": {"$in": wanted[begin : begin + 2_000]}}
-            known |= {row["i"]: row["o"] for row in self._db["people"].find(query)}
         is_gone = self.tombstones(dataset).reader()
-        gone = any(is_gone("individual", one) for one in wanted)
-        unknown = [one for one in wanted if one not in known]
-        while True:
-            held = self._document(dataset)
-            everybody = BitMap(known.values())
-            chosen = everybody - decode_rows(held.get("withdrawn", encode_rows(())))
-            cohort: Document = {"id": id, "name": name, "members": encode_rows(chosen)}
-            if body:
-                told = without_counts(body) if gone or chosen != everybody else body
-                cohort |= {"body": orjson.dumps(told), "stated_of": cohort["members"]}
-            if cohort in held["cohorts"]:
-                return len(chosen), unknown
-            others = [part for part in held["cohorts"] if part["id"] != id]
-            change = {"$set": {"cohorts": [*others, cohort], "updated": datetime.now(UTC)}, "$inc": {"revision": 1}}
-            if self._db["datasets"].update_one({"_id": dataset, "revision": held["revision"]}, change).matched_count:
-                freshness.wait()
-                return len(chosen), unknown
+        return described.set_cohort(self._db, find_home(self._db, dataset), is_gone, id, name, members, body)
 
     def begin(self, dataset: str, load: LoadInfo, ancestors: Ancestors) -> SegmentWriter:
         """Begin a load. Raises ``LoadError`` where there is no such dataset."""
@@ -513,6 +481,7 @@ class Admin:
             name=document["name"],
             description=document.get("description"),
             policy=decode_policy(document["policy"]),
+            record=decode_body(document.get("stated")) | document.get("info", {}),
             counts=counts | {"genomicVariant": variants},
             cohorts={part["id"]: len(decode_rows(part["members"])) for part in document["cohorts"]},
             created=document["created"],

@@ -195,6 +195,12 @@ def test_datasets_are_listed_shown_and_deleted(folder: Folder, databases: Databa
     assert "no dataset yet" in folder.skerry("dataset", "list")
     folder.skerry("dataset", "create", "one", "--name", "The first one", "--description", "For a test.")
     assert "already" in folder.skerry("dataset", "create", "one", code=2)
+    use = ("--data-use", "DUO:0000007=MONDO:0005148", "--data-use", "DUO:0000018")
+    assert "decide nothing" in folder.skerry("dataset", "describe", "one", *use, "--data-version", "v1", "--url", "x")
+    assert "DUO:0000007, DUO:0000018, MONDO:0005148" in folder.skerry("dataset", "show", "one")
+    folder.skerry("dataset", "describe", "one", "--data-use", "", "--url", "")
+    told = folder.skerry("dataset", "show", "one")
+    assert "v1" in told and "DUO:" not in told and "url" not in told and "The first one" in told
     files = databases.folder / "site-b"
     folder.skerry("load", "vcf", str(files / "variants.vcf"), "--dataset", "one", "--cohort", "study", "--quiet")
     again = folder.skerry("load", "vcf", str(files / "variants.vcf"), "--dataset", "one", "--quiet")
@@ -232,6 +238,9 @@ def test_whatever_is_wrong_is_one_sentence_and_exit_code_2(folder: Folder, datab
         (("dataset", "delete", "nowhere", "--yes"), "nowhere"),
         (("load", "phenopackets", packets, "--dataset", "nowhere"), "skerry dataset create nowhere"),
         (("dataset", "create", "x", "--granularity", "count"), "--level"),
+        (("dataset", "create", "x", "--data-use", "DUO:0000007"), "MONDO:0005148"),
+        (("dataset", "create", "x", "--data-use", "research"), "Data Use Ontology"),
+        (("dataset", "describe", "x"), "--data-use"),
         (("dataset", "list", "--config", "absent.toml"), "absent.toml"),
         (("dataset", "create", "x", "--level", "secret"), "secret"),
         (("serve", "--port", "99999999"), "port"),

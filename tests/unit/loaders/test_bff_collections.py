@@ -185,6 +185,36 @@ async def test_a_files_conditions_of_use_are_shown_and_never_change_the_policy(
     assert rules(load_bff(admin, [tmp_path / "in"], "d")) == []
 
 
+async def test_what_the_custodian_says_goes_before_what_a_file_says(
+    admin: Admin, mongo_uri: str, database_name: str, tmp_path: Path
+) -> None:
+    load_bff(admin, [files(tmp_path / "in")], "d")
+    use = {"duoDataUse": [{"id": "DUO:0000018", "version": "2021-02-23"}]}
+    admin.set_info("d", {"name": "Mine", "version": "v7", "dataUseConditions": use})
+    (record,) = await told(mongo_uri, database_name, "dataset")
+    assert (record["name"], record["version"], record["dataUseConditions"]) == ("Mine", "v7", use)
+    assert record["externalUrl"] == DATASET_BODY["externalUrl"]
+    admin.set_info("d", {"version": "", "dataUseConditions": {}})
+    (record,) = await told(mongo_uri, database_name, "dataset")
+    assert (record["version"], record["dataUseConditions"]) == ("v1.1", DATASET_BODY["dataUseConditions"])
+
+
+async def test_a_cohort_described_without_its_members_keeps_them_but_no_counts_once_anybody_withdrew(
+    admin: Admin, mongo_uri: str, database_name: str, tmp_path: Path
+) -> None:
+    load_bff(admin, [files(tmp_path / "in")], "d")
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    for counted in (True, False):
+        (alone / "cohorts.json").write_text(json.dumps([COHORT_BODY | {"name": f"Counted: {counted}"}]))
+        load_bff(admin, [alone], "d")
+        (record,) = await told(mongo_uri, database_name, "cohort")
+        assert (record["name"], record["cohortSize"]) == (f"Counted: {counted}", 7 + counted)
+        assert ("eventSize" in record["collectionEvents"][0]) is counted
+        if counted:
+            admin.withdraw("d", "P3", "me")
+
+
 async def test_cohorts_and_datasets_alone_are_taken_and_the_second_time_change_nothing(
     admin: Admin, mongo_uri: str, database_name: str, tmp_path: Path
 ) -> None:
