@@ -17,7 +17,8 @@ from beacon import __version__
 from beacon.errors import LoadError
 from beacon.model import genome
 from beacon.store.admin import Admin
-from beacon.store.writer import LoadInfo, Origin
+from beacon.store.publish import Saying
+from beacon.store.writer import Beside, LoadInfo, Origin
 from loaders import bff_shapes
 from loaders.bff_cases import OutOfOrder, Variants
 from loaders.bff_collections import Collections
@@ -80,10 +81,15 @@ def load_bff(
         ):
             loading = _Loading(files, writer, partial(admin.owners, dataset), report, advance, stated)
             loading.run()
+            sayings = loading.sayings(admin, dataset)
             if loading.anything:
                 terms.store(admin)
-                tell(report, writer.publish())
-        if not loading.describe(admin, dataset) and not loading.anything:
+                tell(report, writer.publish(Beside(sayings=sayings)))
+        if loading.anything:
+            return report
+        if sayings:
+            admin.say(dataset, sayings)
+        else:
             report.outcome = f"There was nothing to load; dataset {dataset} was not changed."
     return report
 
@@ -101,7 +107,7 @@ def check_bff(
     with stopping(report), _refusing(report), progress.task("Checking") as advance:
         loading = _Loading(_found(paths, report), Nowhere(report), lambda _: {}, report, advance, stated)
         loading.run()
-        loading.describe(None, "")
+        loading.sayings(None, "")
         report.outcome = "Checked; nothing was changed."
     return report
 
@@ -181,9 +187,9 @@ class _Loading:
             self.report.add(Problem(place, None, None, "bff-extension", Severity.ERROR, message, None, hint))
             raise Refused from None
 
-    def describe(self, admin: Admin | None, dataset: str) -> int:
-        """Take over cohorts, and what is said of the dataset; without ``admin`` only read. Return how many records."""
-        return Collections(admin, dataset, self.fitting, self.individuals, self._whose).take(self._read)
+    def sayings(self, admin: Admin | None, dataset: str) -> list[Saying]:
+        """Return what cohorts and datasets of the files say; without ``admin`` only read them."""
+        return Collections(admin, dataset, self.fitting, self.individuals, self._whose).sayings(self._read)
 
     def _read(self, kind: str) -> Iterator[Entry]:
         for item in self.files.entries(kind):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from beacon.model.collections import data_use_codes
 from beacon.store.admin import Admin
+from beacon.store.described import stated
+from beacon.store.publish import Saying
 from loaders.bff_files import Entry
 from loaders.bff_fitting import Fitting
 from loaders.bff_shapes import COHORT, DATASET
@@ -18,7 +20,7 @@ _MADE_HERE = ("id", "name", "ids", "cohortSize")
 
 @dataclass(frozen=True, slots=True)
 class Collections:
-    """What takes over cohorts and the dataset once their people are there; without ``admin`` only reads.
+    """What is said of cohorts and the dataset, once their people have ordinals; without ``admin`` only read.
 
     ``individuals`` are those of the load; ``whose`` returns the individual of each sample that has one.
     """
@@ -29,36 +31,37 @@ class Collections:
     individuals: Collection[str]
     whose: Callable[[Iterable[str]], Mapping[str, str]]
 
-    def take(self, read: Callable[[str], Iterator[Entry]]) -> int:
-        """Take everything that ``read`` yields of cohorts and datasets; return how many records were taken."""
+    def sayings(self, read: Callable[[str], Iterator[Entry]]) -> list[Saying]:
+        """Read everything that ``read`` yields of cohorts and datasets; return what it changes."""
         cohorts = [(entry, body) for entry in read("cohort") if (body := self.fitting.fitted("cohort", COHORT, entry))]
-        for entry, body in cohorts:
-            self._cohort(entry, body)
+        said = [self._cohort(entry, body) for entry, body in cohorts]
         described = [
             (entry, body) for entry in read("dataset") if (body := self.fitting.fitted("dataset", DATASET, entry))
         ]
         if len(described) == 1:
-            self._describe(*described[0])
+            said.append(self._describe(*described[0]))
         elif described:
             message = (
                 f"The files describe {len(described)} datasets; none of them is taken as what is said of this one."
             )
             self.fitting.warn(described[1][0], "bff-datasets", message)
-        return len(cohorts) + (len(described) == 1)
+        return [one for one in said if one is not None]
 
-    def _cohort(self, entry: Entry, body: Json) -> None:
+    def _cohort(self, entry: Entry, body: Json) -> Saying | None:
         id, members = body["id"], self._members(entry, body)
         told = {name: value for name, value in body.items() if name not in _MADE_HERE}
         self.fitting.report.count("cohort")
         if self.admin is None:
-            return
-        size, unknown = self.admin.set_cohort(self.dataset, id, body.get("name") or id, members, told)
+            return None
+        made = self.admin.cohort(self.dataset, id, body.get("name") or id, members, told)
+        size, unknown = made.size, made.unknown
         if unknown:
             message = f"{len(unknown):,} members of the cohort are nobody in the dataset, such as {unknown[0]!r}."
             self.fitting.warn(entry, "bff-cohort-members", message, "/ids", unknown[0])
         if body.get("cohortSize", size) != size:
             message = f"The file says {body['cohortSize']:,} people; {size:,} are members here, and this is told."
             self.fitting.warn(entry, "bff-cohort-size", message, "/cohortSize", body["cohortSize"])
+        return made.saying
 
     def _members(self, entry: Entry, body: Json) -> set[str] | None:
         ids = body.get("ids")
@@ -74,15 +77,15 @@ class Collections:
         owners = self.whose(samples)
         return {*people, *(owners.get(one, one) for one in samples)}
 
-    def _describe(self, entry: Entry, body: Json) -> None:
+    def _describe(self, entry: Entry, body: Json) -> Saying | None:
         """Keep what the file says; who may ask for what is the custodian's to say, so a file decides nothing of it."""
         self.fitting.report.count("dataset")
         if self.admin is None:
-            return
-        self.admin.describe(self.dataset, {name: value for name, value in body.items() if name != "ids"})
+            return None
         codes, consent = data_use_codes(body), self.admin.policy(self.dataset).consent
         own = frozenset() if consent is None else consent.codes | consent.diseases
         if codes and codes != own:
             what = "has other codes, and these are shown and decide" if own else "has no consent codes"
             message = f"The file has conditions of use, and the dataset's policy {what}; a file changes no policy."
             self.fitting.warn(entry, "bff-data-use", message, "/dataUseConditions", ", ".join(sorted(codes)))
+        return stated({name: value for name, value in body.items() if name != "ids"})

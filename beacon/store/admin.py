@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -44,7 +44,7 @@ from beacon.store.heads import carriers
 from beacon.store.locks import Lease
 from beacon.store.ontologies import expand, read_ontologies, read_terms, replace_ontology
 from beacon.store.ordinals import give_ordinals
-from beacon.store.publish import Home, find_home
+from beacon.store.publish import Amendment, Home, Saying, find_home, publish
 from beacon.store.reference import decode_reference, index_alleles, store_sequence
 from beacon.store.reference import sweep as sweep_bases
 from beacon.store.segments import calls_of, heads_in, read_layout
@@ -270,19 +270,17 @@ class Admin:
         """Change what the custodian says of a dataset (``described.set_info``)."""
         described.set_info(self._db, id, changes)
 
-    def describe(self, id: str, stated: Mapping[str, Any]) -> None:
-        """Keep what a file says of a dataset in place of what one said (``described.describe``)."""
-        described.describe(self._db, id, stated)
-
-    def set_cohort(
+    def cohort(
         self, dataset: str, id: str, name: str, members: Iterable[str] | None, body: Mapping[str, Any] | None = None
-    ) -> tuple[int, list[str]]:
-        """Make individuals the members of a cohort, whoever was before; return how many, and those that nobody knows.
+    ) -> described.Membership:
+        """Return what makes individuals the members of a cohort (``described.cohort``); nothing is changed yet."""
+        return described.cohort(
+            self._db, self.home(dataset), self.tombstones(dataset).reader(), id, name, members, body
+        )
 
-        Without ``members`` they stay who they are; ``body`` is what else is stated of it (``described.set_cohort``).
-        """
-        is_gone = self.tombstones(dataset).reader()
-        return described.set_cohort(self._db, find_home(self._db, dataset), is_gone, id, name, members, body)
+    def say(self, dataset: str, sayings: Sequence[Saying]) -> None:
+        """Change what is said of a dataset and its cohorts, all at once. Raises ``LoadError`` as a load does."""
+        publish(self._db, self.home(dataset), None, Amendment(sayings=sayings))
 
     def begin(self, dataset: str, load: LoadInfo, ancestors: Ancestors) -> SegmentWriter:
         """Begin a load. Raises ``LoadError`` where there is no such dataset."""

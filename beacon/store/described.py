@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +16,7 @@ from beacon.model.collections import without_counts
 from beacon.store import freshness
 from beacon.store.base import WIDE_KINDS
 from beacon.store.documents import Document, decode_rows, encode_rows
-from beacon.store.publish import Home
+from beacon.store.publish import Home, Saying
 from beacon.store.tombstones import IsGone, nobody
 
 _OWN = ("id", "name", "description")
@@ -39,27 +40,34 @@ def set_info(db: Database[Document], id: str, changes: Mapping[str, Any]) -> Non
     freshness.wait()
 
 
-def describe(db: Database[Document], id: str, stated: Mapping[str, Any]) -> None:
+def stated(body: Mapping[str, Any]) -> Saying:
     """Keep what a file says of a dataset (a record of the default model ``datasets``) in place of what one said.
 
-    Name and description it gets where it has none of its own. The policy stays as it is. What is kept already
-    changes nothing.
+    Name and description it gets where it has none of its own. The policy stays as it is.
     """
-    held = _document(db, id)
-    body = orjson.dumps({member: value for member, value in stated.items() if member not in _OWN})
-    change: Document = {}
-    if (name := stated.get("name")) and held["name"] == id:
-        change["name"] = name
-    if (description := stated.get("description")) and not held.get("description"):
-        change["description"] = description
-    change["stated"] = body
-    if held["updated"] != held.get("stated_at") or any(held.get(one) != value for one, value in change.items()):
-        change["stated_at"] = change["updated"] = datetime.now(UTC)
-        db["datasets"].update_one({"_id": id}, {"$set": change, "$inc": {"revision": 1}})
-        freshness.wait()
+    kept = orjson.dumps({member: value for member, value in body.items() if member not in _OWN})
+
+    def say(document: Document) -> Document:
+        change: Document = {"stated": kept}
+        if (name := body.get("name")) and document["name"] == document["_id"]:
+            change["name"] = name
+        if (description := body.get("description")) and not document.get("description"):
+            change["description"] = description
+        return change
+
+    return say
 
 
-def set_cohort(
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """Who are to be a cohort's members: how many, those of them that nobody knows, and what makes them so."""
+
+    size: int
+    unknown: list[str]
+    saying: Saying
+
+
+def cohort(
     db: Database[Document],
     home: Home,
     is_gone: IsGone,
@@ -67,12 +75,12 @@ def set_cohort(
     name: str,
     members: Iterable[str] | None,
     body: Mapping[str, Any] | None = None,
-) -> tuple[int, list[str]]:
-    """Make individuals the members of a cohort, whoever was before; return how many, and those that nobody knows.
+) -> Membership:
+    """Make individuals the members of a cohort, whoever was before; without ``members`` they stay who they are.
 
-    Without ``members`` they stay who they are. ``body`` is what else is stated of it (a record of the default
-    model ``cohorts``); what was counted in it is left out where somebody who withdrew may be among the counted:
-    an individual, or one whose sample is named in their place.
+    ``body`` is what else is stated of it (a record of the default model ``cohorts``); what was counted in it is left
+    out where somebody who withdrew may be among the counted: an individual, or one whose sample is named in their
+    place.
     """
     wanted = list(dict.fromkeys(members or ()))
     known: dict[str, int] = {}
@@ -81,23 +89,24 @@ def set_cohort(
         known |= {row["i"]: row["o"] for row in db["people"].find(query)}
     gone = members is None and is_gone is not nobody
     gone = gone or any(is_gone(kind, one) for one in wanted for kind in WIDE_KINDS)
-    unknown = [one for one in wanted if one not in known]
-    while True:
-        held = _document(db, home.dataset, people=home.people)
-        everybody = BitMap(known.values()) if members is not None else _members(held, id)
-        chosen = everybody - decode_rows(held.get("withdrawn", encode_rows(())))
-        cohort: Document = {"id": id, "name": name, "members": encode_rows(chosen)}
+
+    def chosen(document: Document) -> tuple[BitMap, BitMap]:
+        """Return all who are named, and of these the members."""
+        everybody = BitMap(known.values()) if members is not None else _members(document, id)
+        return everybody, everybody - decode_rows(document.get("withdrawn", encode_rows(())))
+
+    def say(document: Document) -> Document:
+        everybody, people = chosen(document)
+        part: Document = {"id": id, "name": name, "members": encode_rows(people)}
         if body:
-            told = without_counts(body) if gone or chosen != everybody else body
-            cohort |= {"body": orjson.dumps(told), "stated_of": cohort["members"]}
-        if cohort in held["cohorts"]:
-            return len(chosen), unknown
-        others = [part for part in held["cohorts"] if part["id"] != id]
-        change = {"$set": {"cohorts": [*others, cohort], "updated": datetime.now(UTC)}, "$inc": {"revision": 1}}
-        same = {"_id": home.dataset, "people": home.people, "revision": held["revision"]}
-        if db["datasets"].update_one(same, change).matched_count:
-            freshness.wait()
-            return len(chosen), unknown
+            told = without_counts(body) if gone or people != everybody else body
+            part |= {"body": orjson.dumps(told), "stated_of": part["members"]}
+        if part in document["cohorts"]:
+            return {}
+        return {"cohorts": [*(one for one in document["cohorts"] if one["id"] != id), part]}
+
+    held = _document(db, home.dataset, people=home.people)
+    return Membership(len(chosen(held)[1]), [one for one in wanted if one not in known], say)
 
 
 def _members(document: Document, cohort: str) -> BitMap:

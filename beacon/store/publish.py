@@ -25,6 +25,9 @@ from beacon.store.parts import Live, Part, take_people
 Edit = Callable[[list[Part]], None]
 """What a change does to a dataset's segments; the new one, where there is one, comes last."""
 
+Saying = Callable[[Document], Document]
+"""What a change says of a dataset and its cohorts: from its document as it is to be, the fields that become others."""
+
 
 @dataclass(frozen=True, slots=True)
 class Home:
@@ -53,6 +56,7 @@ class Amendment:
     ``joining`` are further cohorts with those who join them, ``dissolved`` cohorts that end.
     ``instead_of`` are segments in whose place the new one is listed.
     ``withdrawn`` are people whom no load that is under way may bring back, ``returning`` those who may come again.
+    ``sayings`` come last.
     """
 
     edits: Sequence[Edit] = ()
@@ -63,6 +67,7 @@ class Amendment:
     instead_of: tuple[str, ...] = ()
     withdrawn: BitMap = field(default_factory=BitMap)
     returning: BitMap = field(default_factory=BitMap)
+    sayings: Sequence[Saying] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +123,8 @@ def publish(db: Database[Document], home: Home, summary: Document | None, amendm
             same["lock.token"] = home.token
         now = datetime.now(UTC)
         changed |= {"updated": now, "revision": document["revision"] + 1}
+        if "stated" in changed:
+            changed["stated_at"] = now
         if db["datasets"].update_one(same, {"$set": changed}).matched_count:
             freshness.wait()
             dropped = [part.id for part in parts if part.empty]
@@ -143,7 +150,10 @@ def _change(db: Database[Document], document: Document, parts: list[Part], amend
     dropped = [part for part in cohorts if part["id"] not in amendment.dissolved]
     kept = [part.encode(db) for part in _ordered(parts, amendment.instead_of if new else ()) if not part.empty]
     changed: Document = {"segments": kept, "cohorts": dropped}
-    return changed | ({"withdrawn": encode_rows(withdrawn)} if withdrawn or "withdrawn" in document else {})
+    changed |= {"withdrawn": encode_rows(withdrawn)} if withdrawn or "withdrawn" in document else {}
+    for say in amendment.sayings:
+        changed |= say(document | changed)
+    return changed
 
 
 def _ordered(parts: list[Part], instead_of: Sequence[str]) -> list[Part]:

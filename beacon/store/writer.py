@@ -45,7 +45,7 @@ from beacon.store.ordinals import give_ordinal, give_ordinals
 from beacon.store.packing import Arrays, pack
 from beacon.store.parts import Part, supersede, take_from
 from beacon.store.posted import Bearing, Element, Numbers, Posting, Told
-from beacon.store.publish import Amendment, Edit, Home, Joining, publish
+from beacon.store.publish import Amendment, Edit, Home, Joining, Saying, publish
 from beacon.store.reference import Namer
 from beacon.store.tombstones import IsGone, nobody
 
@@ -116,7 +116,7 @@ class Beside:
 
     ``removed``: ids of individuals who go. ``members``: ids of individuals who are there already and join the load's
     cohort. ``supersedes``: ids of loads whose calls of the same samples go, or, if ``entirely``, all that they brought.
-    ``counts`` are for the journal.
+    ``counts`` are for the journal. ``sayings``: what it says of the dataset and its cohorts.
     """
 
     removed: Sequence[str] = ()
@@ -124,6 +124,7 @@ class Beside:
     supersedes: frozenset[str] = frozenset()
     entirely: bool = False
     counts: Mapping[str, int] = field(default_factory=dict)
+    sayings: Sequence[Saying] = ()
 
 
 NOTHING_BESIDE = Beside()
@@ -428,7 +429,7 @@ class SegmentWriter:
         members = self._links.get("individual", ())
         joining = give_ordinals(self._db, self._home, "individual", list(change.members)).values()
         everyone = BitMap(row for row, _, _ in members) | BitMap(joining) if self._load.cohort else BitMap()
-        return Amendment(edits, self._load.cohort, everyone, self._joining)
+        return Amendment(edits, self._load.cohort, everyone, self._joining, sayings=change.sayings)
 
     def _leaves_out(self, person: str, sample: str) -> bool:
         """Whether a person stays out, or a sample of which this load has no record of its own."""

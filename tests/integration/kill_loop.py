@@ -216,7 +216,8 @@ def _dataset(db: Database[dict[str, Any]], dataset: dict[str, Any]) -> Iterator[
     yield ["names", dataset["_id"], sorted([kind, id] for (kind, _), id in names.items())]
     for cohort in dataset["cohorts"]:
         members = sorted(names["individual", ordinal] for ordinal in _bitmap(cohort["members"]))
-        yield ["cohort", dataset["_id"], cohort["id"], members]
+        yield ["cohort", dataset["_id"], cohort["id"], members, *(repr(cohort.get(one)) for one in ("name", "body"))]
+    yield ["dataset", dataset["_id"], *(repr(dataset.get(one)) for one in ("name", "description", "stated"))]
     for document in dataset["segments"]:
         yield from _segment(db, Part.of(document), names)
 

@@ -118,6 +118,18 @@ async def test_a_cohort_and_a_dataset_come_back_whole_and_once_more_after_an_exp
             path.unlink()
 
 
+def test_people_and_what_is_said_of_them_all_become_visible_in_one_update(
+    admin: Admin, mongo_uri: str, database_name: str, tmp_path: Path
+) -> None:
+    with MongoClient[Json](mongo_uri) as client:
+        datasets = client[database_name]["datasets"]
+        before = datasets.find_one({"_id": "d"}) or {}
+        load_bff(admin, [files(tmp_path / "in")], "d")
+        after = datasets.find_one({"_id": "d"}) or {}
+    assert after["revision"] == before["revision"] + 1
+    assert len(after["segments"]) == len(after["cohorts"]) == 1 and after["stated_at"] == after["updated"]
+
+
 async def test_what_a_study_counted_is_told_to_nobody_whom_small_numbers_are_kept_from(
     admin: Admin, mongo_uri: str, database_name: str, tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ import pytest
 from beacon.model.access import Asker, DatasetPolicy, Decision, Granularity, Level, StricterRecords
 from beacon.query.terms import filtering_terms
 from beacon.store.admin import Admin
+from beacon.store.described import stated
 from beacon.store.mongo import MongoStore
 from tests.integration.test_model_of_the_standard import PEOPLE, Dice
 from tests.world import Facts, Load, Packet, Sample, World, open_world, write
@@ -71,7 +72,7 @@ def test_after_every_change_everybody_is_told_what_a_new_server_would_tell_them(
         world.admin.set_policy(first, DatasetPolicy(stricter=(StricterRecords(Level.CONTROLLED, frozenset("ab")),)))
 
     changes = (
-        lambda: world.admin.set_cohort(first, "some", "some", ["a", "b", "c"]),
+        lambda: world.admin.say(first, [world.admin.cohort(first, "some", "some", ["a", "b", "c"]).saying]),
         withdraw,
         lambda: world.admin.delete_people(second, [somebody(world, second)], "test"),
         lambda: write(world.admin, second, dice.load()),
@@ -112,7 +113,7 @@ def test_what_was_counted_is_not_read_again(world: World, monkeypatch: pytest.Mo
     assert all(one == at_once[0] for one in at_once)
     world.run(listings(world.store, first, second))
     read.clear()
-    world.admin.describe(second, {"name": "another name"})
+    world.admin.say(second, [stated({"name": "another name"})])
     world.run(together())
     assert len(read) == 1, "only what has changed is counted anew"
 
