@@ -24,13 +24,14 @@ from loaders.bff_cases import OutOfOrder, Variants
 from loaders.bff_collections import Collections
 from loaders.bff_files import TARGETS, Entry, Files, digest, find
 from loaders.bff_fitting import Fitting
-from loaders.bff_shapes import UNKNOWN, Shape
+from loaders.bff_shapes import UNKNOWN
 from loaders.bff_variants import extension
 from loaders.bff_writers import Nowhere, Writer
 from loaders.elements import Json
 from loaders.mapping import SEXES
 from loaders.pipeline import stopping, tell
 from loaders.report import Advance, Problem, Progress, Report, Severity
+from loaders.shapes import Shape
 from loaders.terms import site_ontologies
 
 FORMAT = "bff"

@@ -17,7 +17,7 @@ import orjson
 from beacon.model.calls import GROUPS, Calls
 from beacon.model.records import unite
 from loaders.bff_files import CASES, TARGETS, Entry, Files
-from loaders.bff_shapes import CASE, VARIANT, Fitter, Misfit
+from loaders.bff_shapes import CASE, VARIANT
 from loaders.bff_variants import (
     Carried,
     Unusable,
@@ -33,6 +33,7 @@ from loaders.bff_writers import Writer
 from loaders.elements import Json
 from loaders.genotypes import unite as unite_calls
 from loaders.report import Advance, Report, Severity
+from loaders.shapes import Fitter, Misfit
 
 Key = tuple[str, str | None, str | None]
 Columns = Mapping[Key, int]

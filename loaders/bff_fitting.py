@@ -9,10 +9,10 @@ from typing import Any
 import orjson
 
 from loaders.bff_files import Entry
-from loaders.bff_shapes import Fitter, Misfit, Shape
 from loaders.bff_variants import without_extension
 from loaders.elements import Json
 from loaders.report import Report, Severity
+from loaders.shapes import Fitter, Misfit, Shape
 
 OWN = ("_id", "datasetId")
 """Members that databases and tools add to every record."""

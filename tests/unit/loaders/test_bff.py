@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loaders.bff import check_bff
-from loaders.bff_shapes import INDIVIDUAL, Fitter, Misfit
+from loaders.bff_shapes import INDIVIDUAL
+from loaders.shapes import Fitter, Misfit
 
 Json = dict[str, Any]
 TERM = {"id": "HP:0001250", "label": "Seizure"}

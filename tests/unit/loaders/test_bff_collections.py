@@ -22,9 +22,10 @@ from beacon.store.mongo import MongoStore
 from loaders.bff import check_bff, load_bff
 from loaders.bff_files import Entry
 from loaders.bff_fitting import Fitting
-from loaders.bff_shapes import COHORT, DATASET, Fitter
+from loaders.bff_shapes import COHORT, DATASET
 from loaders.export import export
 from loaders.report import Report
+from loaders.shapes import Fitter
 from tests.contract import official
 from tests.integration.conftest import drop
 

@@ -8,6 +8,7 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
+import orjson
 import pytest
 
 from beacon.errors import Forbidden
@@ -128,6 +129,17 @@ def test_the_reasons_of_the_decision_go_with_the_answer() -> None:
     reasons = ("ceiling:stranger=boolean",)
     answer = protect(query(RECORD), decision(BOOLEAN, reasons=reasons, **PUBLIC), found(1))
     assert answer.info["reasons"] == list(reasons)
+
+
+def test_what_a_cohorts_makers_counted_goes_out_only_where_small_numbers_may_be_told() -> None:
+    cohort = {"id": "c", "collectionEvents": [{"eventNum": 1, "eventSize": 3}]}
+    result = dataclasses.replace(found(1, people=9), records=(orjson.dumps(cohort),))
+    asked = Query("cohort", granularity=RECORD)
+    for told in (decision(RECORD, **PUBLIC), decision(RECORD, asker=Asker.GRANTED), decision(RECORD, threshold=0)):
+        (record,) = protect(asked, told, result).records or ()
+        assert orjson.loads(record) == cohort
+    (record,) = protect(asked, decision(RECORD), result).records or ()
+    assert orjson.loads(record) == {"id": "c", "collectionEvents": [{"eventNum": 1}]}
 
 
 def test_the_stores_notes_cannot_pose_as_the_privacy_steps() -> None:
