@@ -90,6 +90,7 @@ def load_bff(
             return report
         if sayings:
             admin.say(dataset, sayings)
+            report.outcome = f"Dataset {dataset} has what the files say of it and of its cohorts."
         else:
             report.outcome = f"There was nothing to load; dataset {dataset} was not changed."
     return report

@@ -58,17 +58,22 @@ def _date(_fitter: Fitter, value: Any, _pointer: str) -> Any:
     raise Misfit("a day such as 2021-09-24")
 
 
+_RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})")
+
+
 def _instant(_fitter: Fitter, value: Any, _pointer: str) -> Any:
     """A point in time; without a time zone it is taken as UTC, a day as its beginning."""
     text = re.sub(r" ?([+-]\d{2}):?(\d{2})$", r"\1:\2", value.strip()) if isinstance(value, str) else ""
-    if re.match(r"\d{4}-\d{2}-\d{2}", text):
-        try:
-            moment = datetime.fromisoformat(text)
-        except ValueError:
-            raise Misfit("a time such as 2021-12-29T20:33:40Z") from None
-        zoned = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return text if "T" in text and moment.tzinfo else zoned.isoformat()
-    raise Misfit("a time such as 2021-12-29T20:33:40Z")
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Misfit("a time such as 2021-12-29T20:33:40Z") from None
+    if _RFC3339.fullmatch(text):
+        return text
+    written = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()
+    if not _RFC3339.fullmatch(written):
+        raise Misfit("a time such as 2021-12-29T20:33:40Z")
+    return written
 
 
 def _term(_fitter: Fitter, value: Any, _pointer: str) -> Any:

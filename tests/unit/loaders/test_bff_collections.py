@@ -236,6 +236,7 @@ async def test_cohorts_and_datasets_alone_are_taken_and_the_second_time_change_n
     (folder / "individuals.json").unlink()
     report = load_bff(admin, [folder], "d")
     assert (report.counts["cohort"], report.counts["dataset"], report.errors) == (1, 1, 0)
+    assert report.outcome == "Dataset d has what the files say of it and of its cohorts."
     (record,) = await told(mongo_uri, database_name, "dataset")
     assert (record["version"], record["updateDateTime"]) == ("v2", DATASET_BODY["updateDateTime"])
     before = admin.dataset("d")
@@ -261,6 +262,7 @@ def test_what_does_not_fit_is_put_right_or_told(tmp_path: Path) -> None:
         ("2021-12-01 11:53:53.000 +0100", "2021-12-01T11:53:53+01:00"),
         ("2021-12-29T20:33:40Z", "2021-12-29T20:33:40Z"),
         ("2021-12-29", "2021-12-29T00:00:00+00:00"), ("v1.0", None), ("2021-13-29", None), (7, None),
+        ("2021-12-29T20:33Z", "2021-12-29T20:33:00+00:00"), ("2021-12-29T20:33:40+01:00:30", None),
     ):  # fmt: skip
         assert fitter.fit(DATASET, {"id": "d", "createDateTime": given}).get("createDateTime") == wanted
     uses = {"duoDataUse": [{"id": "DUO:0000019,DUO:00000020", "version": "7-1-19,7-1-19"}]}
