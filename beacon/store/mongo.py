@@ -75,12 +75,13 @@ _STATE: Final[Sequence[Mapping[str, Any]]] = (
 class _Known:
     """What every question begins with: all datasets, all reference sequences, whether there are tables of genes.
 
-    It may be used ``until`` then (monotonic seconds).
+    It was read when it ``began`` and may be used ``until`` then (monotonic seconds).
     """
 
     datasets: Mapping[str, Dataset]
     references: tuple[Reference, ...]
     genes: bool
+    began: float
     until: float
 
 
@@ -96,8 +97,8 @@ class MongoStore:
         self._ahead: set[str] = set()
         self._expanded: dict[str, int] = {}
         self._decoded: dict[str, tuple[tuple[datetime, int], Dataset]] = {}
-        self._known = _Known({}, (), False, until=0.0)
-        self._learning = asyncio.Lock()
+        self._known = _Known({}, (), False, began=0.0, until=0.0)
+        self._learning: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(
@@ -125,6 +126,8 @@ class MongoStore:
 
     async def close(self) -> None:
         """Close all connections."""
+        if self._learning is not None:
+            self._learning.cancel()
         await self._client.close()
 
     @property
@@ -156,19 +159,27 @@ class MongoStore:
         return (await self._now()).datasets
 
     async def _now(self) -> _Known:
-        """Return what every question begins with, read anew where the last reading is too old."""
-        if time.monotonic() < self._known.until:
-            return self._known
-        async with self._learning:
-            began = time.monotonic()
-            if began >= self._known.until:
-                async with self._reader.asking():
-                    found = await (await self._db["datasets"].aggregate(list(_STATE))).to_list()
-                    datasets = await self._read_datasets(part for part in found if "revision" in part)
-                references = [decode_reference(part) for part in found if "digest" in part]
-                genes = any("names" in part for part in found)
-                self._known = _Known(datasets, tuple(references), genes, until=began + freshness.SECONDS)
-            return self._known
+        """Return what every question begins with, read anew where the last reading is too old for this one.
+
+        All who need it meanwhile wait for the same reading, and go on together when it is there.
+        """
+        asked = time.monotonic()
+        while asked >= self._known.until and asked > self._known.began:
+            if self._learning is None or self._learning.done():
+                self._learning = asyncio.create_task(self._learn())
+                self._learning.add_done_callback(_known_to_all)
+            # Whoever hangs up takes the reading from nobody else.
+            await asyncio.shield(self._learning)
+        return self._known
+
+    async def _learn(self) -> None:
+        began = time.monotonic()
+        async with self._reader.asking():
+            found = await (await self._db["datasets"].aggregate(list(_STATE))).to_list()
+            datasets = await self._read_datasets(part for part in found if "revision" in part)
+        references = [decode_reference(part) for part in found if "digest" in part]
+        genes = any("names" in part for part in found)
+        self._known = _Known(datasets, tuple(references), genes, began, began + freshness.SECONDS)
 
     async def _read_datasets(self, listed: Iterable[Document]) -> Mapping[str, Dataset]:
         """Return all datasets by id; unchanged ones are not fetched again."""
@@ -477,6 +488,12 @@ def _listed_keys(kind: str) -> Iterator[Document]:
         yield {"key": {**begin, "$lt": f"{name}{RECORDED}", **_LISTED}}
         begin = {"$gte": f"{name}{chr(ord(RECORDED) + 1)}"}
     yield {"key": {**begin, **_LISTED}}
+
+
+def _known_to_all(reading: asyncio.Task[None]) -> None:
+    """See how a reading ended, though everybody who waited for it may have hung up."""
+    if not reading.cancelled():
+        reading.exception()
 
 
 def _living(segment: Segment, kind: str, rows: BitMap) -> BitMap:

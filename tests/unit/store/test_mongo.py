@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 
 from beacon.errors import StoreUnavailable
 from beacon.model.variant import from_vcf, unplaced
+from beacon.store import freshness
 from beacon.store import writer as writer_module
 from beacon.store.base import AllelePredicate, Bound, Segment
 from beacon.store.kept import Kept
@@ -164,3 +167,70 @@ def test_a_database_that_is_gone_is_one_clear_error(world: World) -> None:
 
     with pytest.raises(StoreUnavailable):
         world.run(ask())
+
+
+def test_all_who_ask_at_once_wait_for_one_reading_which_nobody_takes_from_the_others(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings: list[float] = []
+
+    async def ask() -> list[Any]:
+        store = await MongoStore.open(world.uri, world.database)
+        learn = store._learn
+
+        async def counted() -> None:
+            readings.append(time.monotonic())
+            await learn()
+
+        monkeypatch.setattr(store, "_learn", counted)
+        asking = [asyncio.create_task(store.datasets()) for _ in range(20)]
+        await asyncio.sleep(0)
+        asking[0].cancel()
+        told = await asyncio.gather(*asking, return_exceptions=True)
+        await store.close()
+        return told
+
+    world.load()
+    hung_up, *others = world.run(ask())
+    assert isinstance(hung_up, asyncio.CancelledError)
+    assert len(others) == 19
+    assert all(one is others[0] and one for one in others)
+    assert len(readings) == 1
+
+
+def test_who_comes_while_an_outdated_reading_ends_gets_one_of_their_own(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(freshness, "SECONDS", 0.0)
+
+    async def ask() -> int:
+        store = await MongoStore.open(world.uri, world.database)
+        first = asyncio.create_task(store.datasets())
+        await asyncio.sleep(0)
+        others = [store.datasets() for _ in range(5)]
+        async with asyncio.timeout(20):
+            told = await asyncio.gather(first, *others)
+        await store.close()
+        return len(told)
+
+    assert world.run(ask()) == 6
+
+
+def test_a_reading_that_fails_is_told_to_all_who_wait_for_it_and_the_next_one_is_made_anew(world: World) -> None:
+    async def ask() -> tuple[list[Any], Any]:
+        store = await MongoStore.open(world.uri, world.database)
+        read = store._read_datasets
+
+        async def failing(listed: object) -> Any:
+            raise StoreUnavailable("It is away.")
+
+        store._read_datasets = failing  # type: ignore[method-assign]
+        told = await asyncio.gather(*(store.datasets() for _ in range(5)), return_exceptions=True)
+        store._read_datasets = read  # type: ignore[method-assign]
+        after = await store.datasets()
+        await store.close()
+        return told, after
+
+    told, after = world.run(ask())
+    assert [type(one) for one in told] == [StoreUnavailable] * 5
+    assert isinstance(after, dict)
