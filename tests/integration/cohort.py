@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
@@ -173,10 +172,3 @@ async def each(items: Sequence[T], ask: Callable[[T], Awaitable[R]], at_once: in
 def body(query: Mapping[str, Any]) -> dict[str, Any]:
     """Return the request body of a query."""
     return {"meta": {"apiVersion": "v2.0"}, "query": dict(query)}
-
-
-def free_port() -> int:
-    """Return a port of this machine on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -313,7 +313,7 @@ def test_without_the_sequence_only_what_it_cannot_change_is_answered(world: Worl
         ("chr1:g.100A>T", None, BadRequest, "add assemblyId"),
         ("NC_012920.1:m.3243A>G", None, BadRequest, "add assemblyId"),
         ("ga4gh:VA.short", None, BadRequest, "no VRS id"),
-        ("ga4gh:VSL.QrRSuBj-VScAGV_gEdxNgsnh41jYH1Kg", None, CannotAnswer, "not the id of an allele"),
+        ("ga4gh:VSL.QrRSuBj-VScAGV_gEdxNgsnh41jYH1Kg", None, CannotAnswer, "not that of an allele"),
     ],
 )
 def test_a_badly_written_short_form_is_named(

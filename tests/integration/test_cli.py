@@ -24,7 +24,8 @@ from beacon.cli import main
 from beacon.settings import Mongo
 from beacon.store.embedded import mongodb
 from tests.contract import official
-from tests.integration.cohort import Databases, body, free_port
+from tests.integration.cohort import Databases, body
+from tests.ports import free_port
 
 pytestmark = pytest.mark.timeout(300)
 

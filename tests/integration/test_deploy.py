@@ -7,7 +7,6 @@ import os
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ from pymongo.errors import ConnectionFailure, OperationFailure
 
 from beacon.settings import load_network, load_site
 from beacon.store.embedded import find_mongod
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -43,13 +43,6 @@ def unit(name: str) -> configparser.RawConfigParser:
 def compose() -> Mapping[str, Any]:
     read: Mapping[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
     return read
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def adapted(name: str, folder: Path, changes: Mapping[str, str]) -> Path:

@@ -16,8 +16,9 @@ import pytest
 import pytest_asyncio
 
 from loaders.synthetic import Question
-from tests.integration.cohort import OPEN, Databases, free_port, serve_network, site_settings
+from tests.integration.cohort import OPEN, Databases, serve_network, site_settings
 from tests.integration.conftest import Site, serve_site
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 

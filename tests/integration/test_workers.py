@@ -6,7 +6,6 @@ import asyncio
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -26,6 +25,7 @@ from beacon.model.access import Granularity, Level
 from beacon.settings import Mongo
 from beacon.store.admin import Admin
 from beacon.store.embedded import mongodb
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 QUESTION = b'{"meta": {"apiVersion": "v2.0"}, "query": {"requestedGranularity": "count"}}'
@@ -47,11 +47,6 @@ class Server:
     def workers(self) -> set[int]:
         pid = self.process.pid
         return {int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

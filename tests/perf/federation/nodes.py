@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import orjson
 from network.zoo.answers import answer, document, people
 from tests.perf.federation.members import HOST, ID
 from tests.perf.serving import COMMAND, ROOT, running, wait_until_open
+from tests.ports import free_port
 
 _START_SECONDS = 60.0
 
@@ -72,12 +72,6 @@ class Node:
 
     url: str
     process: subprocess.Popen[bytes]
-
-
-def free_port() -> int:
-    """Return a port on which nobody listens."""
-    with socket.create_server((HOST, 0)) as free:
-        return int(free.getsockname()[1])
 
 
 @contextmanager

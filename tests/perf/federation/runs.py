@@ -23,6 +23,7 @@ from network.zoo import ANIMALS, HEALTHY
 from tests.perf.federation import nodes
 from tests.perf.federation.nodes import HANGS_AT, PEOPLE, Node, Plan, Simulated
 from tests.perf.serving import MemoryWatch, cpu_seconds, memory
+from tests.ports import free_port
 
 SLACK_SECONDS = 0.2
 FIRST_SECONDS = 0.15
@@ -321,7 +322,7 @@ class _Ring:
     def __init__(self, folder: Path, deadline: float, stack: ExitStack) -> None:
         self._folder = folder
         self._deadline = deadline
-        self._ports = {name: nodes.free_port() for name in self.NAMES}
+        self._ports = {name: free_port() for name in self.NAMES}
         self._running: dict[str, ExitStack] = {}
         self._kill: dict[str, Callable[[], None]] = {}
         stack.callback(self._stop)

@@ -33,6 +33,7 @@ from loaders.synthetic import Question, generate, write
 from loaders.vcf import load_vcf
 from tests.perf.federation import nodes
 from tests.perf.serving import COMMAND, memory, running, wait_until_open
+from tests.ports import free_port
 
 AT_ONCE = 100
 MOST_GROWTH = 0.03
@@ -90,7 +91,7 @@ def federation(folder: Path, uri: str, people: int = 90) -> Iterator[tuple[str, 
         urls, processes = {}, {}
         for site in cohort.sites:
             _load(uri, site.id, folder / "cohort" / site.id)
-            port = nodes.free_port()
+            port = free_port()
             config, log = folder / f"{site.id}.toml", folder / f"{site.id}.log"
             config.write_text(
                 f'id = "{site.id}"\n[mongo]\nuri = "{uri}"\ndatabase = "soak-{site.id}"\n'

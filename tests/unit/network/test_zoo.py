@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import socket
 import ssl
 import tomllib
 
@@ -18,6 +17,7 @@ from network.zoo.behaviour import HUGE_BYTES, healthy
 from network.zoo.running import serving
 from network.zoo.tls import certificates
 from tests.contract import official
+from tests.ports import free_port
 
 
 def test_every_outcome_of_the_table_is_one_that_a_network_can_give() -> None:
@@ -50,11 +50,7 @@ async def test_members_are_written_as_peers_of_a_network() -> None:
 
 
 async def test_ports_stay_the_same_from_one_opening_to_the_next() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        first = free.getsockname()[1]
-    last = first + len(ANIMALS) + len(HEALTHY)
-    if last > 65_535:
-        pytest.skip(f"no {last - first} ports follow {first}")
+    first = free_port(following=len(ANIMALS) + len(HEALTHY))
     async with open_zoo(["html"], first_port=first) as zoo:
         assert zoo.stranger.url == f"http://127.0.0.1:{first}/api"
         alone = zoo.members["html"].url

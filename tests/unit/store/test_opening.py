@@ -29,7 +29,7 @@ async def test_the_gate_counts_what_the_database_has(mongo_uri: str, database_na
     store = await MongoStore.open(mongo_uri, database_name, pool_size=1)
     try:
         async with store.gate:
-            waiting = asyncio.create_task(store.datasets())
+            waiting = asyncio.create_task(store.ontologies())
             await asyncio.sleep(0)
             assert (store.gate.running, store.gate.waiting) == (1, 1)
         await waiting
