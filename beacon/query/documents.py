@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -145,12 +145,29 @@ def _check_depth(document: Any, most: int) -> None:
     raise BadRequest(f"The body has objects or lists more than {most} deep; no request needs that.")
 
 
+_CAMEL_CASE: Final = {
+    "api_version": "apiVersion",
+    "requested_schemas": "requestedSchemas",
+    "requested_granularity": "requestedGranularity",
+    "include_resultset_responses": "includeResultsetResponses",
+    "request_parameters": "requestParameters",
+    "test_mode": "testMode",
+}
+"""Members as some clients in Python write them, ai4gh 1.0 among them."""
+
+
+def _in_camel_case(members: dict[str, Any]) -> dict[str, Any]:
+    """Respell members; one that is there in both spellings stays as it is, and is refused as one that is not known."""
+    spelled = {name: _CAMEL_CASE.get(name, name) for name in members}
+    return {name if to != name and to in members else to: members[name] for name, to in spelled.items()}
+
+
 def _tidy(entry_type: str, document: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out members that are null (the standard: null is not specified) and respell the others."""
     tidy = _told(document)
     for part in ("meta", "query"):
         if isinstance(tidy.get(part), dict):
-            tidy[part] = _told(tidy[part])
+            tidy[part] = _in_camel_case(_told(tidy[part]))
     meta, query = tidy.get("meta"), tidy.get("query")
     if isinstance(meta, dict):
         _tidy_schemas(entry_type, meta)

@@ -138,6 +138,32 @@ def test_parameters_may_be_nested_under_any_name_of_the_entity_or_flat(key: str)
     assert flat.echoed_parameters == {"g_variant": {"geneId": "FBN1", "variantType": "DEL"}}
 
 
+def test_members_of_a_body_may_be_written_as_clients_in_python_write_them() -> None:
+    snake = {
+        "meta": {"api_version": "v2.0.0", "requested_schemas": []},
+        "query": {
+            "test_mode": True,
+            "requested_granularity": "count",
+            "include_resultset_responses": "ALL",
+            "request_parameters": {"geneId": "SATB2"},
+        },
+    }
+    camel = {
+        "meta": {"apiVersion": "v2.0.0", "requestedSchemas": []},
+        "query": {
+            "testMode": True,
+            "requestedGranularity": "count",
+            "includeResultsetResponses": "ALL",
+            "requestParameters": {"geneId": "SATB2"},
+        },
+    }
+    read = [parse_post("genomicVariant", None, orjson.dumps(body), {}, Limits()) for body in (snake, camel)]
+    assert read[0] == read[1]
+    assert (read[0].test_mode, read[0].granularity, read[0].api_version) == (True, Granularity.COUNT, "v2.0.0")
+    with pytest.raises(BadRequest, match="'test_mode' is not known here"):
+        post({"testMode": True, "test_mode": False})
+
+
 def test_a_parameter_given_twice_must_say_the_same() -> None:
     post({"requestParameters": {"geneId": "FBN1", "g_variant": {"geneId": "FBN1"}}})
     with pytest.raises(BadRequest, match="geneId is given twice"):
