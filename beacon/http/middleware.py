@@ -183,9 +183,6 @@ async def _receive(request: web.Request, seconds: float, most: int) -> None:
         return
     if (request.content_length or 0) > most:
         raise _too_large(most)
-    if request.content.is_eof():  # as nearly always: the body came with its headers
-        await request.read()
-        return
     try:
         async with asyncio.timeout(seconds):
             await request.read()

@@ -13,7 +13,7 @@ from pyroaring import BitMap
 from beacon.model.calls import GROUPS
 from beacon.query.joins import Selection
 from beacon.store.base import COLUMN, Segment, Store
-from beacon.store.bitmaps import bitmap_of, numbers_in
+from beacon.store.bitmaps import bitmap_of
 from beacon.store.calls import Calls
 from beacon.store.carriers import carried_by, carriers_among
 from beacon.store.heads import Heads
@@ -98,16 +98,16 @@ async def carried_in(
     else:
         allowed = segment.live.get(COLUMN, BitMap()) if columns is None else columns.get(segment.id, BitMap())
     if allowed and len(heads):
-        mask = as_mask(allowed, (await store.layout(segment)).columns)
         async for some in blocks(store, segment, heads, columns=allowed):
+            chosen = [(calls, rows) for calls, _, rows in some]
+            at = np.concatenate([positions for _, positions, _ in some])
             for number, wanted in enumerate(groups):
                 if not limits:
-                    at = np.concatenate([positions for _, positions, _ in some])
-                    carried[number, at] |= carried_by([(calls, rows) for calls, _, rows in some], allowed, wanted)
+                    carried[number, at] |= carried_by(chosen, allowed, wanted)
                     continue
                 for calls, positions, rows in some:
                     meant = _meant(calls, rows, wanted, heads.key[positions], limits)
-                    carried[number, positions] |= [bool(mask[columns].any()) for columns in meant]
+                    carried[number, positions] |= [not allowed.isdisjoint(bitmap_of(columns)) for columns in meant]
     return carried
 
 
@@ -146,10 +146,3 @@ async def alive(store: Store, segment: Segment, heads: Heads) -> NDArray[np.bool
     """Say which alleles somebody live carries, or nobody ever carried."""
     found: NDArray[np.bool_] = (await carried_in(store, segment, heads, (GROUPS,), None))[0]
     return found
-
-
-def as_mask(columns: BitMap, size: int) -> NDArray[np.bool_]:
-    """Return columns as a mask of ``size``."""
-    mask = np.zeros(size, np.bool_)
-    mask[numbers_in(columns)] = True
-    return mask

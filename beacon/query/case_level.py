@@ -15,10 +15,9 @@ from pyroaring import BitMap
 
 from beacon.model.calls import GROUP_OF_ZYGOSITY, GROUPS
 from beacon.model.entry_types import ZYGOSITIES
-from beacon.query.carrying import as_mask
 from beacon.query.joins import Selection
 from beacon.store.base import COLUMN, Links, Segment, Store, StoredAllele
-from beacon.store.bitmaps import bitmap_of, numbers_in
+from beacon.store.bitmaps import bitmap_of, mask_of, numbers_in
 from beacon.store.calls import TILE, Calls, is_common
 from beacon.store.fragments import FRAGMENTS
 from beacon.store.heads import Heads
@@ -135,7 +134,7 @@ def _carriers(calls: Calls, row: int, allowed: BitMap) -> Listed:
     """Return the allowed columns that carry an allele."""
     columns, groups = calls.listed(row)
     if len(allowed) < calls.columns:
-        mine = as_mask(allowed, calls.columns)[columns]
+        mine = mask_of(allowed, calls.columns)[columns]
         columns, groups = columns[mine], groups[mine]
     return columns, groups
 

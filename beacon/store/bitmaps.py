@@ -20,3 +20,10 @@ def bitmap_of(numbers: NDArray[Any]) -> BitMap:
     held = array("I")
     held.frombytes(numbers.astype(np.uint32, copy=False).tobytes())
     return BitMap(held)
+
+
+def mask_of(rows: BitMap, size: int) -> NDArray[np.bool_]:
+    """Return a bitmap as a mask of ``size``."""
+    mask = np.zeros(size, np.bool_)
+    mask[numbers_in(rows)] = True
+    return mask

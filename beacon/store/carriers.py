@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from beacon.model.calls import GROUPS
-from beacon.store.bitmaps import bitmap_of, numbers_in
+from beacon.store.bitmaps import bitmap_of, mask_of
 from beacon.store.calls import Calls, Mask
 from beacon.store.packing import Array, Arrays
 
@@ -26,11 +26,9 @@ def carriers_among(blocks: Sequence[Chosen], columns: BitMap, groups: Sequence[s
     """Return which of these columns carry any of the chosen alleles in one of these groups."""
     sought = _Sought.of(blocks, columns)
     found = np.zeros(len(sought.mask), np.bool_)
-    chosen = np.zeros(sought.size, np.bool_)
-    chosen[sought.rows] = True
-    for window in _windows(blocks, groups, chosen):
+    for window in _windows(blocks, groups, sought.chosen):
         hits = window.hits(sought)
-        hits = hits[chosen[window.rows_of(hits)]]
+        hits = hits[sought.chosen[window.rows_of(hits)]]
         found[window.begin :][window.columns[hits]] = True
         if len(window.dense):
             bits = np.unpackbits(np.bitwise_or.reduce(window.dense, axis=0), count=window.stop - window.begin)
@@ -41,10 +39,8 @@ def carriers_among(blocks: Sequence[Chosen], columns: BitMap, groups: Sequence[s
 def carried_by(blocks: Sequence[Chosen], columns: BitMap, groups: Sequence[str] = GROUPS) -> Mask:
     """Return, for the chosen alleles of all blocks in order, whether any of these columns carries it."""
     sought = _Sought.of(blocks, columns)
-    chosen = np.zeros(sought.size, np.bool_)
-    chosen[sought.rows] = True
-    found = np.zeros(sought.size, np.bool_)
-    for window in _windows(blocks, groups, chosen):
+    found = np.zeros(len(sought.chosen), np.bool_)
+    for window in _windows(blocks, groups, sought.chosen):
         found[window.rows_of(window.hits(sought))] = True
         if len(window.dense):
             found[window.dense_rows[window.dense_hits(sought)]] = True
@@ -53,7 +49,7 @@ def carried_by(blocks: Sequence[Chosen], columns: BitMap, groups: Sequence[str] 
 
 @dataclass(frozen=True, slots=True)
 class _Sought:
-    """Columns as a mask, and the chosen alleles as numbers through the ``size`` alleles of all blocks.
+    """Columns as a mask, and the chosen among the alleles of all blocks: their numbers, in order, and as a mask.
 
     ``alone`` is the column where there is only one, which is quicker to look for.
     """
@@ -61,20 +57,17 @@ class _Sought:
     mask: Mask
     alone: int | None
     rows: Array
-    size: int
+    chosen: Mask
 
     @classmethod
     def of(cls, blocks: Sequence[Chosen], columns: BitMap) -> _Sought:
-        mask = np.zeros(max((calls.columns for calls, _ in blocks), default=0), np.bool_)
-        mask[numbers_in(columns)] = True
+        mask = mask_of(columns, max((calls.columns for calls, _ in blocks), default=0))
         bases = np.cumsum([0, *(calls.size for calls, _ in blocks)]).tolist()
         rows = [rows + base for (_, rows), base in zip(blocks, bases, strict=False)]
-        return cls(
-            mask,
-            columns[0] if len(columns) == 1 else None,
-            np.concatenate([np.empty(0, np.int64), *rows]),
-            bases[-1],
-        )
+        numbers = np.concatenate([np.empty(0, np.int64), *rows])
+        chosen = np.zeros(bases[-1], np.bool_)
+        chosen[numbers] = True
+        return cls(mask, columns[0] if len(columns) == 1 else None, numbers, chosen)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ import asyncio
 import re
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -146,12 +145,14 @@ class MongoStore:
         """Fetch what most questions read before anybody asks, now and whenever there are new segments; never ends."""
         while True:
             self._changed.clear()
-            # A database that is away or busy has questions to answer first; the next change is another occasion.
-            with suppress(StoreUnavailable, Overloaded):
+            try:
                 segments = [one for dataset in (await self.datasets()).values() for one in dataset.segments]
                 fresh = [one for one in segments if one.id not in self._ahead]
                 self._ahead = {one.id for one in segments}
                 await read_ahead(self._reader, fresh)
+            except (StoreUnavailable, Overloaded):
+                # A database that is away or busy has questions to answer first; the next change is another occasion.
+                self._ahead = set()
             await self._changed.wait()
 
     async def datasets(self) -> Mapping[str, Dataset]:
@@ -197,10 +198,10 @@ class MongoStore:
                     self._ahead = set()
                 state = (document["created"], document["revision"])
                 self._decoded[document["_id"]] = (state, decode_dataset(document))
-        gone = self._decoded.keys() - states.keys()
+        deleted = self._decoded.keys() - states.keys()
         self._decoded = {id: self._decoded[id] for id in states if id in self._decoded}
         datasets = {id: dataset for id, (_, dataset) in self._decoded.items()}
-        if stale or gone:
+        if stale or deleted:
             self._reader.keep_only({segment.id for dataset in datasets.values() for segment in dataset.segments})
         return datasets
 
