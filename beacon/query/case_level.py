@@ -122,21 +122,25 @@ class SegmentPage:
 
 
 def _listed(calls: dict[int, Calls], places: list[Place], allowed: BitMap) -> dict[Place, Listed]:
+    """Return which of the allowed columns carry each allele, and how."""
+    rows: dict[int, list[int]] = {}
+    for block, row in places:
+        rows.setdefault(block, []).append(row)
     if len(allowed) == 1:
-        column = allowed[0]
-        found = {(block, row): calls[block].group_of(row, column) for block, row in places}
-        alone = np.array([column], np.uint32)
-        return {at: _NOBODY if group is None else (alone, np.array([group], np.uint8)) for at, group in found.items()}
-    return {(block, row): _carriers(calls[block], row, allowed) for block, row in places}
-
-
-def _carriers(calls: Calls, row: int, allowed: BitMap) -> Listed:
-    """Return the allowed columns that carry an allele."""
-    columns, groups = calls.listed(row)
-    if len(allowed) < calls.columns:
-        mine = mask_of(allowed, calls.columns)[columns]
-        columns, groups = columns[mine], groups[mine]
-    return columns, groups
+        held = {block: calls[block].of_column(allowed[0]) for block in rows}
+        alone = np.array([allowed[0]], np.uint32)
+        found = {(block, row): held[block][row : row + 1] for block, row in places}
+        return {at: _NOBODY if group[0] < 0 else (alone, group.astype(np.uint8)) for at, group in found.items()}
+    listed: dict[Place, Listed] = {}
+    for block, some in rows.items():
+        bounds, columns, groups = calls[block].listed(np.array(some))
+        if len(allowed) < calls[block].columns:
+            mine = mask_of(allowed, calls[block].columns)[columns]
+            bounds = np.append(0, np.cumsum(mine))[bounds].tolist()
+            columns, groups = columns[mine], groups[mine]
+        for row, (begin, stop) in zip(some, pairwise(bounds), strict=True):
+            listed[block, row] = columns[begin:stop], groups[begin:stop]
+    return listed
 
 
 async def _first(
@@ -203,12 +207,11 @@ def _entries(
     if not len(columns):
         return iter(())
     first, last = int(columns[0]) // FRAGMENTS, int(columns[-1]) // FRAGMENTS
-    bounds = [0, len(columns)]
-    if first < last:
-        bounds[1:1] = np.searchsorted(columns, np.arange(first + 1, last + 1) * FRAGMENTS).tolist()
+    inner = np.searchsorted(columns, np.arange(first + 1, last + 1) * FRAGMENTS).tolist() if first < last else ()
+    places = (columns % FRAGMENTS).tolist()
     whose = [
-        map(fragments[number].__getitem__, (columns[begin:stop] - np.uint32(number * FRAGMENTS)).tolist())
-        for number, (begin, stop) in enumerate(pairwise(bounds), first)
+        map(fragments[number].__getitem__, places[begin:stop])
+        for number, (begin, stop) in enumerate(pairwise((0, *inner, len(places))), first)
         if begin < stop
     ]
     return map(operator.add, chain.from_iterable(whose), map(_ENDS.__getitem__, groups.tolist()))

@@ -27,3 +27,12 @@ def mask_of(rows: BitMap, size: int) -> NDArray[np.bool_]:
     mask = np.zeros(size, np.bool_)
     mask[numbers_in(rows)] = True
     return mask
+
+
+def distinct(numbers: NDArray[Any]) -> list[int]:
+    """Return each number once, in the order in which they first come; quick where the same ones lie side by side."""
+    if len(numbers) > 1:
+        fresh = np.ones(len(numbers), np.bool_)
+        np.not_equal(numbers[1:], numbers[:-1], out=fresh[1:])
+        numbers = numbers[fresh]
+    return list(dict.fromkeys(numbers.tolist()))

@@ -10,7 +10,7 @@ So a question about rare variants reads no common ones, and one about a single p
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -183,27 +183,40 @@ class Calls:
         found = [self.group(name, row) for name in groups]
         return np.unique(np.concatenate([np.asarray(part, np.uint32) for part in found]))
 
-    def listed(self, row: int) -> tuple[NDArray[np.uint32], NDArray[np.uint8]]:
-        """Return the columns of all carriers of an allele, ascending, and the number of each one's group."""
-        held = [(number, self.group(name, row)) for number, name in enumerate(GROUPS) if self._head[name][row] > 0]
-        if len(held) == 1:
-            number, columns = held[0]
-            return columns.astype(np.uint32, copy=False), np.full(len(columns), number, np.uint8)
-        # One sort of both together: columns above, the number of the group in the three bits below.
-        both = np.concatenate([_NOBODY, *(columns << np.uint32(3) | np.uint32(number) for number, columns in held)])
-        both.sort()
-        return both >> np.uint32(3), (both & np.uint32(7)).astype(np.uint8)
+    def listed(self, rows: NDArray[np.intp]) -> tuple[list[int], NDArray[np.uint32], NDArray[np.uint8]]:
+        """Return the columns of all carriers of some alleles and the number of each one's group.
 
-    def group_of(self, row: int, column: int) -> int | None:
-        """Return the number of the group in which a column carries an allele, None where it does not."""
-        for part in self._parts_of(row):
+        Those of one allele after another, ascending; the i-th one's from the i-th to before the next of the bounds.
+        """
+        # One sort of everything: the allele above, then the column, the number of the group in the three bits below.
+        found = [np.empty(0, np.int64)]
+        for part in self.carrying:
             begin, stop = part["window"].tolist()
-            if not begin <= column < stop:
+            for number, name in enumerate(GROUPS):
+                for at, columns in _gathered(part, name, rows, stop - begin):
+                    found.append((at << 35) + ((columns.astype(np.int64) + begin) << 3) + number)
+        told = np.concatenate(found)
+        told.sort()
+        bounds = np.searchsorted(told, np.arange(len(rows) + 1) << 35).tolist()
+        return bounds, (told >> 3).astype(np.uint32), (told & 7).astype(np.uint8)
+
+    def of_column(self, column: int) -> NDArray[np.int8]:
+        """Return, for each allele, the number of the group in which a column carries it, -1 where it does not."""
+        found = np.full(self.size, -1, np.int8)
+        for part in self.carrying:
+            begin, stop = part["window"].tolist()
+            place = column - begin
+            if not 0 <= place < stop - begin:
                 continue
             for number, name in enumerate(GROUPS):
-                if self._head[name][row] > 0 and _has(part, name, row, column - begin):
-                    return number
-        return None
+                if (at := part.get(f"{name}.at")) is None:
+                    continue
+                hits = np.flatnonzero(part[f"{name}.columns"] == place)
+                found[np.searchsorted(at, hits, "right") - 1] = number
+                if len(rows := part[f"{name}.dense_rows"]):
+                    bits = part[f"{name}.dense"][:, place >> 3] & (0x80 >> (place & 7))
+                    found[rows[bits != 0]] = number
+        return found
 
     def shared(self, name: str, row: int) -> BitMap:
         """Return the ``missing`` or ``haploid`` columns of an allele."""
@@ -238,15 +251,18 @@ class Calls:
         return many, count, number
 
 
-def _has(part: Arrays, name: str, row: int, place: int) -> bool:
-    """Whether a column of a part's window is in one group of one allele."""
-    at = part[f"{name}.at"]
-    held = part[f"{name}.columns"][at[row] : at[row + 1]]
-    if len(held):
-        where = int(held.searchsorted(place))
-        return where < len(held) and int(held[where]) == place
-    dense_rows = part[f"{name}.dense_rows"]
-    where = int(dense_rows.searchsorted(row))
-    if where == len(dense_rows) or dense_rows[where] != row:
-        return False
-    return bool(part[f"{name}.dense"][where, place >> 3] & (0x80 >> (place & 7)))
+def _gathered(part: Arrays, name: str, rows: NDArray[np.intp], width: int) -> Iterator[tuple[Array, Array]]:
+    """Yield what a part holds of one group of some alleles: places within ``rows``, and columns of its window."""
+    if (offsets := part.get(f"{name}.at")) is None:
+        return
+    first = offsets[rows].astype(np.int64)
+    sizes = offsets[rows + 1] - first
+    stops = np.cumsum(sizes)
+    if total := int(sizes.sum()):
+        at = np.repeat(np.arange(len(rows)), sizes)
+        yield at, part[f"{name}.columns"][np.arange(total) + (first - stops + sizes)[at]]
+    if len(dense_rows := part[f"{name}.dense_rows"]):
+        where = np.minimum(dense_rows.searchsorted(rows), len(dense_rows) - 1)
+        having = np.flatnonzero(dense_rows[where] == rows)
+        at, columns = np.nonzero(np.unpackbits(part[f"{name}.dense"][where[having]], axis=1, count=width))
+        yield having[at], columns

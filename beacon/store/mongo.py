@@ -46,7 +46,7 @@ from beacon.store.base import (
     StoredAllele,
     Term,
 )  # fmt: skip
-from beacon.store.bitmaps import bitmap_of, numbers_in
+from beacon.store.bitmaps import bitmap_of, distinct, numbers_in
 from beacon.store.blocks import TEXTS, BlockBuilder, part_id, text_part
 from beacon.store.calls import Calls, is_common, tiles, tiles_of
 from beacon.store.documents import Document, decode_dataset, decode_links, decode_rows, no_links
@@ -57,7 +57,7 @@ from beacon.store.layout import Layout
 from beacon.store.packing import unpack
 from beacon.store.reading import Reader, gone, unpacked
 from beacon.store.reference import chunk_ids, cut, decode_reference
-from beacon.store.segments import named, stored_allele
+from beacon.store.segments import named, stored_alleles
 
 _LISTED: Final = {"$regex": f"[{RECORDED}{HELD}]"}
 
@@ -371,24 +371,20 @@ class MongoStore:
         """Return the calls of the blocks of these alleles, by block, as far as they are about these alleles."""
         width = (await self.layout(segment)).columns
         common = is_common(heads.carriers, width)
-        always = ["head", "sets"] if sets else ["head"]
-        names: dict[int, list[str]] = {block: [*always] for block in np.unique(heads.block).tolist()}
-        for block in np.unique(heads.block[~common & heads.carried]).tolist():
+        names = {block: ["head", "sets"] if sets else ["head"] for block in distinct(heads.block)}
+        for block in distinct(heads.block[~common & heads.carried]):
             names[block].append("rare")
         wanted = [f"tile{tile}" for tile in (tiles(width) if columns is None else tiles_of(columns))]
-        for block in np.unique(heads.block[common]).tolist():
+        for block in distinct(heads.block[common]):
             names[block] += wanted
-        ids = [part_id(segment.id, block, name) for block, some in names.items() for name in some]
+        more = dict(names)
         if texts:
-            places = zip(heads.block.tolist(), heads.row.tolist(), strict=True)
-            ids += {part_id(segment.id, block, text_part(row)) for block, row in places}
-        held = await self._reader.parts(ids)
+            for block, row in zip(heads.block.tolist(), heads.row.tolist(), strict=True):
+                if (name := text_part(row)) not in more[block]:
+                    more[block] = [*more[block], name]
+        held = await self._reader.of_blocks(segment.id, more)
         return {
-            block: Calls(
-                held[part_id(segment.id, block, "head")],
-                {name: held[part_id(segment.id, block, name)] for name in some[1:]},
-                width,
-            )
+            block: Calls(held[block]["head"], {name: held[block][name] for name in some[1:]}, width)
             for block, some in names.items()
         }
 
@@ -397,20 +393,21 @@ class MongoStore:
         if not places:
             return []
         layout = await self.layout(segment)
-        ids = {part_id(segment.id, block, "head") for block, _ in places}
-        ids |= {part_id(segment.id, block, text_part(row)) for block, row in places}
-        held = await self._reader.parts(ids)
-        stored = [
-            stored_allele(
-                segment.id, layout, block, row,
-                held[part_id(segment.id, block, "head")], held[part_id(segment.id, block, text_part(row))],
-            )
-            for block, row in places
-        ]  # fmt: skip
+        rows: dict[int, list[int]] = {}
+        for block, row in places:
+            rows.setdefault(block, []).append(row)
+        names = {block: ["head", *dict.fromkeys(map(text_part, some))] for block, some in rows.items()}
+        held = await self._reader.of_blocks(segment.id, names)
+        found = {
+            (block, one.row): one
+            for block, some in rows.items()
+            for one in stored_alleles(segment.id, layout, block, some, held[block]["head"], held[block])
+        }
+        stored = [found[place] for place in places]
         if not (await self._now()).references:
             return stored  # no allele has a name
-        names = await self._names_of(segment, [int(layout.first[block]) + row for block, row in places])
-        return [named(one, names.get(int(layout.first[one.block]) + one.row)) for one in stored]
+        told = await self._names_of(segment, [int(layout.first[block]) + row for block, row in places])
+        return [named(one, told.get(int(layout.first[one.block]) + one.row)) for one in stored]
 
     async def _names_of(self, segment: Segment, ordinals: Sequence[int]) -> dict[int, Document]:
         async with self._reader.asking():

@@ -42,5 +42,5 @@ def pack_texts(texts: list[bytes]) -> Arrays:
 
 def text_of(arrays: Arrays, number: int) -> bytes:
     """Return one of the byte strings that ``pack_texts`` put together."""
-    at = arrays["at"]
-    return arrays["text"][at[number] : at[number + 1]].tobytes()
+    begin, stop = arrays["at"][number : number + 2].tolist()
+    return arrays["text"][begin:stop].tobytes()

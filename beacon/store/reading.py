@@ -5,7 +5,7 @@ None of it ever changes, save that an ontology's new version makes the postings 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
@@ -118,6 +118,12 @@ class Reader:
                 arrays = unpacked(data)
                 held[id] = self._keep(era, id, arrays, len(data) + _VALUE_BYTES + _ARRAY_BYTES * len(arrays))
         return held
+
+    async def of_blocks(self, segment: str, names: Mapping[int, Sequence[str]]) -> dict[int, dict[str, Arrays]]:
+        """Return the named parts of some blocks, by block and name. Raises ``StoreUnavailable``."""
+        ids = {block: {name: part_id(segment, block, name) for name in some} for block, some in names.items()}
+        held = await self.parts([id for some in ids.values() for id in some.values()])
+        return {block: {name: held[id] for name, id in some.items()} for block, some in ids.items()}
 
     async def _part_bytes(self, ids: Collection[str]) -> dict[str, bytes]:
         async with self.asking():

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+import numpy as np
 from pymongo.database import Database
 
 from beacon.model.calls import GROUPS
@@ -21,29 +22,33 @@ _AT_ONCE: Final = 16
 _GENOTYPES: Final = (*GROUPS, "missing")
 
 
-def stored_allele(segment: str, layout: Layout, block: int, row: int, head: Arrays, texts: Arrays) -> StoredAllele:
-    """Return one allele from the parts that hold it, without names from a reference sequence."""
-    ref, alt, label, mate, body = texts_of(texts, row)
+def stored_alleles(
+    segment: str, layout: Layout, block: int, rows: Sequence[int], head: Arrays, texts: Mapping[str, Arrays]
+) -> Iterator[StoredAllele]:
+    """Yield some alleles of a block from its head and its parts of texts, without names from a reference sequence."""
     run = layout.run_of(block)
-    length, number = int(head["length"][row]), int(head["number"][row])
-    genotypes = {name: int(head[name][row]) for name in _GENOTYPES}
-    known = genotypes[GROUPS[0]] >= 0
-    allele = Allele(
-        run.assembly, run.chrom, int(head["start"][row]), int(head["end"][row]), ref, alt,
-        layout.kinds[int(head["kind"][row])], length if length >= 0 else None, label, mate,
-    )  # fmt: skip
-    return StoredAllele(
-        segment=segment,
-        allele=allele,
-        id=allele.id,
-        block=block,
-        row=row,
-        carriers=sum(genotypes[name] for name in GROUPS) if known else None,
-        allele_count=int(head["count"][row]) if number >= 0 else None,
-        allele_number=number if number >= 0 else None,
-        body=body,
-        genotypes=genotypes if known else None,
-    )
+    at = np.asarray(rows)
+    numbers = (head[name][at].tolist() for name in ("start", "end", "length", "kind", "count", "number", *_GENOTYPES))
+    spelled = (texts_of(texts[text_part(row)], row) for row in rows)
+    for row, text, start, end, length, kind, count, number, *called in zip(rows, spelled, *numbers, strict=True):
+        ref, alt, label, mate, body = text
+        known = called[0] >= 0
+        allele = Allele(
+            run.assembly, run.chrom, start, end, ref, alt, layout.kinds[kind], length if length >= 0 else None,
+            label, mate,
+        )  # fmt: skip
+        yield StoredAllele(
+            segment=segment,
+            allele=allele,
+            id=allele.id,
+            block=block,
+            row=row,
+            carriers=sum(called[:-1]) if known else None,
+            allele_count=count if number >= 0 else None,
+            allele_number=number if number >= 0 else None,
+            body=body,
+            genotypes=dict(zip(_GENOTYPES, called, strict=True)) if known else None,
+        )
 
 
 def named(stored: StoredAllele, names: Mapping[str, Any] | None) -> StoredAllele:
@@ -76,9 +81,8 @@ def alleles_of(db: Database[Document], segment: str, layout: Layout, runs: Itera
             held = read_parts(db, (part_id(segment, block, name) for block in blocks for name in names[block]))
             for block, size in sizes.items():
                 head = held[part_id(segment, block, "head")]
-                for row in range(size):
-                    texts = held[part_id(segment, block, text_part(row))]
-                    yield stored_allele(segment, layout, block, row, head, texts)
+                texts = {name: held[part_id(segment, block, name)] for name in names[block][1:]}
+                yield from stored_alleles(segment, layout, block, range(size), head, texts)
 
 
 def calls_of(db: Database[Document], segment: str, layout: Layout, block: int) -> Calls:

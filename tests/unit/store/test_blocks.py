@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -118,15 +119,15 @@ def test_a_block_tells_of_any_columns_what_went_into_it(
         assert set(among) == set().union(*(carried[row] for row in rows)) & columns
         found = carried_by(several, BitMap(columns), groups)
         assert found.tolist() == [bool(carried[row] & columns) for row in rows]
-    for row, allele in enumerate(alleles):
-        held = [
-            (column, at) for at, group in enumerate(GROUPS) for column in (allele.carriers(group) if allele else ())
-        ]
-        listed, numbers = calls.listed(row)
-        assert list(zip(listed.tolist(), numbers.tolist(), strict=True)) == sorted(held)
-        for column in sorted(chosen)[:3]:
-            of_column = [at for one, at in held if one == column]
-            assert calls.group_of(row, column) == (of_column[0] if of_column else None)
+    held = [
+        sorted((column, at) for at, group in enumerate(GROUPS) for column in (allele.carriers(group) if allele else ()))
+        for allele in alleles
+    ]
+    bounds, listed, numbers = calls.listed(np.array(rows, np.intp))
+    told = list(zip(listed.tolist(), numbers.tolist(), strict=True))
+    assert [told[begin:stop] for begin, stop in pairwise(bounds)] == [held[row] for row in rows]
+    for column in sorted(chosen)[:3]:
+        assert calls.of_column(column).tolist() == [dict(known).get(column, -1) for known in held]
     for row, allele in enumerate(alleles):
         assert calls.genotyped(row) == (allele is not None)
         assert calls.counted(row) == (allele is not None and allele.counted)
