@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import Any, Final
@@ -17,7 +16,7 @@ from beacon.model.calls import GROUP_OF_ZYGOSITY, GROUPS
 from beacon.model.entry_types import ZYGOSITIES
 from beacon.query.joins import Selection
 from beacon.store.base import COLUMN, Links, Segment, Store, StoredAllele
-from beacon.store.bitmaps import bitmap_of, mask_of, numbers_in
+from beacon.store.bitmaps import bitmap_of, distinct, mask_of, numbers_in
 from beacon.store.calls import TILE, Calls, is_common
 from beacon.store.fragments import FRAGMENTS
 from beacon.store.heads import Heads
@@ -33,11 +32,11 @@ Listed = tuple[NDArray[np.uint32], NDArray[np.uint8]]
 _NOBODY: Final = np.empty(0, np.uint32), np.empty(0, np.uint8)
 _COUNTS: Final = {"het": "heterozygous", "hom": "homozygous", "hemi": "hemizygous", "other": "zygosityNotStated"}
 _ZYGOSITY: Final = {
-    group: b',"zygosity":' + orjson.dumps({"id": id, "label": ZYGOSITIES[id]}) + b"}"
+    group: b',"zygosity":%b},' % orjson.dumps({"id": id, "label": ZYGOSITIES[id]})
     for id, group in GROUP_OF_ZYGOSITY.items()
 }
-_ENDS: Final = tuple(_ZYGOSITY.get(group, b"}") for group in GROUPS)
-"""What a column's fragment lacks to be an entry, by number of group."""
+_ENDS: Final = tuple(_ZYGOSITY.get(group, b"},") for group in GROUPS)
+"""What a column's fragment lacks to be an entry of a list, comma included, by number of group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +83,7 @@ class SegmentPage:
                 totals = {place: stored[place].carriers or 0 for place in places}
             listed = {place: (found[:MAX_CASES], groups[:MAX_CASES]) for place, (found, groups) in listed.items()}
         shown = np.concatenate([part[:MAX_CASES] for part, _ in listed.values()])
-        fragments = await store.fragments(segment, np.unique(shown // FRAGMENTS).tolist())
+        fragments = await store.fragments(segment, distinct(shown // FRAGMENTS))
         details: dict[str, dict[int, list[dict[str, Any]]]] = {}
         # Of carriers among counted genotypes hardly any segment tells more.
         detailed = (await store.layout(segment)).detailed
@@ -159,7 +158,24 @@ async def _first(
         upto *= 2
 
 
-class Cases:
+def case_level(parts: Sequence[tuple[SegmentPage, StoredAllele]]) -> tuple[int, bytes]:
+    """Return how many case-level entries a variant has, and the encoded list of as many as are written.
+
+    ``parts`` are the segments that have it, those first that tell most of somebody who is in several.
+    """
+    (page, stored), *others = parts
+    if page.simple and not others and stored.id not in page.details:
+        place = stored.block, stored.row
+        columns, groups = page.listed[place]
+        pieces = zip(_whose(page.fragments, columns), map(_ENDS.__getitem__, groups.tolist()), strict=True)
+        return page.totals[place], b"[%b]" % b"".join(chain.from_iterable(pieces))[:-1]
+    cases = _Cases()
+    for part in parts:
+        cases.add(*part)
+    return cases.total, b"[%b]" % b"".join(cases.entries)[:-1]
+
+
+class _Cases:
     """The case-level entries of one variant: each sample of each person once, ``entries`` as many as are written."""
 
     def __init__(self) -> None:
@@ -171,23 +187,21 @@ class Cases:
         """Add what one segment knows of the variant's carriers."""
         place = stored.block, stored.row
         columns, groups = page.listed[place]
+        details = page.details.get(stored.id, {})
         if page.simple:
             self.total += page.totals[place]
         else:
             fresh = self._fresh(page, columns, groups)
             columns, groups = columns[fresh], groups[fresh]
             self.total += len(columns)
-        details = page.details.get(stored.id, {})
-        if not page.simple:
             self.total += sum(len(details[column]) - 1 for column in columns.tolist() if column in details)
         room = max(MAX_CASES - len(self.entries), 0)
-        entries = _entries(page.fragments, columns[:room], groups[:room])
-        if not details:
-            self.entries += entries
-            return
-        for column, entry in zip(columns[:room].tolist(), entries, strict=True):
-            told = details.get(column, [{}])
-            self.entries += [orjson.dumps(orjson.loads(entry) | one) if one else entry for one in told]
+        columns, groups = columns[:room], groups[:room]
+        whose = _whose(page.fragments, columns)
+        for column, entry, end in zip(columns.tolist(), whose, map(_ENDS.__getitem__, groups.tolist()), strict=True):
+            for told in details.get(column, [{}]):
+                whole = entry + end
+                self.entries.append(b"%b," % orjson.dumps(orjson.loads(whole[:-1]) | told) if told else whole)
         del self.entries[MAX_CASES:]
 
     def _fresh(self, page: SegmentPage, columns: NDArray[np.uint32], groups: NDArray[np.uint8]) -> NDArray[np.intp]:
@@ -200,24 +214,47 @@ class Cases:
         return fresh
 
 
-def _entries(
-    fragments: Mapping[int, list[bytes]], columns: NDArray[np.uint32], groups: NDArray[np.uint8]
-) -> Iterator[bytes]:
-    """Return the entries of ascending columns: whose each is, and its zygosity."""
+def _whose(fragments: Mapping[int, list[bytes]], columns: NDArray[np.uint32]) -> Iterator[bytes]:
+    """Return whose some ascending columns are, as the beginning of an entry."""
     if not len(columns):
         return iter(())
     first, last = int(columns[0]) // FRAGMENTS, int(columns[-1]) // FRAGMENTS
     inner = np.searchsorted(columns, np.arange(first + 1, last + 1) * FRAGMENTS).tolist() if first < last else ()
     places = (columns % FRAGMENTS).tolist()
-    whose = [
+    return chain.from_iterable(
         map(fragments[number].__getitem__, places[begin:stop])
         for number, (begin, stop) in enumerate(pairwise((0, *inner, len(places))), first)
         if begin < stop
-    ]
-    return map(operator.add, chain.from_iterable(whose), map(_ENDS.__getitem__, groups.tolist()))
+    )
 
 
-class Counts:
+def counts(parts: Sequence[tuple[SegmentPage, StoredAllele]]) -> dict[str, Any]:
+    """Return what a variant's record says of how many carry it, each person counted in one segment only."""
+    (page, stored), *others = parts
+    if page.simple and not others:
+        called = stored.genotypes
+        if called is None:
+            return {}
+        return _told(called, stored.allele_count, stored.allele_number, called["missing"])
+    counts = _Counts()
+    for part in parts:
+        counts.add(*part)
+    if not counts.genotyped:
+        return {}
+    number = counts.number if counts.counted else None
+    return _told(counts.groups, counts.count, number, counts.missing)
+
+
+def _told(groups: Mapping[str, int], count: int | None, number: int | None, missing: int) -> dict[str, Any]:
+    genotypes = {name: groups[group] for group, name in _COUNTS.items() if groups[group] or group != "other"}
+    info: dict[str, Any] = {"carriers": sum(groups[group] for group in GROUPS), "genotypes": genotypes}
+    if number is not None:
+        genotypes["missing"] = missing
+        info |= {"alleleCount": count, "alleleNumber": number}
+    return info
+
+
+class _Counts:
     """Carriers, allele count and number of one variant over its segments, each person in one of them only."""
 
     def __init__(self) -> None:
@@ -233,13 +270,6 @@ class Counts:
         if stored.genotypes is None:
             return
         self.genotyped = True
-        if page.simple:
-            self.groups = {group: stored.genotypes[group] for group in GROUPS}
-            if stored.allele_number is not None:
-                self.counted = True
-                self.count, self.number = stored.allele_count or 0, stored.allele_number
-                self.missing = stored.genotypes["missing"]
-            return
         calls, row = page.calls[stored.block], stored.row
         for group in GROUPS:
             columns = BitMap(calls.group(group, row).tolist()) & page.live
@@ -256,16 +286,3 @@ class Counts:
             self._missing |= page.people(missing)
             self._counted |= page.people(columns - missing)
             self.missing = len(self._missing - self._counted)
-
-    def info(self) -> dict[str, Any]:
-        """Return what a record says of it."""
-        if not self.genotyped:
-            return {}
-        genotypes = {
-            name: self.groups[group] for group, name in _COUNTS.items() if self.groups[group] or group != "other"
-        }
-        info: dict[str, Any] = {"carriers": sum(self.groups.values()), "genotypes": genotypes}
-        if self.counted:
-            genotypes["missing"] = self.missing
-            info |= {"alleleCount": self.count, "alleleNumber": self.number}
-        return info

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from pyroaring import BitMap
 
 from beacon.model.calls import GROUPS
-from beacon.query.carrying import carried_in
 from beacon.query.joins import Selection
 from beacon.query.plan import Plan
 from beacon.query.variants import Found
@@ -46,8 +44,8 @@ async def variants(store: Store, dataset: Dataset, plan: Plan, columns: Selectio
     runs = sorted(layout.runs, key=lambda run: run.chrom)
     if not layout.distinct or len({run.chrom for run in runs}) < len(runs):
         return None
-    column = columns[segment.id]
-    total = int((await store.totals(segment))[column[0]]) if layout.columns else 0
+    column = columns[segment.id][0]
+    total = int((await store.totals(segment))[column]) if layout.columns else 0
     parts: list[Heads] = []
     many = 0
     each = total / max(len(layout.low), 1)
@@ -62,7 +60,7 @@ async def variants(store: Store, dataset: Dataset, plan: Plan, columns: Selectio
 
 
 async def _carried(
-    store: Store, segment: Segment, layout: Layout, run: Run, column: BitMap, wanted: int, each: float
+    store: Store, segment: Segment, layout: Layout, run: Run, column: int, wanted: int, each: float
 ) -> AsyncIterator[Heads]:
     """Yield what a column carries in a run, block by block, until so many are found and none could come before them.
 
@@ -73,8 +71,7 @@ async def _carried(
     while block < run.stop and (wanted > 0 or int(layout.low[block]) <= last):
         likely = int((wanted + 2 * wanted**0.5) / each) + 1 if wanted > 0 else 1
         some = range(block, min(block + min(likely, _MOST), run.stop))
-        heads = await store.heads_at(segment, some, column)
-        mine = heads.pick((await carried_in(store, segment, heads, (GROUPS,), {segment.id: column}))[0])
+        mine = await store.heads_of_column(segment, some, column)
         yield mine
         wanted -= len(mine)
         block, last = some.stop, int(layout.high[some.stop - 1])

@@ -11,7 +11,7 @@ import orjson
 from beacon.model.genome import Reference
 from beacon.model.records import unite
 from beacon.model.variant import variation
-from beacon.query.case_level import Cases, Counts, SegmentPage
+from beacon.query.case_level import SegmentPage, case_level, counts
 from beacon.query.identifiers import identifiers, in_vrs
 from beacon.query.joins import Selection
 from beacon.query.variants import Found
@@ -64,20 +64,17 @@ async def write(
 def _encode(parts: list[tuple[SegmentPage, StoredAllele]], references: References) -> bytes:
     """Write one variant from all segments that hold it: bodies united, each person counted once."""
     stored = parts[0][1]
-    parts = [(page, part) for page, part in parts if page.holds(part)]
+    # Counted genotypes first: where somebody is in several segments, they tell most.
+    parts = sorted((part for part in parts if part[0].holds(part[1])), key=_uncounted)
     body: dict[str, Any] = {}
     for _, part in parts:
         unite(body, orjson.loads(part.body))
-    counts, cases = Counts(), Cases()
-    # Counted genotypes first: where somebody is in several segments, they tell most.
-    for page, part in sorted(parts, key=lambda item: item[1].allele_number is None):
-        counts.add(page, part)
-        cases.add(page, part)
-    info = body.setdefault("info", {}) | {"placed": stored.allele.placed} | counts.info()
-    if cases.total:
-        body["caseLevelData"] = orjson.Fragment(b"[" + b",".join(cases.entries) + b"]")
+    info = body.setdefault("info", {}) | {"placed": stored.allele.placed} | counts(parts)
+    total, entries = case_level(parts)
+    if total:
+        body["caseLevelData"] = orjson.Fragment(entries)
         # Below the Beacon's root: a site does not always know the address that others see.
-        info |= {"caseLevelTotal": cases.total, "caseLevelIndividuals": f"/g_variants/{stored.id}/individuals"}
+        info |= {"caseLevelTotal": total, "caseLevelIndividuals": f"/g_variants/{stored.id}/individuals"}
     body["info"] = info
     if named := identifiers(stored, body.get("identifiers", {})):
         body["identifiers"] = named
@@ -86,3 +83,7 @@ def _encode(parts: list[tuple[SegmentPage, StoredAllele]], references: Reference
         said = in_vrs(stored.allele, stored.moves, references[place], stored.vrs)
     said = said or variation(stored.allele)
     return orjson.dumps({"variantInternalId": stored.id, "variation": said} | body)
+
+
+def _uncounted(part: tuple[SegmentPage, StoredAllele]) -> bool:
+    return part[1].allele_number is None

@@ -50,7 +50,7 @@ async def _matching(
     """
     wanted = [await told(store, dataset, one) for one in predicate.told if not one.negated]
     unwanted = [await told(store, dataset, one) for one in predicate.told if one.negated]
-    alleles = replace(predicate, told=())
+    alleles = replace(predicate, told=()) if predicate.told else predicate
     if wanted and len(dataset.segments) == 1:
         rows = reduce(BitMap.intersection, (one.rows[0] for one in wanted))
         heads = [await store.heads(dataset.segments[0], replace(alleles, among=rows), calls=calls)]
@@ -60,7 +60,8 @@ async def _matching(
         heads = [await _named(store, segment, near, keys) for segment in dataset.segments]
     else:
         heads = await _written(store, dataset, alleles, calls)
-    heads = chosen(heads, wanted, unwanted)
+    if wanted or unwanted:
+        heads = chosen(heads, wanted, unwanted)
     if predicate.frequency:
         heads = await as_frequent(store, dataset, heads, predicate.frequency)
     return heads, limits_of(dataset, wanted)
@@ -72,14 +73,14 @@ async def _written(store: Store, dataset: Dataset, predicate: AllelePredicate, c
     What a variant's records say of it (its genes, its effects) holds for the variant: one that matches in any
     segment matches in all that have it, so that answers do not depend on how files were split into loads.
     """
+    if len(dataset.segments) == 1 or (predicate.gene, predicate.aminoacid_change) == (None, None):
+        return [await store.heads(segment, predicate, calls=calls) for segment in dataset.segments]
     bare = replace(predicate, gene=None, aminoacid_change=None, frequency=())
     apart = []
     if predicate.gene is not None:
         apart.append(replace(bare, gene=predicate.gene))
     if predicate.aminoacid_change is not None:
         apart.append(replace(bare, aminoacid_change=predicate.aminoacid_change))
-    if len(dataset.segments) == 1 or not apart:
-        return [await store.heads(segment, predicate, calls=calls) for segment in dataset.segments]
     found = [await _everywhere(store, dataset, one) for one in apart]
     wanted = reduce(np.intersect1d, [_joined([part.key for part in heads], np.uint64) for heads in found])
     return [await _named(store, segment, found[-1], wanted) for segment in dataset.segments]

@@ -129,7 +129,7 @@ class AlleleFinder:
 
         ``calls`` says that their calls will be asked for next, so that they are fetched along where they are few.
         """
-        if asked.gene is None:
+        if asked.gene is None and (asked.gene_names or asked.gene_places):
             asked = replace(asked, gene_names=frozenset(), gene_places=())
         chosen = await self._indexed(asked, everywhere=not self._leads(asked))
         found = [part async for part in self._in_blocks(asked, chosen, calls)]

@@ -378,8 +378,8 @@ class Store(Protocol):
         """
         ...
 
-    async def heads_at(self, segment: Segment, blocks: Sequence[int], columns: BitMap) -> Heads:
-        """Return all alleles of these blocks, in position order; what these columns carry will be asked for next."""
+    async def heads_of_column(self, segment: Segment, blocks: Sequence[int], column: int) -> Heads:
+        """Return the alleles of these blocks that a column carries, in position order."""
         ...
 
     async def count(self, segment: Segment, predicate: AllelePredicate) -> int | None:

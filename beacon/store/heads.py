@@ -69,14 +69,17 @@ class Heads:
         if not len(self):
             return self
         chrom, start = self.chrom, self.start
-        ahead = (chrom[1:] > chrom[:-1]) | ((chrom[1:] == chrom[:-1]) & (start[1:] >= start[:-1]))
-        if not ahead.all():
+        step = start[1:] - start[:-1]
+        if len(self.names) > 1:
+            onward = chrom[1:] - chrom[:-1]
+            step = np.where(onward == 0, step, onward)
+        if (step < 0).any():
             return self.pick(np.lexsort((self.key, self.end, start, chrom)))
         # As they lie in blocks: what begins at one place may stand in another order there.
-        same = (chrom[1:] == chrom[:-1]) & (start[1:] == start[:-1])
-        tied = np.flatnonzero(np.append(same, False) | np.append(False, same))
-        if not len(tied):
+        same = np.flatnonzero(step == 0)
+        if not len(same):
             return self
+        tied = np.union1d(same, same + 1)
         order = np.arange(len(self))
         order[tied] = tied[np.lexsort((self.key[tied], self.end[tied], start[tied], chrom[tied]))]
         return self.pick(order)

@@ -47,8 +47,8 @@ from beacon.store.base import (
     Term,
 )  # fmt: skip
 from beacon.store.bitmaps import bitmap_of, distinct, numbers_in
-from beacon.store.blocks import TEXTS, BlockBuilder, part_id, text_part
-from beacon.store.calls import Calls, is_common, tiles, tiles_of
+from beacon.store.blocks import TEXTS, BlockBuilder, text_part
+from beacon.store.calls import TILE, Calls, is_common, tiles, tiles_of
 from beacon.store.documents import Document, decode_dataset, decode_links, decode_rows, no_links
 from beacon.store.gate import Gate
 from beacon.store.genes import decode_gene, gene_ids
@@ -330,19 +330,22 @@ class MongoStore:
         """Return positions and places of the alleles that match, in position order."""
         return await (await self._finder(segment)).find(predicate, calls=calls)
 
-    async def heads_at(self, segment: Segment, blocks: Sequence[int], columns: BitMap) -> Heads:
-        """Return all alleles of these blocks, in position order; what these columns carry will be asked for next.
+    async def heads_of_column(self, segment: Segment, blocks: Sequence[int], column: int) -> Heads:
+        """Return the alleles of these blocks that a column carries, in position order.
 
-        Of a single block their texts too: it is the first of a page.
+        Of a single block the texts are read too: it is the first of a page.
         """
-        names = ["head", "rare", *(f"tile{tile}" for tile in tiles_of(columns))]
-        if len(blocks) == 1:
-            names += map(text_part, range(0, BlockBuilder.MAX_ALLELES, TEXTS))
-        held = await self._reader.parts(part_id(segment.id, block, name) for block in blocks for name in names)
+        calls = ["rare", f"tile{column // TILE}"]
+        texts = map(text_part, range(0, BlockBuilder.MAX_ALLELES, TEXTS)) if len(blocks) == 1 else ()
+        names = ["head", *calls, *texts]
+        held = await self._reader.of_blocks(segment.id, dict.fromkeys(blocks, names))
         layout = await self.layout(segment)
-        return heads_of(
-            (layout.run_of(block).chrom, block, held[part_id(segment.id, block, "head")]) for block in blocks
-        )
+        carried = [
+            Calls(parts["head"], {name: parts[name] for name in calls}, layout.columns).of_column(column) >= 0
+            for parts in held.values()
+        ]
+        heads = heads_of((layout.run_of(block).chrom, block, parts["head"]) for block, parts in held.items())
+        return heads.pick(np.concatenate(carried))
 
     async def count(self, segment: Segment, predicate: AllelePredicate) -> int | None:
         """Return how many alleles match, whoever carries them, where that is told without looking at each."""
