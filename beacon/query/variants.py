@@ -171,7 +171,7 @@ async def find(store: Store, dataset: Dataset, plan: Plan, columns: Selection | 
     Each group asked for must have a carrier; carriers of one variant may lie in different segments.
     """
     assert plan.alleles is not None
-    heads, limits = await _matching(store, dataset, plan.alleles)
+    heads, limits = await _matching(store, dataset, plan.alleles, calls=columns is not None)
     carried = [
         await carried_in(store, segment, part, plan.groups, columns, some)
         for segment, part, some in zip(dataset.segments, heads, limits, strict=True)

@@ -219,27 +219,26 @@ class _Where:
 
     def blocks(self, chosen: BitMap | None, by_gene: BitMap | None) -> NDArray[np.int64]:
         """Return the blocks to look into, in position order."""
-        keep = np.zeros(len(self.layout.low), np.bool_)
-        for run in self.runs:
-            keep[self._of_run(run)] = True
-        if chosen is not None:
-            keep &= self._marked([self.layout.blocks_of(numbers_in(chosen))])
+        near = None if chosen is None else self.layout.blocks_of(numbers_in(chosen))
         if by_gene is not None:
-            near = [self.layout.blocks_of(numbers_in(by_gene))]
-            for place in self.asked.gene_places:
-                runs = self.layout.within(place.assembly, place.chrom, placeless=False)
-                near += [self.layout.overlapping(run, place.start, place.end) for run in runs]
-            keep &= self._marked(near)
-        return np.flatnonzero(keep)
+            of_gene = self._of_gene(by_gene)
+            near = of_gene if near is None else np.intersect1d(near, of_gene, assume_unique=True)
+        found = [self._of_run(run, near) for run in self.runs]
+        return found[0] if len(found) == 1 else np.concatenate([np.empty(0, np.int64), *found])
 
-    def _marked(self, blocks: Iterable[NDArray[np.int64]]) -> Mask:
-        marked = np.zeros(len(self.layout.low), np.bool_)
-        for some in blocks:
-            marked[some] = True
-        return marked
+    def _of_gene(self, annotated: BitMap) -> NDArray[np.int64]:
+        """Return the blocks that have alleles said to be of the gene, or where it lies."""
+        near = [self.layout.blocks_of(numbers_in(annotated))]
+        for place in self.asked.gene_places:
+            runs = self.layout.within(place.assembly, place.chrom, placeless=False)
+            near += [self.layout.overlapping(run, place.start, place.end) for run in runs]
+        return np.unique(np.concatenate(near))
 
-    def _of_run(self, run: Run) -> NDArray[np.int64]:
-        """Return the blocks of a run where an allele could be; each condition is of its own position."""
+    def _of_run(self, run: Run, near: NDArray[np.int64] | None) -> NDArray[np.int64]:
+        """Return the blocks of a run, of those ``near``, where an allele could be.
+
+        Each condition is of its own position.
+        """
         asked, layout = self.asked, self.layout
         within = []
         if asked.overlap is not None:
@@ -247,11 +246,13 @@ class _Where:
         if asked.bracket is not None:
             within.append(layout.starting(run, *asked.bracket[:2]))
         if (starts := self._starts(run)) is not None:
-            near = [layout.starting(run, first, last) for first, last in starts]
+            places = [layout.starting(run, first, last) for first, last in starts]
             if self.named is not None:
                 named = layout.blocks_of(numbers_in(self.named))
-                near.append(named[(named >= run.begin) & (named < run.stop)])
-            within.append(np.unique(np.concatenate([np.empty(0, np.int64), *near])))
+                places.append(named[(named >= run.begin) & (named < run.stop)])
+            within.append(np.unique(np.concatenate([np.empty(0, np.int64), *places])))
+        if near is not None:
+            within.append(near[(near >= run.begin) & (near < run.stop)])
         if not within:
             return np.arange(run.begin, run.stop)
         return reduce(lambda one, other: np.intersect1d(one, other, assume_unique=True), within)

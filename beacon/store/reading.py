@@ -21,7 +21,7 @@ from beacon.store.gate import Gate
 from beacon.store.kept import Kept
 from beacon.store.layout import NOTHING, Layout
 from beacon.store.outline import Outline
-from beacon.store.packing import Arrays, unpack
+from beacon.store.packing import Arrays, unpack, unpack_when_asked
 
 T = TypeVar("T")
 Place = tuple[str, str, str]
@@ -115,7 +115,7 @@ class Reader:
         if missing := [id for id, part in held.items() if part is None]:
             era = self._era
             for id, data in (await self._part_bytes(missing)).items():
-                arrays = unpacked(data)
+                arrays = unpack_when_asked(data) if data else {}
                 held[id] = self._keep(era, id, arrays, len(data) + _VALUE_BYTES + _ARRAY_BYTES * len(arrays))
         return held
 
