@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import functools
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import metadata
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
+
+import orjson
 
 from beacon.store.admin import Admin
+
+_PACKAGE: Final = f"hpo3 {metadata.version('hpo3')}"
+"""Where the program's own HPO comes from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,15 @@ def hpo() -> Terms:
         parents[term.id] = tuple(sorted(parent.id for parent in term.parents))
         if term.is_obsolete:
             replaced[term.id] = term.replaced_by
-    version = Ontology.version()
+    return _hpo(Ontology.version(), labels, parents, replaced)
+
+
+def _hpo(
+    version: str,
+    labels: Mapping[str, str],
+    parents: Mapping[str, tuple[str, ...]],
+    replaced: Mapping[str, str | None],
+) -> Terms:
     resource = {
         "id": "hp",
         "name": "Human Phenotype Ontology",
@@ -89,6 +104,18 @@ def hpo() -> Terms:
         MappingProxyType(replaced),
         MappingProxyType(resource),
     )
+
+
+def _packed(terms: Terms) -> bytes:
+    """Return the program's own HPO as bytes, from which it is read in a tenth of the time that the package takes."""
+    told = (terms.version, dict(terms.labels), dict(terms.parents), dict(terms.replaced))
+    return zlib.compress(orjson.dumps(told))
+
+
+@functools.lru_cache(1)
+def _unpacked(data: bytes) -> Terms:
+    version, labels, parents, replaced = orjson.loads(zlib.decompress(data))
+    return _hpo(version, labels, {term: tuple(above) for term, above in parents.items()}, replaced)
 
 
 class Vocabulary(Protocol):
@@ -121,6 +148,7 @@ class Ontologies:
             from loaders.similarity import hpo_neighbours
 
             admin.store_ontology(hpo().resource, hpo().labels, neighbours=hpo_neighbours)
+            admin.keep_whole("HP", _PACKAGE, _packed(hpo()))
 
     def of(self, term: str) -> Terms | None:
         """Return the ontology that has a term's prefix; None where there is none."""
@@ -136,10 +164,13 @@ class Ontologies:
 
 
 def site_ontologies(admin: Admin) -> Ontologies:
-    """Return HPO, as the program brings it, and what curators loaded; an HPO of theirs counts in its place."""
-    hpo_terms = hpo()
-    held: dict[str, Callable[[], Terms]] = {hpo_terms.prefix: hpo}
-    versions = {hpo_terms.prefix: hpo_terms.version}
+    """Return HPO, as the program brings it, and what curators loaded; an HPO of theirs counts in its place.
+
+    Where the site has stored the program's own HPO it is read back from there.
+    """
+    stored = admin.whole("HP", _PACKAGE)
+    held: dict[str, Callable[[], Terms]] = {"HP": hpo if stored is None else partial(_unpacked, stored)}
+    versions = {"HP": held["HP"]().version}
     for resource, replaced in admin.ontologies():
         held[resource["namespacePrefix"]] = partial(_stored, admin, resource, replaced)
         versions[resource["namespacePrefix"]] = resource["version"]

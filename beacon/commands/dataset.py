@@ -124,6 +124,8 @@ def _told_of_use(changes: Mapping[str, Any], policy: DatasetPolicy) -> None:
 
 
 def _create(options: argparse.Namespace) -> int:
+    from loaders.terms import site_ontologies
+
     granularity = Granularity.parse(options.granularity or "boolean")
     policy = policy_for(Level(options.level), granularity) if options.level else DatasetPolicy()
     if options.granularity and not options.level:
@@ -131,6 +133,7 @@ def _create(options: argparse.Namespace) -> int:
     with opened(options) as admin:
         info = {member: value for member, value in _info(options).items() if value}
         admin.create_dataset(options.id, name=options.name, description=options.description, policy=policy, info=info)
+        site_ontologies(admin).store(admin)  # some seconds once per site, which no load has to wait for then
     print(f"Made dataset {options.id}: {_described(policy)}.")
     _told_of_use(info, policy)
     if not options.level:

@@ -42,7 +42,7 @@ from beacon.store.garbage import hide_dataset, roll_back, sweep
 from beacon.store.genes import store_genes
 from beacon.store.heads import carriers
 from beacon.store.locks import Lease
-from beacon.store.ontologies import expand, read_ontologies, read_terms, replace_ontology
+from beacon.store.ontologies import expand, keep_whole, read_ontologies, read_terms, read_whole, replace_ontology
 from beacon.store.ordinals import give_ordinals
 from beacon.store.publish import Amendment, Home, Saying, find_home, publish
 from beacon.store.reference import decode_reference, index_alleles, store_sequence
@@ -407,6 +407,14 @@ class Admin:
     def terms(self, prefix: str) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:
         """Return labels, and everything above each term, of a curator's ontology."""
         return read_terms(self._db, prefix)
+
+    def keep_whole(self, prefix: str, package: str, data: bytes) -> None:
+        """Keep a stored ontology as its ``package`` (name and version) has it, for loaders to read back."""
+        keep_whole(self._db, prefix, package, data)
+
+    def whole(self, prefix: str, package: str) -> bytes | None:
+        """Return what was kept of this very package's ontology, None where there is nothing of it."""
+        return read_whole(self._db, prefix, package)
 
     def expand(self, dataset: str, ancestors: Ancestors, who: str) -> int:
         """Find a dataset's records under what is above their terms now; return how many index entries changed."""

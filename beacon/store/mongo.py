@@ -477,7 +477,7 @@ class MongoStore:
     async def ontologies(self) -> list[dict[str, Any]]:
         """Return the stored ontologies as Phenopackets resources."""
         async with self._reader.asking():
-            return [part["resource"] async for part in self._db["ontologies"].find().sort("_id", 1)]
+            return [part["resource"] async for part in self._db["ontologies"].find({}, {"resource": 1}).sort("_id", 1)]
 
 
 def _listed_keys(kind: str) -> Iterator[Document]:

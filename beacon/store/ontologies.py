@@ -1,6 +1,7 @@
 """Ontologies of a site: their terms with everything above them, and the indexes of data that follow from that.
 
-ontologies  one document per prefix: the resource, and which obsolete terms were replaced by what
+ontologies  one document per prefix: the resource, and which obsolete terms were replaced by what; where the ontology
+            comes with a package, all of it as one byte string instead, which loaders read back
 terms       one document per term: its label, and where the ontology was loaded from a file, all terms above it
 """
 
@@ -53,6 +54,17 @@ def read_ontologies(db: Database[Document]) -> list[tuple[dict[str, Any], dict[s
     """Return the ontologies that were loaded from files: resource, and obsolete terms with their replacements."""
     found = db["ontologies"].find({"replaced": {"$exists": True}}).sort("_id", 1)
     return [(part["resource"], dict(part["replaced"])) for part in found]
+
+
+def keep_whole(db: Database[Document], prefix: str, package: str, data: bytes) -> None:
+    """Keep a stored ontology as its ``package`` has it, for loaders to read back."""
+    db["ontologies"].update_one({"_id": prefix}, {"$set": {"package": package, "whole": data}})
+
+
+def read_whole(db: Database[Document], prefix: str, package: str) -> bytes | None:
+    """Return what ``keep_whole`` kept of this very package, None where there is nothing of it."""
+    found = db["ontologies"].find_one({"_id": prefix, "package": package}, {"whole": 1})
+    return None if found is None else bytes(found["whole"])
 
 
 def read_terms(db: Database[Document], prefix: str) -> tuple[dict[str, str], dict[str, tuple[str, ...]]]:

@@ -4,7 +4,7 @@ A VCF's floor is what nobody can do without: its lines through pysam's BGZF read
 carriers as a numpy array, and the documents that the load made, inserted as they are. Phenopackets' floor is orjson and
 the same inserts. Every measurement is made in a process of its own, which also tells how much memory it took at most;
 time is the processor's, of that process and its children and of MongoDB, beside that of the clock on the wall. The
-database and its indexes are there before: a site has them before its first load.
+database, its indexes and HPO are there before: a site has them when its first dataset is made.
 
 ``make bench-load SIZE=million`` loads 1,000,000 records and watches how much memory each process takes meanwhile.
 """
@@ -37,6 +37,7 @@ from beacon.store.admin import Admin
 from beacon.store.embedded import mongodb
 from loaders.pipeline import load_phenopackets
 from loaders.synthetic_people import make_people, phenopacket
+from loaders.terms import site_ontologies
 from loaders.vcf import Manner, load_vcf
 
 SAMPLES = 2504
@@ -141,10 +142,10 @@ def _split(file: Any) -> Iterator[bytes]:
 
 
 def kept_documents(uri: str, database: str) -> list[tuple[str, list[list[RawBSONDocument]]]]:
-    """Return all documents of a database as bytes, by collection, in batches."""
+    """Return all documents of a database that loads make as bytes, by collection, in batches."""
     found = []
     with MongoClient(uri, document_class=RawBSONDocument) as client:
-        for name in client[database].list_collection_names():
+        for name in set(client[database].list_collection_names()) - {"ontologies", "terms"}:
             batches: list[list[RawBSONDocument]] = [[]]
             size = 0
             for document in client[database][name].find():
@@ -173,6 +174,7 @@ def _do(work: str, uri: str, rest: list[str]) -> Cost:
     if not work.endswith("floor"):
         with Admin.open(uri, DATABASE) as admin:
             admin.create_dataset(rest[0])
+            site_ontologies(admin).store(admin)  # as ``skerry dataset create`` does
     kept = kept_documents(uri, DATABASE) if work.endswith("floor") else []
     before = _times(server)
     begun = time.perf_counter()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from pymongo import MongoClient
 from beacon.errors import LoadError
 from beacon.store.admin import Admin
 from beacon.store.documents import decode_rows
+from loaders import terms
 from loaders.dry_run import check_phenopackets
 from loaders.ontologies import load_ontology, read_ontology
 from loaders.pipeline import load_phenopackets
-from loaders.terms import site_ontologies
+from loaders.terms import Terms, hpo, site_ontologies
 from tests.unit.loaders.packets import packet
 
 OBO = """format-version: 1.2
@@ -207,3 +209,31 @@ def test_terms_that_a_later_version_gave_up_are_not_known_any_more(admin: Admin,
     assert terms is not None
     assert dict(terms.labels) == {"TEST:1": "disease"}
     assert known.ancestors("HP:0001250")
+
+
+def test_the_programs_own_hpo_is_read_back_from_the_site_as_the_package_has_it(
+    admin: Admin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site_ontologies(admin).store(admin)
+
+    def never() -> Terms:
+        raise AssertionError("it is stored, so the package need not be asked")
+
+    monkeypatch.setattr(terms, "hpo", never)
+    known = site_ontologies(admin)
+    found, package = known.of("HP:0001250"), hpo()
+    assert found == package
+    assert known.versions == {"HP": package.version}
+    assert all(found.ancestors(term) == package.ancestors(term) for term in list(package.labels)[::50])
+
+
+def test_hpo_of_another_package_is_not_read_back_and_stored_anew(admin: Admin, monkeypatch: pytest.MonkeyPatch) -> None:
+    site_ontologies(admin).store(admin)
+    monkeypatch.setattr(terms, "_PACKAGE", "hpo3 of tomorrow")
+    newer = replace(hpo(), version="tomorrow", labels={"HP:0000001": "All"})
+    monkeypatch.setattr(terms, "hpo", lambda: newer)
+    known = site_ontologies(admin)
+    assert known.versions == {"HP": "tomorrow"}
+    known.store(admin)
+    found = site_ontologies(admin).of("HP:0000001")
+    assert found is not None and (found.version, found.labels) == ("tomorrow", newer.labels)
