@@ -8,7 +8,9 @@ does not grow with the file.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -147,8 +149,9 @@ class _Worker:
 
     @classmethod
     def begin(cls, header: Header, assembly: str, file: str, fasta: Path | None) -> None:
-        """Prepare this process. Ctrl-C is for the process that all others work for."""
+        """Prepare this process. Ctrl-C is for the process that all others work for; this one ends where that does."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        threading.Thread(target=_end_with_parent, daemon=True).start()
         sequences = None if fasta is None else cls.held.enter_context(opened(fasta))
         cls.reader = RecordReader.build(header, assembly, file, sequences)
 
@@ -161,3 +164,11 @@ class _Worker:
     def work_stretch(cls, path: Path, stretch: Stretch) -> Piece:
         """Read the lines of a stretch, numbered from 1. Raises ``Unreadable``."""
         return cls.work(1, stretch_lines(path, stretch))
+
+
+def _end_with_parent() -> None:
+    """End this process where the one that it works for was killed, instead of waiting for work without end."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "only processes that were begun by another work for one"
+    parent.join()
+    os._exit(1)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 import random
+import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import pysam
@@ -32,6 +34,7 @@ from loaders.vcf_samples import SampleRules, sample_rules
 from tests.unit.loaders.packets import packet
 from tests.unit.loaders.test_vcf import vcf
 
+T = TypeVar("T")
 SEQUENCE = "GATTACA" + "CAG" * 6 + "TTTTTTTT" + "ACGTTGCA" * 3
 
 
@@ -305,3 +308,49 @@ def test_several_processes_unpack_a_file_and_find_what_one_finds(tmp_path: Path)
     other, told = sites(path, Manner("GRCh38", workers=2))
     assert [(site.line, site.allele) for site in one] == [(x.line, x.allele) for x in other]
     assert report.problems == told.problems and len(told.problems) == 2
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="children of a process are looked up in /proc")
+def test_processes_that_read_end_where_the_one_they_work_for_is_killed(tmp_path: Path) -> None:
+    program = tmp_path / "waits.py"
+    program.write_text(
+        "import time\n"
+        "from loaders.vcf_header import Header\n"
+        "from loaders.vcf_parallel import reading\n"
+        "from loaders.vcf_records import RecordReader\n"
+        "def lines():\n"
+        "    for number in range(1, 2000):\n"
+        "        yield number, b'1\\t5\\t.\\tA\\tG\\t.\\t.\\t.'\n"
+        "    print('reads', flush=True)\n"
+        "    time.sleep(600)\n"
+        "if __name__ == '__main__':\n"
+        "    reader = RecordReader.build(Header((), 8), 'GRCh38', 'a.vcf')\n"
+        "    with reading(reader, lines(), workers=2) as outcomes:\n"
+        "        list(outcomes)\n"
+    )
+    with subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None and process.stdout.readline() == b"reads\n"
+        children = _until(lambda: _children(process.pid))
+        process.kill()
+    assert children
+    assert _until(lambda: not any(_lives(child) for child in children))
+
+
+def _until(found: Callable[[], T]) -> T:
+    until = time.monotonic() + 20
+    while not (result := found()) and time.monotonic() < until:
+        time.sleep(0.05)
+    return result
+
+
+def _children(process: int) -> list[int]:
+    """Return the processes that were begun to read; Python's own helper beside them ends by itself."""
+    found = map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split())
+    return [one for one in found if b"spawn_main" in Path(f"/proc/{one}/cmdline").read_bytes()]
+
+
+def _lives(process: int) -> bool:
+    try:
+        return "Z" not in Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
