@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import orjson
 
 from beacon.model.calls import GROUPS, Calls
 from beacon.model.records import unite
+from beacon.store.base import Came
 from loaders.bff_files import CASES, TARGETS, Entry, Files
 from loaders.bff_shapes import CASE, VARIANT
 from loaders.bff_variants import (
@@ -99,7 +101,7 @@ class Variants:
         if not self._in_order:
             found = iter(sorted(found, key=_place))
         for one in _each_once(found, len(columns)):
-            writer.allele(one.allele, one.body, one.calls)
+            writer.allele(one.allele, one.body, one.calls, one.came)
             for column, detail in one.details:
                 writer.detail(one.allele, column, detail)
 
@@ -132,7 +134,7 @@ class Variants:
             except Unusable as error:
                 self._tell(entry, error)
                 continue
-            yield Carried(which, self._body(entry), genotypes, details)
+            yield Carried(which, self._body(entry), genotypes, details, Came(entry.line, Path(entry.file).name))
 
     def _details(
         self, entry: Entry, cases: list[Json], columns: Columns, by_sample: Mapping[str, int]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from beacon.model import genome, variant
 from beacon.model.calls import GROUP_OF_ZYGOSITY, GROUPS, Calls
 from beacon.model.variant import Allele
+from beacon.store.base import Came
 from loaders.elements import Json
 
 _HGVS = re.compile(r"(?:HGVSid:)?(?P<sequence>[^:]+):[gm]\..*")
@@ -45,6 +46,7 @@ class Carried:
     body: Json
     calls: Calls | None
     details: tuple[tuple[int, Json], ...]
+    came: Came
 
 
 def extension(record: Mapping[str, Any]) -> Json:

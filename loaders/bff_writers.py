@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from beacon.model.calls import Calls
 from beacon.model.variant import Allele
+from beacon.store.base import FROM_SOMEWHERE, Came
 from beacon.store.writer import Origin
 from loaders.report import Report
 
@@ -23,7 +24,9 @@ class Writer(Protocol):
     ) -> None: ...
     def record(self, entry_type: str, body: Mapping[str, Any], *, individual: str, derived: bool = False) -> None: ...
     def column(self, individual: str, biosample: str, run: str | None = None, analysis: str | None = None) -> int: ...
-    def allele(self, allele: Allele, body: Mapping[str, Any], calls: Calls | None) -> None: ...
+    def allele(
+        self, allele: Allele, body: Mapping[str, Any], calls: Calls | None, came: Came = FROM_SOMEWHERE
+    ) -> None: ...
     def detail(self, allele: Allele, column: int, told: Mapping[str, Any]) -> None: ...
 
 
@@ -52,7 +55,7 @@ class Nowhere:
         """Number samples as they come."""
         return self._columns.setdefault((biosample, run, analysis), len(self._columns))
 
-    def allele(self, allele: Allele, body: Mapping[str, Any], calls: Calls | None) -> None:
+    def allele(self, allele: Allele, body: Mapping[str, Any], calls: Calls | None, came: Came = FROM_SOMEWHERE) -> None:
         """Count an allele."""
         self._report.count("genomicVariant")
 

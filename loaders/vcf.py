@@ -19,6 +19,7 @@ from beacon.errors import LoadError
 from beacon.model.records import unite as unite_bodies
 from beacon.model.variant import Allele, is_sequence
 from beacon.store.admin import Admin
+from beacon.store.base import Came
 from beacon.store.writer import Beside, LoadInfo, Origin, SegmentWriter
 from loaders.genotypes import unite as unite_calls
 from loaders.mapping import SEXES, UNKNOWN
@@ -107,7 +108,7 @@ def load_vcf(
             with progress.task(f"Loading {path.name} into {dataset}", share=share) as advance:
                 found = records(reader, outcomes, report, advance)
                 for site in in_order(found, len(header.samples), path.name, report, reach_of(sequences)):
-                    writer.allele(site.allele, site.body, site.calls)
+                    writer.allele(site.allele, site.body, site.calls, Came(site.line))
             if report.errors and report.counts.get("set-aside record") == report.counts["record"]:
                 report.outcome = f"No record of the file can be used; dataset {dataset} was not changed."
             else:

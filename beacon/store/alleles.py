@@ -188,7 +188,7 @@ class AlleleFinder:
         held = await self.parts({part_id(self.segment, block, text_part(row)) for block, row, _ in places})
         keep = np.zeros(len(found), np.bool_)
         for at, (block, row, start) in enumerate(places):
-            ref, alt, _, _, _ = texts_of(held[part_id(self.segment, block, text_part(row))], row)
+            ref, alt, *_ = texts_of(held[part_id(self.segment, block, text_part(row))], row)
             keep[at] = all(any(one.fits(start, ref, alt) for one in options) for options in wanted)
         return found.pick(keep)
 

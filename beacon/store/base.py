@@ -265,6 +265,25 @@ class AllelePredicate:
         return self == AllelePredicate(assembly=self.assembly, chrom=self.chrom, overlap=self.overlap)
 
 
+class Came(NamedTuple):
+    """Where an allele came from: line (1-based) and file, None where nothing is said, or all is in the load's one file.
+
+    ``load`` is None where it is the one that its segment was written by.
+    """
+
+    line: int | None = None
+    file: str | None = None
+    load: str | None = None
+
+    @property
+    def known(self) -> int:
+        """How many of these, from the first on, have to be written down."""
+        return 3 if self.load is not None else 2 if self.file is not None else int(self.line is not None)
+
+
+FROM_SOMEWHERE = Came()
+
+
 @dataclass(frozen=True, slots=True)
 class StoredAllele:
     """One allele as one segment holds it. ``body`` is encoded JSON; counts are for the whole segment.
@@ -272,7 +291,7 @@ class StoredAllele:
     ``allele_count`` and ``allele_number`` are None where genotypes are absent or mean nothing; ``genotypes`` are the
     numbers of columns by group of carriers, and of ``missing`` ones, None without genotypes. ``vrs`` is the VRS id
     where the reference sequence is known, ``moves`` how many bases an insertion or deletion then could stand
-    further left and right.
+    further left and right. ``came`` is where it came from.
     """
 
     segment: str
@@ -287,6 +306,7 @@ class StoredAllele:
     genotypes: Mapping[str, int] | None = None
     vrs: str | None = None
     moves: tuple[int, int] | None = None
+    came: Came = FROM_SOMEWHERE
 
 
 @dataclass(frozen=True, slots=True)

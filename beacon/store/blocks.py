@@ -1,13 +1,15 @@
 """Blocks: consecutive alleles of one chromosome, in parts that are read apart.
 
 head        where they lie and how often they were seen (``beacon.store.heads``)
-text0..     what cannot be said in numbers, ``TEXTS`` alleles in each: bases, label, mate and encoded body
+text0..     what cannot be said in numbers, ``TEXTS`` alleles in each: bases, label, mate, origin and encoded body
 rare, tile0.., sets   who carries them (``beacon.store.calls``)
 
 Beside the blocks, a segment has parts ``ends`` and its ``layout`` (``beacon.store.layout``).
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import orjson
 
@@ -43,11 +45,14 @@ def text_part(row: int) -> str:
     return f"text{row // TEXTS}"
 
 
-def texts_of(part: Arrays, row: int) -> tuple[str, str, str, str, bytes]:
-    """Return reference and alternate bases, label, mate and encoded body of an allele, from its part of texts."""
+def texts_of(part: Arrays, row: int) -> tuple[str, str, str, str, list[Any], bytes]:
+    """Return reference and alternate bases, label, mate, where it came from, and encoded body of an allele.
+
+    They are in its part of texts; of where it came from (``Came``) what is known.
+    """
     place = row % TEXTS
-    ref, alt, label, mate = orjson.loads(text_of(part, 2 * place))
-    return ref, alt, label, mate, text_of(part, 2 * place + 1)
+    ref, alt, label, mate, *came = orjson.loads(text_of(part, 2 * place))
+    return ref, alt, label, mate, came, text_of(part, 2 * place + 1)
 
 
 class BlockBuilder:
@@ -72,11 +77,19 @@ class BlockBuilder:
         """Whether the block should be written before another allele is added."""
         return len(self) >= self.MAX_ALLELES or self._bytes >= self.MAX_BYTES
 
-    def add(self, allele: Allele, id: str, body: bytes, calls: Calls | None, counts: tuple[int, int]) -> int:
+    def add(
+        self,
+        allele: Allele,
+        id: str,
+        body: bytes,
+        calls: Calls | None,
+        counts: tuple[int, int],
+        came: tuple[int | str | None, ...] = (),
+    ) -> int:
         """Add an allele and return its row; ``counts`` are AC and AN, or ``UNKNOWN``."""
         self._head.add(allele, id, calls, counts)
         self._calls.append(calls)
-        text = orjson.dumps((allele.ref, allele.alt, allele.label, allele.mate))
+        text = orjson.dumps((allele.ref, allele.alt, allele.label, allele.mate, *came))
         self._texts += [text, body]
         self._bytes += len(text) + len(body)
         if calls is not None:  # an upper bound: what all parts together take

@@ -25,7 +25,7 @@ from beacon.model.calls import GROUPS
 from beacon.model.calls import Calls as AlleleCalls
 from beacon.model.indexing import Ancestors
 from beacon.model.records import unite
-from beacon.store.base import COLUMN, NO_SAMPLE, WIDE_KINDS, Links, StoredAllele
+from beacon.store.base import COLUMN, FROM_SOMEWHERE, NO_SAMPLE, WIDE_KINDS, Came, Links, StoredAllele
 from beacon.store.calls import Calls
 from beacon.store.documents import Document, decode_links, decode_rows, encode_rows, no_links
 from beacon.store.layout import Layout, Run
@@ -88,7 +88,7 @@ def rewrite(
         for source in sources:
             source.number_columns(writer)
         for place in sorted({place for source in sources for place in source.places()}):
-            _write_alleles(sources, place, writer)
+            _write_alleles(sources, place, writer, scrub or bytes)
         loads = [entry for source in sources for entry in source.loads()]
         writer.publish_instead([source.part for source in sources], loads, resting)
 
@@ -178,6 +178,14 @@ class _Source:
             if not stored.carriers or any(len(getattr(made, group)) for group in GROUPS):
                 yield _Held(stored, made, self)
 
+    def came(self, stored: StoredAllele, scrub: Scrub) -> Came:
+        """Return where an allele came from; that of several loads' carriers is where each of these did."""
+        came = stored.came
+        if came == FROM_SOMEWHERE:
+            return came
+        file = None if came.file is None else orjson.loads(scrub(orjson.dumps(came.file)))
+        return Came(came.line, file, came.load or self.part.loads[0]["id"])
+
     def _renumbered(self, calls: Calls, row: int) -> AlleleCalls:
         def at(columns: Any) -> NDArray[np.uint32]:
             new = self.number[np.asarray(columns, np.int64)]
@@ -239,7 +247,7 @@ def _write_record(
     writer.record(kind, body, individual=source.names["individual"][person], derived=derived)
 
 
-def _write_alleles(sources: Sequence[_Source], place: tuple[str, str], writer: SegmentWriter) -> None:
+def _write_alleles(sources: Sequence[_Source], place: tuple[str, str], writer: SegmentWriter, scrub: Scrub) -> None:
     """Write the alleles of one chromosome, those of one identity as one where only cases carry them."""
     streams = [run for source in sources for run in source.alleles(place)]
     merged = heapq.merge(*streams, key=lambda one: one.stored.allele.start)
@@ -249,8 +257,8 @@ def _write_alleles(sources: Sequence[_Source], place: tuple[str, str], writer: S
             found = list(same)
             if all(calls is not None and not calls.counted for _, calls, _ in found):
                 found = [_united(found)]
-            for stored, calls, _ in found:
-                writer.allele(stored.allele, orjson.loads(stored.body), calls)
+            for stored, calls, source in found:
+                writer.allele(stored.allele, orjson.loads(stored.body), calls, source.came(stored, scrub))
         for stored, _, source in listed:
             for column, told in source.details.get(stored.id, ()):
                 if source.number[column] >= 0:

@@ -9,10 +9,11 @@ import numpy as np
 from pymongo.database import Database
 
 from beacon.store import journal
-from beacon.store.base import COLUMN
+from beacon.store.base import COLUMN, Came
+from beacon.store.blocks import part_id, text_part
 from beacon.store.documents import Document, decode_links, decode_rows, encode_rows
 from beacon.store.heads import identity
-from beacon.store.segments import heads_in, read_layout
+from beacon.store.segments import heads_in, read_layout, read_parts, stored_alleles
 
 _NONE = encode_rows(())
 _KINDS = ("individual", "biosample", "run", "analysis")
@@ -39,17 +40,25 @@ def where(db: Database[Document], dataset: Document, id: str) -> list[Provenance
                 load = journal.find(db, record.get("l", ""))
                 file = record.get("f") or (load.source if load else None)
                 found.append(Provenance(dataset["_id"], record["k"], id, load, file, record.get("n")))
-        found += [
-            Provenance(dataset["_id"], "genomicVariant", id, entry, entry.source if entry else None, None)
-            for load in (part["loads"] if _has_variant(db, part["id"], id) else ())
-            for entry in (journal.find(db, load["id"]),)
-        ]
+        for came in _alleles(db, part["id"], id):
+            for load_id in [came.load] if came.load is not None else [load["id"] for load in part["loads"]]:
+                load = journal.find(db, load_id)
+                file = came.file or (load.source if load else None)
+                found.append(Provenance(dataset["_id"], "genomicVariant", id, load, file, came.line))
     return found
 
 
-def _has_variant(db: Database[Document], segment: str, id: str) -> bool:
-    key = identity(id)
-    return any((head["key"] == key).any() for _, head in heads_in(db, segment, read_layout(db, segment)))
+def _alleles(db: Database[Document], segment: str, id: str) -> list[Came]:
+    """Return where a variant came from, as often as a segment has it."""
+    layout, key = read_layout(db, segment), identity(id)
+    found = []
+    for block, head in heads_in(db, segment, layout):
+        if rows := np.flatnonzero(head["key"] == key).tolist():
+            names = {text_part(row): part_id(segment, block, text_part(row)) for row in rows}
+            held = read_parts(db, names.values())
+            texts = {name: held[part] for name, part in names.items()}
+            found += [one.came for one in stored_alleles(segment, layout, block, rows, head, texts)]
+    return found
 
 
 def digests(db: Database[Document], dataset: Document, ids: list[str]) -> dict[str, bytes]:

@@ -11,7 +11,7 @@ from pymongo.database import Database
 
 from beacon.model.calls import GROUPS
 from beacon.model.variant import Allele
-from beacon.store.base import StoredAllele
+from beacon.store.base import Came, StoredAllele
 from beacon.store.blocks import TEXTS, layout_id, part_id, text_part, texts_of
 from beacon.store.calls import Calls, tiles
 from beacon.store.documents import Document
@@ -31,7 +31,7 @@ def stored_alleles(
     numbers = (head[name][at].tolist() for name in ("start", "end", "length", "kind", "count", "number", *_GENOTYPES))
     spelled = (texts_of(texts[text_part(row)], row) for row in rows)
     for row, text, start, end, length, kind, count, number, *called in zip(rows, spelled, *numbers, strict=True):
-        ref, alt, label, mate, body = text
+        ref, alt, label, mate, came, body = text
         known = called[0] >= 0
         allele = Allele(
             run.assembly, run.chrom, start, end, ref, alt, layout.kinds[kind], length if length >= 0 else None,
@@ -48,6 +48,7 @@ def stored_alleles(
             allele_number=number if number >= 0 else None,
             body=body,
             genotypes=dict(zip(_GENOTYPES, called, strict=True)) if known else None,
+            came=Came(*came),
         )
 
 

@@ -32,7 +32,7 @@ from beacon.model.records import unite
 from beacon.model.variant import Allele
 from beacon.store import journal
 from beacon.store.alleles import allele_keys
-from beacon.store.base import ALLELE, CASE, COLUMN, NO_SAMPLE, WRITTEN, Links
+from beacon.store.base import ALLELE, CASE, COLUMN, FROM_SOMEWHERE, NO_SAMPLE, WRITTEN, Came, Links
 from beacon.store.batches import Batches
 from beacon.store.blocks import BlockBuilder, ends_id, layout_id, part_id
 from beacon.store.documents import READY, WRITING, Document, encode_links, encode_rows
@@ -297,13 +297,13 @@ class SegmentWriter:
         if detail:
             case.details.append((column, detail))
 
-    def allele(self, allele: Allele, body: Mapping[str, Any], calls: Calls | None) -> None:
+    def allele(self, allele: Allele, body: Mapping[str, Any], calls: Calls | None, came: Came = FROM_SOMEWHERE) -> None:
         """Add one allele with all its calls, in position order within its chromosome."""
         calls, stays = self._left_out.calls(calls)
         if stays:
-            self._allele(allele, body, calls)
+            self._allele(allele, body, calls, came)
 
-    def _allele(self, allele: Allele, body: Mapping[str, Any], calls: Calls | None) -> None:
+    def _allele(self, allele: Allele, body: Mapping[str, Any], calls: Calls | None, came: Came) -> None:
         assembly, chrom, last = self._block_place
         together = (allele.assembly, allele.chrom) == (assembly, chrom) and allele.start >= last
         if self._block is None or self._block.full or not together:
@@ -312,7 +312,7 @@ class SegmentWriter:
         self._block_place = (allele.assembly, allele.chrom, allele.start)
         id = allele.id
         counts = (UNKNOWN, UNKNOWN) if calls is None else self._count(calls)
-        self._block.add(allele, id, orjson.dumps(body), calls, counts)
+        self._block.add(allele, id, orjson.dumps(body), calls, counts, came[: came.known])
         self._post_allele(allele, body, calls)
         if names := self._namer.names(allele):
             self._batches.add("names", {"s": self.id, "x": self._alleles} | names)
@@ -578,7 +578,7 @@ class SegmentWriter:
         for variant_id, case in sorted(self._cases.items(), key=place):
             groups = {name: np.array(sorted(columns), np.uint32) for name, columns in case.groups.items()}
             calls = Calls(groups["het"], groups["hom"], groups["hemi"], groups["other"], counted=False)
-            self._allele(case.allele, case.body, calls)
+            self._allele(case.allele, case.body, calls, FROM_SOMEWHERE)
             for column, detail in case.details:
                 self._post_detail(variant_id, column, detail)
                 self._batches.add("cases", {"s": self.id, "v": variant_id, "c": column, "b": orjson.dumps(detail)})

@@ -14,6 +14,7 @@ from beacon.store.admin import Admin
 from loaders.dry_run import check_phenopackets
 from loaders.pipeline import load_phenopackets
 from loaders.report import Report
+from loaders.terms import ancestors
 from loaders.vcf import load_vcf
 from tests.unit.loaders.packets import RECORD, SEIZURE, interpretation, packet
 
@@ -166,8 +167,21 @@ def test_every_record_knows_its_file_its_line_and_its_load(admin: Admin, tmp_pat
     assert set(first.ontologies) == {"HP"}
     assert (first.state, first.counts["individual"]) == ("done", 2)
     (variant,) = admin.where(from_vcf("GRCh38", "1", 100, "A", "T").id)
-    assert (variant.kind, variant.file, variant.load and variant.load.who) == ("genomicVariant", "calls.vcf", "bob")
+    assert (variant.kind, variant.file, variant.line) == ("genomicVariant", "calls.vcf", 4)
+    assert variant.load is not None and variant.load.who == "bob"
     assert admin.where("nobody") == []
+
+
+def test_what_was_written_anew_still_knows_its_load_its_file_and_its_line(admin: Admin, tmp_path: Path) -> None:
+    load_vcf(admin, vcf(tmp_path / "one.vcf", "a b", "1 100 A T 0/1 0/1", "1 200 C G 0/1 0/0"), "cases", who="ada")
+    load_vcf(admin, vcf(tmp_path / "two.vcf", "c", "1 50 A T 0/1", "1 200 C G 0/1"), "cases", who="bob")
+    admin.compact("cases", ancestors, "", everything=True)
+    assert len({one.load.id for one in admin.where("a") if one.load}) == 1
+    admin.withdraw("cases", "b", "")
+    admin.purge("cases", "b", ancestors, "")
+    found = admin.where(from_vcf("GRCh38", "1", 200, "C", "G").id)
+    origins = {(one.file, one.line, one.load and one.load.who) for one in found}
+    assert origins == {("one.vcf", 5, "ada"), ("two.vcf", 5, "bob")}
 
 
 def test_who_withdrew_does_not_come_back_with_the_same_files_and_is_counted(admin: Admin, tmp_path: Path) -> None:
