@@ -1,8 +1,8 @@
 """Reading the records of a VCF in several processes, in the order of the file.
 
 One process writes to the database; the others turn lines into alleles and calls, which is about half of the work, and
-unpack the file themselves where it is one that allows this. At most two pieces wait for each of them, so that memory
-does not grow with the file.
+unpack the file themselves where it is one that allows this. While the first one would wait for them it reads too. A few
+pieces are under way for each process, so that memory does not grow with the file.
 """
 
 from __future__ import annotations
@@ -12,31 +12,38 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
 from itertools import chain, islice
 from pathlib import Path
+from typing import NamedTuple
 
 from beacon.errors import LoadError
 from loaders.bgzf import Unreadable
 from loaders.vcf_header import Header
 from loaders.vcf_lines import Damaged, damaged
 from loaders.vcf_normal import opened
-from loaders.vcf_pieces import Piece, pack, unpack
+from loaders.vcf_pieces import Piece, pack, renumbered, unpack
 from loaders.vcf_ranges import Stretch, is_whole, stretches
 from loaders.vcf_ranges import lines as stretch_lines
 from loaders.vcf_records import TOGETHER, Outcome, RecordReader
 
 PIECE_BYTES = 2_000_000
 PIECE_LINES = 500
-WAITING = 2
-"""Pieces under way for each process."""
+WAITING = 6
+"""Pieces under way for each process; as many as two of them it may have taken up already."""
 MOST_WORKERS = 64
 
 Lines = Iterator[tuple[int, bytes]]
-Task = Future[Piece]
+
+
+class Task(NamedTuple):
+    """A piece of a file that another process was asked to read, and how to read it here, numbered from 1."""
+
+    asked: Future[Piece]
+    here: Callable[[], Iterator[Outcome]]
 
 
 @contextmanager
@@ -62,10 +69,10 @@ def reading(
     try:
         first, lines = _peeked(lines)
         if first and path is not None and is_whole(path):
-            tasks = (pool.submit(_Worker.work_stretch, path, stretch) for stretch in stretches(path))
+            tasks = (_of_stretch(pool, reader, path, stretch) for stretch in stretches(path))
             yield _of_pieces(_Ahead(tasks, WAITING * (workers - 1)), reader.file, 1, first)
         else:
-            tasks = (pool.submit(_Worker.work, *piece) for piece in _pieces(lines, PIECE_LINES))
+            tasks = (_of_lines(pool, reader, piece) for _, piece in _pieces(lines, PIECE_LINES))
             yield _of_pieces(_Ahead(tasks, WAITING * (workers - 1)), reader.file, first, first)
     except BrokenProcessPool as error:
         raise LoadError("a process that read records was killed; is there too little memory?") from error
@@ -85,22 +92,52 @@ def _peeked(lines: Lines) -> tuple[int, Lines]:
     return (0, lines) if first is None else (first[0], chain([first], lines))
 
 
+def _of_stretch(pool: ProcessPoolExecutor, reader: RecordReader, path: Path, stretch: Stretch) -> Task:
+    asked = pool.submit(_Worker.work_stretch, path, stretch)
+    return Task(asked, lambda: outcomes(reader, enumerate(stretch_lines(path, stretch), 1)))
+
+
+def _of_lines(pool: ProcessPoolExecutor, reader: RecordReader, lines: list[bytes]) -> Task:
+    return Task(pool.submit(_Worker.work, lines), lambda: reader.read_all(1, lines))
+
+
 class _Ahead:
     """What becomes of tasks, in their order, with some of them under way; what ends them is raised after the last."""
 
     def __init__(self, tasks: Iterator[Task], waiting: int) -> None:
         self._tasks = tasks
         self._under_way: deque[Task] = deque()
+        self._read: dict[int, list[Outcome] | Unreadable] = {}
+        self._first = 0
         self._damage: Damaged | None = None
         self._begin(waiting)
 
-    def __iter__(self) -> Iterator[Piece]:
+    def __iter__(self) -> Iterator[Piece | list[Outcome]]:
+        """Yield what pieces are: of those that were read here the outcomes, numbered from 1. Raises ``Unreadable``."""
         while self._under_way:
-            task = self._under_way.popleft()
+            task = self._under_way[0]
+            while self._first not in self._read and not task.asked.done() and self._read_one():
+                pass
+            self._under_way.popleft()
+            found = self._read.pop(self._first, None)
+            self._first += 1
             self._begin(1)
-            yield task.result()
+            if isinstance(found, Unreadable):
+                raise found
+            yield task.asked.result() if found is None else found
         if self._damage is not None:
             raise self._damage
+
+    def _read_one(self) -> bool:
+        """Read the first piece that no other process has taken up; False where there is none."""
+        for place, task in enumerate(self._under_way, self._first):
+            if place not in self._read and task.asked.cancel():
+                try:
+                    self._read[place] = list(task.here())
+                except Unreadable as error:
+                    self._read[place] = error
+                return True
+        return False
 
     def _begin(self, some: int) -> None:
         try:
@@ -113,7 +150,8 @@ def _of_pieces(pieces: _Ahead, file: str, number: int, start: int) -> Iterator[O
     """Yield what the lines of all pieces are from line ``start`` on; ``number`` is that of the first."""
     try:
         for piece in pieces:
-            for outcome in unpack(piece, number):
+            found = unpack(piece, number) if isinstance(piece, Piece) else renumbered(piece, number - 1)
+            for outcome in found:
                 if number >= start:
                     yield outcome
                 number += 1
@@ -156,14 +194,14 @@ class _Worker:
         cls.reader = RecordReader.build(header, assembly, file, sequences)
 
     @classmethod
-    def work(cls, first: int, lines: list[bytes]) -> Piece:
-        """Read some lines."""
-        return pack(cls.reader.read_all(first, lines))
+    def work(cls, lines: list[bytes]) -> Piece:
+        """Read some lines, numbered from 1."""
+        return pack(cls.reader.read_all(1, lines))
 
     @classmethod
     def work_stretch(cls, path: Path, stretch: Stretch) -> Piece:
         """Read the lines of a stretch, numbered from 1. Raises ``Unreadable``."""
-        return cls.work(1, stretch_lines(path, stretch))
+        return pack(outcomes(cls.reader, enumerate(stretch_lines(path, stretch), 1)))
 
 
 def _end_with_parent() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from itertools import accumulate, pairwise
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -23,6 +22,7 @@ _GROUPS = ("het", "hom", "hemi", "other", "missing", "haploid")
 """The arrays of calls, in the order of their ``sizes``."""
 _groups = attrgetter(*_GROUPS)
 _fields = attrgetter(*Allele.__slots__)
+_NOBODY: Columns = np.empty(0, np.uint32)
 
 
 class Piece(NamedTuple):
@@ -65,9 +65,22 @@ def unpack(piece: Piece, first: int) -> Iterator[Outcome]:
             calls = None
             if told is not None:
                 sizes, exceptions = told
-                ends = list(accumulate(sizes, initial=at))
-                at = ends[-1]
-                groups = zip(_GROUPS, [columns[begin:end] for begin, end in pairwise(ends)], strict=True)
-                calls = Calls(**dict[str, Any](groups), exceptions=exceptions)
+                groups: list[Columns] = []
+                for size in sizes:
+                    groups.append(columns[at : at + size] if size else _NOBODY)
+                    at += size
+                het, hom, hemi, other, missing, haploid = groups
+                calls = Calls(het, hom, hemi, other, missing, haploid, exceptions)
             sites.append(Site(line, Allele(*fields), body, calls))
         yield Record(line, contig, chrom, pos, tuple(sites))
+
+
+def renumbered(outcomes: Iterable[Outcome], by: int) -> Iterator[Outcome]:
+    """Yield what lines are whose numbers are so much greater."""
+    for one in outcomes:
+        if isinstance(one, Problem):
+            yield replace(one, line=(one.line or 0) + by)
+            continue
+        line = one.line + by
+        sites = tuple(Site(line, site.allele, site.body, site.calls) for site in one.sites)
+        yield Record(line, one.contig, one.chrom, one.pos, sites)

@@ -60,30 +60,42 @@ def stretches(path: Path) -> Iterator[Stretch]:
                 begin = place
 
 
-def lines(path: Path, stretch: Stretch) -> list[bytes]:
-    """Return the lines of a stretch, without their ends. Raises ``bgzf.Unreadable``, also where the last has no end."""
+def lines(path: Path, stretch: Stretch) -> Iterator[bytes]:
+    """Yield the lines of a stretch, without their ends, while the processor's cache still has them.
+
+    Raises ``bgzf.Unreadable``, also where the last line of the file has no end.
+    """
     with path.open("rb") as file:
         file.seek(stretch.begin)
-        text = b"".join(bgzf.texts(file, stretch.end))
-        if stretch.begin:
-            first = text.find(b"\n")
-            if first < 0:  # the middle of a line that began before
-                return []
-            text = text[first + 1 :]
+        before: list[bytes] | None = None if stretch.begin else []  # what there is of a line; None before the first
+        for text in bgzf.texts(file, stretch.end):
+            first, *others = text.split(b"\n")
+            if before is not None:
+                before.append(first)
+            if others:
+                if before is not None:
+                    yield _bare(b"".join(before))
+                *whole, last = others
+                yield from map(_bare, whole)
+                before = [last] if last else []
+        if before is None:  # the middle of a line that began before
+            return
         if not stretch.last:
-            text += _line_end(file)
-    found = text.split(b"\n")
-    if found.pop():
-        raise bgzf.Unreadable("The last line has no line end, so the file may be cut short.")
-    return [line[:-1] if line.endswith(b"\r") else line for line in found]
+            yield _bare(b"".join([*before, _line_end(file)]))
+        elif any(before):
+            raise bgzf.Unreadable("The last line has no line end, so the file may be cut short.")
+
+
+def _bare(line: bytes) -> bytes:
+    return line[:-1] if line.endswith(b"\r") else line
 
 
 def _line_end(file: BinaryIO) -> bytes:
-    """Read block by block up to the end of a line."""
+    """Return what is left of a line, without its end, read block by block."""
     parts: list[bytes] = []
     for text in bgzf.texts(file):
         at = text.find(b"\n")
         if at >= 0:
-            return b"".join([*parts, text[: at + 1]])
+            return b"".join([*parts, text[:at]])
         parts.append(text)
     raise bgzf.Unreadable("The last line has no line end, so the file may be cut short.")

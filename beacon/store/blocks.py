@@ -65,17 +65,18 @@ class BlockBuilder:
         self.columns = columns
         self._head = HeadBuilder(kinds)
         self._calls: list[Calls | None] = []
+        self._sizes: list[tuple[int, ...] | None] = []
         self._texts: list[bytes] = []
         self._bytes = 0
         self._most_bytes = 6 * (columns // 8 + 1)
 
     def __len__(self) -> int:
-        return len(self._head)
+        return len(self._calls)
 
     @property
     def full(self) -> bool:
         """Whether the block should be written before another allele is added."""
-        return len(self) >= self.MAX_ALLELES or self._bytes >= self.MAX_BYTES
+        return len(self._calls) >= self.MAX_ALLELES or self._bytes >= self.MAX_BYTES
 
     def add(
         self,
@@ -87,18 +88,20 @@ class BlockBuilder:
         came: tuple[int | str | None, ...] = (),
     ) -> int:
         """Add an allele and return its row; ``counts`` are AC and AN, or ``UNKNOWN``."""
-        self._head.add(allele, id, calls, counts)
+        sizes = None if calls is None else calls.sizes
+        self._head.add(allele, id, sizes, counts)
         self._calls.append(calls)
+        self._sizes.append(sizes)
         text = orjson.dumps((allele.ref, allele.alt, allele.label, allele.mate, *came))
         self._texts += [text, body]
         self._bytes += len(text) + len(body)
-        if calls is not None:  # an upper bound: what all parts together take
-            self._bytes += min(4 * sum(calls.sizes), self._most_bytes) + 16 * len(calls.exceptions)
+        if calls is not None and sizes is not None:  # an upper bound: what all parts together take
+            self._bytes += min(4 * sum(sizes), self._most_bytes) + 16 * len(calls.exceptions)
         return len(self._calls) - 1
 
     def encode(self) -> dict[str, Arrays]:
         """Return all parts by name."""
-        parts = {"head": self._head.encode()} | encode_calls(self._calls, self.columns)
+        parts = {"head": self._head.encode()} | encode_calls(self._calls, self._sizes, self.columns)
         for row in range(0, len(self), TEXTS):
             parts[text_part(row)] = pack_texts(self._texts[2 * row : 2 * (row + TEXTS)])
         return parts

@@ -50,9 +50,14 @@ def tiles_of(columns: BitMap) -> list[int]:
     return [tile for tile in window if columns.range_cardinality(tile * TILE, (tile + 1) * TILE)]
 
 
-def encode_calls(calls: Sequence[AlleleCalls | None], columns: int) -> dict[str, Arrays]:
-    """Return the parts of one block's calls by name; those that would be empty are left out."""
-    sizes = np.array([one.sizes if one else _NO_SIZES for one in calls], np.int64).reshape(-1, len(_NO_SIZES))
+def encode_calls(
+    calls: Sequence[AlleleCalls | None], counted: Sequence[tuple[int, ...] | None], columns: int
+) -> dict[str, Arrays]:
+    """Return the parts of one block's calls by name; those that would be empty are left out.
+
+    ``counted`` are the sizes of the calls.
+    """
+    sizes = np.array([one or _NO_SIZES for one in counted], np.int64).reshape(-1, len(_NO_SIZES))
     carried = sizes[:, : len(GROUPS)]
     many = carried.sum(axis=1)
     common = is_common(many, columns)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from beacon.model.calls import GROUPS, Calls
+from beacon.model.calls import GROUPS
 from beacon.model.variant import Allele
 from beacon.store.packing import Array, Arrays
 
@@ -114,11 +114,11 @@ class HeadBuilder:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add(self, allele: Allele, id: str, calls: Calls | None, counts: tuple[int, int]) -> None:
-        """Add an allele; ``counts`` are AC and AN, or ``UNKNOWN``."""
+    def add(self, allele: Allele, id: str, sizes: Sequence[int] | None, counts: tuple[int, int]) -> None:
+        """Add an allele; ``sizes`` are those of its calls, ``counts`` AC and AN, or ``UNKNOWN``."""
         same = same_allele(*allele.minimal) if allele.chrom else 0
         length = UNKNOWN if allele.length is None else allele.length
-        groups = _NOT_GENOTYPED if calls is None else calls.sizes[:5]
+        groups = _NOT_GENOTYPED if sizes is None else sizes[:5]
         kind = self._kinds.setdefault(allele.types, len(self._kinds))
         self._rows.append((allele.start, allele.end, identity(id), same, length, kind, *groups, *counts))
 

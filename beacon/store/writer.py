@@ -312,12 +312,12 @@ class SegmentWriter:
         self._block_place = (allele.assembly, allele.chrom, allele.start)
         id = allele.id
         counts = (UNKNOWN, UNKNOWN) if calls is None else self._count(calls)
+        self._uncarried += calls is None
         self._block.add(allele, id, orjson.dumps(body), calls, counts, came[: came.known])
         self._post_allele(allele, body, calls)
         if names := self._namer.names(allele):
             self._batches.add("names", {"s": self.id, "x": self._alleles} | names)
         self._alleles += 1
-        self._uncarried += calls is None or not calls.carriers
         self._chromosomes.add(allele.chrom)
         if allele.placed:
             self._assemblies.add(allele.assembly)
@@ -551,17 +551,20 @@ class SegmentWriter:
             self._details.append((identity(variant), column, self._alleles - 1))
 
     def _count(self, calls: Calls) -> tuple[int, int]:
-        """Return AC and AN; remember the carriers until the block is written."""
-        for group, columns in zip(GROUPS, (calls.het, calls.hom, calls.hemi, calls.other), strict=True):
-            if len(columns):
-                self._carried[group].append(columns)
+        """Return AC and AN; remember the carriers until the block is written, and whether there are any."""
+        *carried, missing, haploid = calls.sizes
+        for group, many in zip(GROUPS, carried, strict=True):
+            if many:
+                self._carried[group].append(getattr(calls, group))
+        self._uncarried += not any(carried)
         if not calls.counted:
             return UNKNOWN, UNKNOWN
         if _COUNTED not in self._borne:
             self._bearing(_COUNTED, "").columns.update(range(len(self._columns)))
-        count = calls.carriers + len(calls.hom)
-        haploid = np.setdiff1d(calls.haploid, calls.missing) if len(calls.haploid) else ()
-        number = 2 * (len(self._columns) - len(calls.missing)) - len(haploid)
+        count = sum(carried) + carried[1]
+        if haploid:
+            haploid = len(np.setdiff1d(calls.haploid, calls.missing))
+        number = 2 * (len(self._columns) - missing) - haploid
         for column, copies, called in calls.exceptions:
             usual = 2 if column in calls.hom else int(any(column in getattr(calls, group) for group in GROUPS))
             count += copies - usual

@@ -219,7 +219,7 @@ def test_heads_joined_from_parts_keep_every_chromosome_name() -> None:
         builder = HeadBuilder({})
         for start in starts:
             one = from_vcf("GRCh38", chrom, start + 1, "A", "G")
-            builder.add(one, one.id, AlleleCalls(het=np.arange(start % 2, dtype=np.uint32)), (start, 10))
+            builder.add(one, one.id, (start % 2, 0, 0, 0, 0, 0), (start, 10))
         return heads_of([(chrom, number, builder.encode())])
 
     joined = Heads.joined([heads("2", 0, 5), heads("X", 0, 6), heads("1", 4, 7)])
