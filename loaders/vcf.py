@@ -108,7 +108,7 @@ def load_vcf(
             with progress.task(f"Loading {path.name} into {dataset}", share=share) as advance:
                 found = records(reader, outcomes, report, advance)
                 for site in in_order(found, len(header.samples), path.name, report, reach_of(sequences)):
-                    writer.allele(site.allele, site.body, site.calls, Came(site.line))
+                    writer.allele(site.allele, site.body, site.calls, Came(site.line), site.spelled)
             if report.errors and report.counts.get("set-aside record") == report.counts["record"]:
                 report.outcome = f"No record of the file can be used; dataset {dataset} was not changed."
             else:
@@ -334,8 +334,8 @@ def _united(held: Site, again: Site, samples: int, file: str, report: Report) ->
     report.add(Problem(file, again.line, "ALT", "vcf-allele-twice", Severity.WARNING, message, again.allele.alt))
     unite_bodies(held.body, again.body)
     if held.calls is None or again.calls is None:
-        return replace(held, calls=held.calls or again.calls)
-    return replace(held, calls=unite_calls(held.calls, again.calls, samples))
+        return replace(held, calls=held.calls or again.calls, spelled=None)
+    return replace(held, calls=unite_calls(held.calls, again.calls, samples), spelled=None)
 
 
 def add_samples(writer: SegmentWriter, header: Header, load: LoadInfo, people: Sequence[str]) -> None:

@@ -32,8 +32,8 @@ from loaders.vcf_records import TOGETHER, Outcome, RecordReader
 
 PIECE_BYTES = 2_000_000
 PIECE_LINES = 500
-WAITING = 6
-"""Pieces under way for each process; as many as two of them it may have taken up already."""
+WAITING = 64
+"""Pieces under way for each process: as many as it reads while the first one writes the samples. They take little."""
 MOST_WORKERS = 64
 
 Lines = Iterator[tuple[int, bytes]]

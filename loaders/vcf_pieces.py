@@ -12,9 +12,11 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
+import orjson
 
 from beacon.model.calls import Calls, Columns
 from beacon.model.variant import Allele
+from beacon.store.heads import Spelled
 from loaders.report import Problem
 from loaders.vcf_records import Outcome, Record, Site
 
@@ -46,7 +48,7 @@ def pack(outcomes: Iterable[Outcome]) -> Piece:
             if (calls := site.calls) is not None:
                 told = calls.sizes, calls.exceptions
                 arrays += _groups(calls)
-            sites.append((_fields(site.allele), site.body, told))
+            sites.append((_fields(site.allele), told, tuple(Spelled.of(site.allele, site.body))))
         packed.append((one.contig, one.chrom, one.pos, sites))
     return Piece(packed, np.concatenate(arrays).tobytes())
 
@@ -61,7 +63,7 @@ def unpack(piece: Piece, first: int) -> Iterator[Outcome]:
             continue
         contig, chrom, pos, rows = packed
         sites = []
-        for fields, body, told in rows:
+        for fields, told, written in rows:
             calls = None
             if told is not None:
                 sizes, exceptions = told
@@ -71,7 +73,8 @@ def unpack(piece: Piece, first: int) -> Iterator[Outcome]:
                     at += size
                 het, hom, hemi, other, missing, haploid = groups
                 calls = Calls(het, hom, hemi, other, missing, haploid, exceptions)
-            sites.append(Site(line, Allele(*fields), body, calls))
+            spelled = Spelled(*written)
+            sites.append(Site(line, Allele(*fields), orjson.loads(spelled.body), calls, spelled))
         yield Record(line, contig, chrom, pos, tuple(sites))
 
 

@@ -16,7 +16,7 @@ from typing import BinaryIO
 from loaders import bgzf
 from loaders.vcf_lines import damaged
 
-STRETCH = 1 << 16
+STRETCH = 1 << 18
 """Packed bytes that are read together."""
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from beacon.model import variant
 from beacon.model.calls import Calls
 from beacon.model.variant import Allele
+from beacon.store.heads import Spelled
 from loaders.annotations import Annotator, Info, Json, alternative_ids
 from loaders.genotypes import GenotypeError, Genotypes, WrongColumns, count_columns, decode, usual_calls
 from loaders.report import Problem, Severity
@@ -43,12 +44,16 @@ class Unusable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One ALT of one record. ``calls`` is None where the record has no genotypes. Columns are sample numbers."""
+    """One ALT of one record. ``calls`` is None where the record has no genotypes. Columns are sample numbers.
+
+    ``spelled`` is what was made of allele and body already, where another process read them.
+    """
 
     line: int
     allele: Allele
     body: Json
     calls: Calls | None
+    spelled: Spelled | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import orjson
 from beacon.model.calls import Calls
 from beacon.model.variant import Allele
 from beacon.store.calls import encode_calls
-from beacon.store.heads import HeadBuilder
+from beacon.store.heads import HeadBuilder, Spelled
 from beacon.store.packing import Arrays, pack_texts, text_of
 
 HEAD = "/head"
@@ -81,20 +81,19 @@ class BlockBuilder:
     def add(
         self,
         allele: Allele,
-        id: str,
-        body: bytes,
+        spelled: Spelled,
         calls: Calls | None,
         counts: tuple[int, int],
         came: tuple[int | str | None, ...] = (),
     ) -> int:
         """Add an allele and return its row; ``counts`` are AC and AN, or ``UNKNOWN``."""
         sizes = None if calls is None else calls.sizes
-        self._head.add(allele, id, sizes, counts)
+        self._head.add(allele, spelled, sizes, counts)
         self._calls.append(calls)
         self._sizes.append(sizes)
         text = orjson.dumps((allele.ref, allele.alt, allele.label, allele.mate, *came))
-        self._texts += [text, body]
-        self._bytes += len(text) + len(body)
+        self._texts += [text, spelled.body]
+        self._bytes += len(text) + len(spelled.body)
         if calls is not None and sizes is not None:  # an upper bound: what all parts together take
             self._bytes += min(4 * sum(sizes), self._most_bytes) + 16 * len(calls.exceptions)
         return len(self._calls) - 1

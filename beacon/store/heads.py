@@ -6,11 +6,12 @@ A block's head is what nearly every question about variants reads, and mostly al
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from beacon.model.calls import GROUPS
@@ -104,6 +105,24 @@ class Heads:
         return cls((), small, wide, wide, np.empty(0, np.uint64), small, small, small, small, small)
 
 
+class Spelled(NamedTuple):
+    """What follows from an allele and its body alone, so that whichever process reads them can make it.
+
+    ``id`` is the variant id, ``key`` its ``identity``, ``same`` what ``same_allele`` says (0 for one without a place).
+    """
+
+    id: str
+    key: int
+    same: int
+    body: bytes
+
+    @classmethod
+    def of(cls, allele: Allele, body: Mapping[str, Any]) -> Spelled:
+        """Spell an allele and encode its body."""
+        id = allele.id
+        return cls(id, identity(id), same_allele(*allele.minimal) if allele.chrom else 0, orjson.dumps(body))
+
+
 class HeadBuilder:
     """Collects what a block's head says of its alleles. ``kinds`` numbers the segment's combinations of types."""
 
@@ -114,13 +133,12 @@ class HeadBuilder:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add(self, allele: Allele, id: str, sizes: Sequence[int] | None, counts: tuple[int, int]) -> None:
+    def add(self, allele: Allele, spelled: Spelled, sizes: Sequence[int] | None, counts: tuple[int, int]) -> None:
         """Add an allele; ``sizes`` are those of its calls, ``counts`` AC and AN, or ``UNKNOWN``."""
-        same = same_allele(*allele.minimal) if allele.chrom else 0
         length = UNKNOWN if allele.length is None else allele.length
         groups = _NOT_GENOTYPED if sizes is None else sizes[:5]
         kind = self._kinds.setdefault(allele.types, len(self._kinds))
-        self._rows.append((allele.start, allele.end, identity(id), same, length, kind, *groups, *counts))
+        self._rows.append((allele.start, allele.end, spelled.key, spelled.same, length, kind, *groups, *counts))
 
     def encode(self) -> Arrays:
         """Return the head: see ``COLUMNS``."""

@@ -38,7 +38,7 @@ from beacon.store.blocks import BlockBuilder, ends_id, layout_id, part_id
 from beacon.store.documents import READY, WRITING, Document, encode_links, encode_rows
 from beacon.store.fragments import encode_fragments, fragment
 from beacon.store.garbage import remove_segment
-from beacon.store.heads import UNKNOWN, identity
+from beacon.store.heads import UNKNOWN, Spelled, identity
 from beacon.store.layout import LayoutBuilder
 from beacon.store.leaving import LeftOut
 from beacon.store.ordinals import give_ordinal, give_ordinals
@@ -297,23 +297,31 @@ class SegmentWriter:
         if detail:
             case.details.append((column, detail))
 
-    def allele(self, allele: Allele, body: Mapping[str, Any], calls: Calls | None, came: Came = FROM_SOMEWHERE) -> None:
-        """Add one allele with all its calls, in position order within its chromosome."""
+    def allele(
+        self,
+        allele: Allele,
+        body: Mapping[str, Any],
+        calls: Calls | None,
+        came: Came = FROM_SOMEWHERE,
+        spelled: Spelled | None = None,
+    ) -> None:
+        """Add one allele with all its calls, in position order within its chromosome; it may be ``spelled`` already."""
         calls, stays = self._left_out.calls(calls)
         if stays:
-            self._allele(allele, body, calls, came)
+            self._allele(allele, body, calls, came, spelled or Spelled.of(allele, body))
 
-    def _allele(self, allele: Allele, body: Mapping[str, Any], calls: Calls | None, came: Came) -> None:
+    def _allele(
+        self, allele: Allele, body: Mapping[str, Any], calls: Calls | None, came: Came, spelled: Spelled
+    ) -> None:
         assembly, chrom, last = self._block_place
         together = (allele.assembly, allele.chrom) == (assembly, chrom) and allele.start >= last
         if self._block is None or self._block.full or not together:
             self._write_block()
             self._block = BlockBuilder(len(self._columns), self._kinds)
         self._block_place = (allele.assembly, allele.chrom, allele.start)
-        id = allele.id
         counts = (UNKNOWN, UNKNOWN) if calls is None else self._count(calls)
         self._uncarried += calls is None
-        self._block.add(allele, id, orjson.dumps(body), calls, counts, came[: came.known])
+        self._block.add(allele, spelled, calls, counts, came[: came.known])
         self._post_allele(allele, body, calls)
         if names := self._namer.names(allele):
             self._batches.add("names", {"s": self.id, "x": self._alleles} | names)
@@ -581,7 +589,7 @@ class SegmentWriter:
         for variant_id, case in sorted(self._cases.items(), key=place):
             groups = {name: np.array(sorted(columns), np.uint32) for name, columns in case.groups.items()}
             calls = Calls(groups["het"], groups["hom"], groups["hemi"], groups["other"], counted=False)
-            self._allele(case.allele, case.body, calls, FROM_SOMEWHERE)
+            self._allele(case.allele, case.body, calls, FROM_SOMEWHERE, Spelled.of(case.allele, case.body))
             for column, detail in case.details:
                 self._post_detail(variant_id, column, detail)
                 self._batches.add("cases", {"s": self.id, "v": variant_id, "c": column, "b": orjson.dumps(detail)})

@@ -165,7 +165,9 @@ def measured(uri: str, work: str, *arguments: str) -> Cost:
 
 
 def _command(uri: str, work: str, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", "tests.perf.loading", "--do", work, "--uri", uri, *arguments]
+    # Not by -m: the processes that it begins would import this module first, as those of ``skerry`` need not.
+    program = "import sys; from tests.perf.loading import main; sys.exit(main(sys.argv[1:]))"
+    return [sys.executable, "-c", program, "--do", work, "--uri", uri, *arguments]
 
 
 def _do(work: str, uri: str, rest: list[str]) -> Cost:

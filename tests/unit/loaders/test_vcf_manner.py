@@ -28,9 +28,10 @@ from loaders.pipeline import load_phenopackets
 from loaders.report import Report
 from loaders.vcf import STANDARD_INPUT, Manner, begin, check_vcf, in_order, load_vcf, reach_of, records
 from loaders.vcf_normal import Sequences, opened
-from loaders.vcf_parallel import reading
+from loaders.vcf_parallel import _Ahead, reading
 from loaders.vcf_records import Site
 from loaders.vcf_samples import SampleRules, sample_rules
+from tests.integration.kill_loop import content
 from tests.unit.loaders.packets import packet
 from tests.unit.loaders.test_vcf import vcf
 
@@ -298,6 +299,40 @@ def test_stretches_of_a_packed_file_have_each_line_once(
     assert len(places) > 1 or stretch == 1 << 18
     path.write_bytes(path.read_bytes()[:-5])
     assert not vcf_ranges.is_whole(path)
+
+
+def test_whoever_reads_a_piece_the_same_is_loaded(
+    tmp_path: Path, mongo_uri: str, database_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One process, two that share the pieces as it comes, and two of which the other reads nothing or all."""
+    monkeypatch.setattr(vcf_ranges, "STRETCH", 500)
+    alts = ("A", "GT", "GTTT", "C,T", "<DEL>", "*")
+    records = [f"1 {n // 2}0 G {alts[n % 6]} 0/{n % 2} {'1/1' if n % 3 else './.'}" for n in range(40, 4000)]
+    path = indexed(vcf(tmp_path / "a.vcf", *records))
+    contents = {}
+    for way, workers in (("one", 1), ("two", 2), ("here", 2), ("there", 2)):
+        monkeypatch.setattr(_Ahead, "_read_one", {"here": _read_all, "there": lambda _: False}.get(way, READ_ONE))
+        name = f"{database_name}_{way}"
+        try:
+            with Admin.open(mongo_uri, name) as admin:
+                admin.create_dataset("d")
+                report = load_vcf(admin, path, "d", manner=Manner("GRCh38", workers=workers))
+            contents[way] = content(mongo_uri, name), report.counts, report.problems
+        finally:
+            with MongoClient[dict[str, Any]](mongo_uri) as client:
+                client.drop_database(name)
+    assert contents["one"][1]["genomicVariant"] > 2_000
+    assert all(found == contents["one"] for found in contents.values())
+
+
+READ_ONE = _Ahead._read_one
+
+
+def _read_all(ahead: _Ahead) -> bool:
+    """Read all pieces here that no other process has taken up."""
+    while READ_ONE(ahead):
+        pass
+    return False
 
 
 def test_several_processes_unpack_a_file_and_find_what_one_finds(tmp_path: Path) -> None:

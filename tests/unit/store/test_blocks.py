@@ -20,7 +20,7 @@ from beacon.model.variant import from_vcf
 from beacon.store.blocks import BlockBuilder
 from beacon.store.calls import TILE, Calls
 from beacon.store.carriers import carried_by, carriers_among
-from beacon.store.heads import UNKNOWN, HeadBuilder, Heads, heads_of, identity
+from beacon.store.heads import UNKNOWN, HeadBuilder, Heads, Spelled, heads_of, identity
 from beacon.store.packing import Arrays, pack, unpack
 
 
@@ -82,7 +82,7 @@ def block(width: int, alleles: list[AlleleCalls | None]) -> tuple[Calls, dict[st
     for row, calls in enumerate(alleles):
         counts = (0, 2 * width) if calls is not None and calls.counted else (UNKNOWN, UNKNOWN)
         one = from_vcf("GRCh38", "1", row + 1, "A", "G")
-        assert builder.add(one, one.id, b"{}", calls, counts) == row
+        assert builder.add(one, Spelled.of(one, {}), calls, counts) == row
     parts = {name: unpack(pack(arrays)) for name, arrays in builder.encode().items()}
     return Calls(
         parts["head"], {n: p for n, p in parts.items() if n.startswith(("rare", "tile", "sets"))}, width
@@ -197,7 +197,8 @@ def test_a_block_is_full_before_it_could_be_too_large_for_one_document() -> None
     while not builder.full:
         missing = np.union1d(shifting[added % 8], np.array([added], np.uint32)).astype(np.uint32)
         one = from_vcf("GRCh38", "1", added + 1, "A", "G")
-        builder.add(one, one.id, b"{}", AlleleCalls(het=half, hom=rest, missing=missing), (width, 2 * width))
+        calls = AlleleCalls(het=half, hom=rest, missing=missing)
+        builder.add(one, Spelled.of(one, {}), calls, (width, 2 * width))
         added += 1
     assert max(len(pack(part)) for part in builder.encode().values()) < 14_000_000
     assert added > 10
@@ -219,7 +220,7 @@ def test_heads_joined_from_parts_keep_every_chromosome_name() -> None:
         builder = HeadBuilder({})
         for start in starts:
             one = from_vcf("GRCh38", chrom, start + 1, "A", "G")
-            builder.add(one, one.id, (start % 2, 0, 0, 0, 0, 0), (start, 10))
+            builder.add(one, Spelled.of(one, {}), (start % 2, 0, 0, 0, 0, 0), (start, 10))
         return heads_of([(chrom, number, builder.encode())])
 
     joined = Heads.joined([heads("2", 0, 5), heads("X", 0, 6), heads("1", 4, 7)])
