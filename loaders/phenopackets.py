@@ -104,10 +104,15 @@ class Reader:
         """Yield one phenopacket, unless it is set aside or a repetition."""
         if isinstance(body, dict) and isinstance(body.get("id"), str):
             self.seen.add(body["id"])
-        if self._is_sound(self._problems(document, body), problems):
+        text = b""
+        if not (found := list(self._misfits(document, body))):
+            text = orjson.dumps(body)  # what does not fit may be nested more deeply than can be written
+            glance = self._glances.at(body, text.decode(), datetime.now(UTC))
+            found = list(checks.check(document, body, self._terms, glance))
+        if self._is_sound(found, problems):
             content = hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).digest()
             if (repeated := self._repeated(document, body, content)) is None:
-                yield Packet(document, body, orjson.dumps(body), content, group)
+                yield Packet(document, body, text, content, group)
             else:
                 problems.append(repeated)
 
@@ -130,16 +135,13 @@ class Reader:
                 severity = RULES[rule].severity
                 yield document.problem(rule, text, severity=severity, pointer=pointer, value=value, hint=hint)
 
-    def _problems(self, document: Document, body: Any) -> Iterator[Problem]:
+    def _misfits(self, document: Document, body: Any) -> Iterator[Problem]:
+        """Yield why a document is no phenopacket; among these is an error."""
         refusal = _other_message(document, body)
         if refusal:
             yield refusal
         elif not self._validator.is_valid(body):
             yield from schema_problems(document, body, self._validator)
-        else:
-            # What does not fit the schema may be nested more deeply than can be written.
-            glance = self._glances.at(body, orjson.dumps(body).decode(), datetime.now(UTC))
-            yield from checks.check(document, body, self._terms, glance)
 
     def _repeated(self, document: Document, body: dict[str, Any], content: bytes) -> Problem | None:
         """Return what is to be said of a packet whose id was there before; None where it was not."""

@@ -116,7 +116,7 @@ def tell(report: Report, published: Published) -> None:
 def _few_collections() -> Iterator[None]:
     """Look for cycles less often meanwhile: documents and records have none, and looking took a sixth of a load."""
     before = gc.get_threshold()
-    gc.set_threshold(100_000, *before[1:])
+    gc.set_threshold(1_000_000, *before[1:])
     try:
         yield
     finally:
@@ -197,13 +197,16 @@ def _write(
                 report.count("individual")
             else:
                 batch.append((packet, digest))
+        writer.reserve("individual", (packet.body["id"] for packet, _ in batch))
         names.know(admin.owners(dataset, (id for packet, _ in batch for id in sample_ids(packet.body))))
         made = [(packet, digest, convert(packet.body, names.name, packet.group)) for packet, digest in batch]
-        writer.reserve("individual", (one.id for _, _, one in made))
         writer.reserve("biosample", (str(sample["id"]) for _, _, one in made for sample in one.samples))
         for packet, digest, one in made:
-            writer.comes_from(Origin(packet.document.file, packet.document.line, digest))
-            _write_one(writer, packet, one)
+            writer.comes_from(_origin(packet, digest))
+            writer.individual(one.individual, phenopacket=packet.text)
+        for packet, digest, one in made:
+            writer.comes_from(_origin(packet, digest))
+            _write_others(writer, packet, one)
             for problem in renamed(packet, one):
                 report.add(problem)
             report.count("individual")
@@ -224,8 +227,12 @@ def digest_of(packet: Packet, version: str) -> bytes:
     return hashlib.sha256(version.encode() + b"\x1f" + packet.content + told).digest()[:16]
 
 
-def _write_one(writer: SegmentWriter, packet: Packet, one: Converted) -> None:
-    writer.individual(one.individual, phenopacket=packet.text)
+def _origin(packet: Packet, digest: bytes) -> Origin:
+    return Origin(packet.document.file, packet.document.line, digest)
+
+
+def _write_others(writer: SegmentWriter, packet: Packet, one: Converted) -> None:
+    """Write what belongs to an individual, who is written already."""
     if packet.group is not None and packet.group.kind == "cohort":
         writer.join(packet.group.id, one.id, cohort_info(packet.group))
     for sample in one.biosamples:

@@ -41,9 +41,10 @@ class Entries:
 def index_entries(entry_type: EntryType, record: Mapping[str, Any], ancestors: Ancestors) -> Entries:
     """Return the keys and numbers of a record; values of the wrong shape are left out, never guessed."""
     entries = Entries()
-    for member, rows in _by_member(entry_type.id):
-        if member in record:
-            for row, path in rows:
+    by_member = _by_member(entry_type.id)
+    for member in by_member if len(record) > 1 else record:
+        if member in record and member in by_member:
+            for row, path in by_member[member]:
                 for value, absent in _values(record[member], path):
                     _add(entries, row, value, absent, ancestors)
     return entries
@@ -85,62 +86,51 @@ def parts_of(entry_type: EntryType, record: Mapping[str, Any]) -> Iterator[tuple
         if member in record:
             value = record[member]
             for part in value if isinstance(value, list) else (value,):
-                if names is not None and isinstance(part, dict):
-                    yield member, {name: part[name] for name in names if name in part}, shared
-                else:
+                if names is None or not isinstance(part, dict) or names.keys() >= part.keys():
                     yield member, part, shared
+                else:
+                    yield member, {name: part[name] for name in names if name in part}, shared
 
 
 @functools.cache
-def _told_members(entry_type: str) -> tuple[tuple[str, tuple[str, ...] | None, bool], ...]:
+def _told_members(entry_type: str) -> tuple[tuple[str, dict[str, None] | None, bool], ...]:
     """Return each member with the names of its own members that matter, None for all, and whether values recur."""
     found = []
-    for member, rows in _by_member(entry_type):
+    for member, rows in _by_member(entry_type).items():
         names = dict.fromkeys(path[0] for _, path in rows if path)
         narrow = all(path for _, path in rows)
         shared = not all(row.open for row, _ in rows)
-        found.append((member, (*names, "excluded") if narrow else None, shared))
+        found.append((member, {**names, "excluded": None} if narrow else None, shared))
     return tuple(found)
 
 
 @functools.cache
 def members_of(entry_type: EntryType) -> tuple[str, ...]:
     """Return the members of a record that its entries come from."""
-    return tuple(member for member, _ in _by_member(entry_type.id))
+    return tuple(_by_member(entry_type.id))
 
 
 @functools.cache
-def _by_member(entry_type: str) -> tuple[tuple[str, tuple[tuple[Field, tuple[str, ...]], ...]], ...]:
+def _by_member(entry_type: str) -> dict[str, tuple[tuple[Field, tuple[str, ...]], ...]]:
     """Group an entry type's fields by the record's member they begin in: most records have few of them."""
     found: dict[str, list[tuple[Field, tuple[str, ...]]]] = {}
     for row in ENTRY_TYPES[entry_type].fields:
         for source in row.sources:
             member, *path = source.split(".")
             found.setdefault(member, []).append((row, tuple(path)))
-    return tuple((member, tuple(rows)) for member, rows in found.items())
+    return {member: tuple(rows) for member, rows in found.items()}
 
 
-def _values(value: Any, path: tuple[str, ...]) -> list[tuple[Any, bool]]:
+def _values(value: Any, path: tuple[str, ...], absent: bool = False) -> list[tuple[Any, bool]]:
     """Walk a dotted path through objects and lists; says whether an element on the way was ``excluded``."""
-    found = _flat([(value, False)])
-    for name in path:
-        # Records are made of plain dicts; to ask for any mapping would take half of all the time.
-        inner = [(item[name], absent) for item, absent in found if isinstance(item, dict) and name in item]
-        if not inner:
-            return []
-        found = _flat(inner)
-    return found
-
-
-def _flat(values: list[tuple[Any, bool]]) -> list[tuple[Any, bool]]:
-    """Return values, the elements of lists in their place, and whether each is or lies in something ``excluded``."""
-    found: list[tuple[Any, bool]] = []
-    for item, absent in values:
-        if isinstance(item, list):
-            found += _flat([(one, absent) for one in item])
-        else:
-            found.append((item, absent or (isinstance(item, dict) and item.get("excluded") is True)))
-    return found
+    # Records are made of plain dicts; to ask for any mapping would take half of all the time.
+    if isinstance(value, dict):
+        absent = absent or value.get("excluded") is True
+        if path:
+            return _values(value[path[0]], path[1:], absent) if path[0] in value else []
+    elif isinstance(value, list):
+        return [found for one in value for found in _values(one, path, absent)]
+    return [] if path else [(value, absent)]
 
 
 def _add(entries: Entries, row: Field, value: Any, absent: bool, ancestors: Ancestors) -> None:

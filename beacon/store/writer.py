@@ -10,6 +10,7 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -32,7 +33,7 @@ from beacon.model.records import unite
 from beacon.model.variant import Allele
 from beacon.store import journal
 from beacon.store.alleles import allele_keys
-from beacon.store.base import ALLELE, CASE, COLUMN, FROM_SOMEWHERE, NO_SAMPLE, WRITTEN, Came, Links
+from beacon.store.base import ALLELE, CASE, COLUMN, FROM_SOMEWHERE, NO_SAMPLE, WIDE_KINDS, WRITTEN, Came, Links
 from beacon.store.batches import Batches
 from beacon.store.blocks import BlockBuilder, ends_id, layout_id, part_id
 from beacon.store.documents import READY, WRITING, Document, encode_links, encode_rows
@@ -136,7 +137,7 @@ class _Case:
     body: dict[str, Any]
     groups: dict[str, set[int]]
     details: list[tuple[int, dict[str, Any]]]
-    last: Mapping[str, Any] = field(default_factory=dict)
+    last: Mapping[str, Any]
 
 
 def _no_ancestors(term: str) -> tuple[str, ...]:
@@ -163,6 +164,8 @@ class SegmentWriter:
         self._batches = Batches(db)
         self._namer = Namer(db)
         self._ordinals: dict[tuple[str, str], int] = {}
+        self._reserving = ThreadPoolExecutor(len(WIDE_KINDS), "skerry-reserving")
+        self._reserved: dict[str, Future[dict[str, int]]] = {}
         self._rows: dict[tuple[str, str], int] = {}
         self._derived: dict[str, BitMap] = defaultdict(BitMap)
         self._joining: dict[str, Joining] = {}
@@ -205,6 +208,7 @@ class SegmentWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._batches.close()
+        self._reserving.shutdown(cancel_futures=True)
         # Where publishing was interrupted, only the dataset's document can tell whether it happened.
         if not self._published and not self._db["datasets"].find_one({"segments.id": self.id}, {"_id": 1}):
             remove_segment(self._db, self.id)
@@ -286,10 +290,13 @@ class SegmentWriter:
         column = self._left_out.stored[column]
         if column < 0:
             return
-        case = self._cases.get(allele.id)
+        id = allele.id
+        case = self._cases.get(id)
         if case is None:
-            case = self._cases[allele.id] = _Case(allele, {}, {name: set() for name in GROUPS}, [])
-        if body != case.last:  # most carriers' bodies say the same
+            case = self._cases[id] = _Case(allele, body, {name: set() for name in GROUPS}, [], body)
+        elif body != case.last:  # most carriers' bodies say the same
+            if case.body is case.last:  # and belongs to whoever brought it
+                case.body = deepcopy(case.body)
             unite(case.body, deepcopy(body))
             case.last = body
         if not any(column in columns for columns in case.groups.values()):
@@ -459,10 +466,18 @@ class SegmentWriter:
         document = {"s": self.id, "k": kind, "r": row, "i": id, "b": encoded} | self._origin
         self._batches.add("records", document, len(encoded))
         for member, part, shared in parts_of(ENTRY_TYPES[kind], body):
-            element = self._element(kind, kind, member, part) if shared else self._read(kind, kind, member, part)
-            element.rows.append(row)
-            if not shared:
-                element.settle()
+            if shared:
+                self._element(kind, kind, member, part).rows.append(row)
+            else:
+                self._post_own(kind, {member: part}, row)
+
+    def _post_own(self, kind: str, part: Mapping[str, Any], row: int) -> None:
+        """Post a record under what it is found by alone or nearly so, such as the id of whose it is."""
+        entries = index_entries(ENTRY_TYPES[kind], part, _no_ancestors)
+        for key, label in entries.keys.items():
+            self._post(kind, key, label, row)
+        for name, number in entries.numbers:
+            self._numbers[kind, name].add(number, row)
 
     def _element(self, entry_type: str, kind: str, member: str, part: Any) -> Element:
         """Return a part that many records of a kind have; it is read once, and its rows are posted later."""
@@ -502,17 +517,30 @@ class SegmentWriter:
     def _ordinal(self, kind: str, id: str) -> int:
         """Return the dataset's ordinal for a person or sample, giving out a new one where there is none."""
         known = self._ordinals.get((kind, id))
+        if known is None and kind in self._reserved:
+            self._settle_reserved(kind)
+            known = self._ordinals.get((kind, id))
         if known is None:
             known = self._ordinals[kind, id] = give_ordinal(self._db, self._home, kind, id)
         return known
 
     def reserve(self, kind: str, ids: Iterable[str]) -> None:
-        """Look up or give out the ordinals of many individuals or biosamples in one go, before adding them."""
+        """Look up or give out the ordinals of many individuals or biosamples in one go, before adding them.
+
+        That is done while the caller goes on; the first ordinal of the kind that is needed waits for it, and raises
+        what went wrong.
+        """
+        self._settle_reserved(kind)
         wanted = [
             id for id in dict.fromkeys(ids) if (kind, id) not in self._ordinals and not self._is_left_out(kind, id)
         ]
-        found = give_ordinals(self._db, self._home, kind, wanted)
-        self._ordinals.update({(kind, id): ordinal for id, ordinal in found.items()})
+        if wanted:
+            self._reserved[kind] = self._reserving.submit(give_ordinals, self._db, self._home, kind, wanted)
+
+    def _settle_reserved(self, kind: str) -> None:
+        if kind in self._reserved:
+            found = self._reserved.pop(kind).result()
+            self._ordinals.update({(kind, id): ordinal for id, ordinal in found.items()})
 
     def _post_allele(self, allele: Allele, body: Mapping[str, Any], calls: Calls | None) -> None:
         """Post an allele under its types, genes, protein changes and mate, and under whatever its body is found by."""
@@ -641,17 +669,15 @@ class SegmentWriter:
             for column in np.flatnonzero(self._zygous.get(group, ())).tolist():
                 self._post(COLUMN, f"{RECORDED}{zygosity}", label, column)
                 self._post(COLUMN, f"{ZYGOSITY}{RECORDED}{zygosity}", label, column)
-        found = {place: (BitMap(posting.settle()), posting.label) for place, posting in self._postings.items()}
+        found = {place: ([posting.settle()], posting.label) for place, posting in self._postings.items()}
         for key, bearing in self._borne.items():
             if columns := bearing.settle():
-                rows, _ = found.setdefault((COLUMN, key), (BitMap(), bearing.label))
-                rows |= columns
+                found.setdefault((COLUMN, key), ([], bearing.label))[0].append(columns)
         for (kind, key), posting in self._postings.items():
             for higher in keys_above(key, self._ancestors):
-                rows, _ = found.setdefault((kind, higher), (BitMap(), ""))
-                rows |= posting.held
+                found.setdefault((kind, higher), ([], ""))[0].append(posting.held)
         for (kind, key), (rows, label) in found.items():
-            data = encode_rows(rows)
+            data = encode_rows(rows[0] if len(rows) == 1 else BitMap.union(*rows))
             document = {"s": self.id, "k": kind, "key": key, "label": label, "rows": data}
             self._batches.add("postings", document, len(data))
 
