@@ -150,8 +150,8 @@ def allele(descriptor: Mapping[str, Any], packet_id: str) -> Allele:
     structural = (descriptor.get("structuralType") or {}).get("id", "")
     placed = from_record(descriptor["vcfRecord"]) if "vcfRecord" in descriptor else from_expressions(descriptor)
     if placed is not None:
-        types = dict.fromkeys((*placed.types, *variant.structural_types(structural)))
-        return replace(placed, types=tuple(types))
+        types = tuple(dict.fromkeys((*placed.types, *variant.structural_types(structural))))
+        return placed if types == placed.types else replace(placed, types=types)
     gene = (descriptor.get("geneContext") or {}).get("symbol", "")
     hgvs = next((value for _, value in _expressions(descriptor) if ":" in value), "")
     label, id = descriptor.get("label") or hgvs, descriptor.get("id") or ""
@@ -186,35 +186,43 @@ def _written(genome_assembly: str, chrom: str, pos: int, ref: str, alt: str, inf
 
 def from_expressions(descriptor: Mapping[str, Any]) -> Allele | None:
     """Return the allele of a genomic HGVS substitution or an SPDI, where either names one without doubt."""
-    for _, value in _expressions(descriptor):
-        for pattern, shift in ((_SUBSTITUTION, 0), (_SPDI, 1)):
-            if match := pattern.fullmatch(value):
-                accession, position, ref, alt = match.groups()
-                assembly, chrom = genome.refseq(accession) or (None, "")
-                if assembly is not None and int(position) + shift > 0:
-                    return variant.from_vcf(assembly, chrom, int(position) + shift, ref, alt)
+    return next((found for _, value in _expressions(descriptor) if (found := _named(value)) is not None), None)
+
+
+@functools.lru_cache(4_096)
+def _named(value: str) -> Allele | None:
+    """Return the allele that one expression names; checks and conversion both ask."""
+    for pattern, shift in ((_SUBSTITUTION, 0), (_SPDI, 1)):
+        if match := pattern.fullmatch(value):
+            accession, position, ref, alt = match.groups()
+            assembly, chrom = genome.refseq(accession) or (None, "")
+            if assembly is not None and int(position) + shift > 0:
+                return variant.from_vcf(assembly, chrom, int(position) + shift, ref, alt)
     return None
 
 
 def _expressions(descriptor: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(kind, text) of every expression; kind g, c or p for HGVS, whatever its declared syntax, else the syntax."""
-    found = []
-    for expression in descriptor.get("expressions") or ():
-        syntax, value = expression["syntax"], expression["value"].strip()
-        if hgvs := re.search(r":([gmcnrp])\.", value):
-            syntax = {"g": "g", "m": "g", "p": "p"}.get(hgvs[1], "c")
-        found.append((syntax, value))
-    return found
+    return [_expression(row["syntax"], row["value"]) for row in descriptor.get("expressions") or ()]
+
+
+@functools.lru_cache(4_096)
+def _expression(syntax: str, value: str) -> tuple[str, str]:
+    value = value.strip()
+    if hgvs := re.search(r":([gmcnrp])\.", value):
+        syntax = {"g": "g", "m": "g", "p": "p"}.get(hgvs[1], "c")
+    return syntax, value
 
 
 def _body(descriptor: Mapping[str, Any]) -> Json:
     gene = descriptor.get("geneContext") or {}
-    proteins = _of_kind(descriptor, "p")
+    expressions = _expressions(descriptor)
+    genomic, transcripts, proteins = ([value for found, value in expressions if found == kind] for kind in "gcp")
     changes = [short for protein in proteins if (short := short_protein(protein))]
     xrefs = descriptor.get("xrefs") or []
     clinvar = next((match[1] for xref in xrefs if (match := _CLINVAR.fullmatch(xref))), None)
     alternatives = [
-        {"id": value, "notes": syntax} for syntax, value in _expressions(descriptor) if syntax not in {"g", "c", "p"}
+        {"id": value, "notes": syntax} for syntax, value in expressions if syntax not in {"g", "c", "p"}
     ] + [{"id": xref} for xref in xrefs if not _CLINVAR.fullmatch(xref)]
     record = descriptor.get("vcfRecord")
     return compact(
@@ -225,8 +233,8 @@ def _body(descriptor: Mapping[str, Any]) -> Json:
             or None,
             "identifiers": compact(
                 {
-                    "genomicHGVSId": next(iter(_of_kind(descriptor, "g")), None),
-                    "transcriptHGVSIds": _of_kind(descriptor, "c") or None,
+                    "genomicHGVSId": next(iter(genomic), None),
+                    "transcriptHGVSIds": transcripts or None,
                     "proteinHGVSIds": proteins or None,
                     "clinvarVariantId": f"clinvar:{clinvar}" if clinvar else None,
                     "variantAlternativeIds": alternatives or None,
@@ -245,10 +253,6 @@ def _body(descriptor: Mapping[str, Any]) -> Json:
             "variation": descriptor.get("variation"),
         },
     )
-
-
-def _of_kind(descriptor: Mapping[str, Any], kind: str) -> list[str]:
-    return [value for found, value in _expressions(descriptor) if found == kind]
 
 
 def _record(record: Mapping[str, Any]) -> Json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import defaultdict, deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final
 
@@ -23,17 +23,17 @@ class Batches:
 
     def __init__(self, db: Database[Document]) -> None:
         self._db = db
-        self._waiting: dict[str, list[Document]] = {}
-        self._bytes: dict[str, int] = {}
+        self._waiting: defaultdict[str, list[Document]] = defaultdict(list)
+        self._bytes: defaultdict[str, int] = defaultdict(int)
         self._senders = ThreadPoolExecutor(_SENDERS, "skerry-sending")
         self._sent: deque[Future[object]] = deque()
 
     def add(self, collection: str, document: Document, size: int = 0) -> None:
         """Add a document with ``size`` bytes in its large fields; raises what went wrong with any batch before."""
-        waiting = self._waiting.setdefault(collection, [])
+        waiting = self._waiting[collection]
         waiting.append(document)
-        total = self._bytes[collection] = self._bytes.get(collection, 0) + size
-        if len(waiting) >= MOST_DOCUMENTS or total >= MOST_BYTES:
+        self._bytes[collection] += size
+        if len(waiting) >= MOST_DOCUMENTS or self._bytes[collection] >= MOST_BYTES:
             self._send(collection)
 
     def flush(self) -> None:
