@@ -134,6 +134,7 @@ class Ontologies:
     def __init__(self, held: Mapping[str, Callable[[], Terms]], versions: Mapping[str, str]) -> None:
         self._held = held
         self._read: dict[str, Terms] = {}
+        self._above: dict[str, tuple[str, ...]] = {}
         self.versions = versions
 
     @property
@@ -159,8 +160,13 @@ class Ontologies:
 
     def ancestors(self, term: str) -> tuple[str, ...]:
         """Return everything above a term; nothing for terms of unknown ontologies (shape: ``indexing.Ancestors``)."""
-        known = self.of(term)
-        return known.ancestors(term) if known else ()
+        above = self._above.get(term)
+        if above is None:
+            known = self.of(term)
+            if known is None:
+                return ()
+            above = self._above[term] = known.ancestors(term)
+        return above
 
 
 def site_ontologies(admin: Admin) -> Ontologies:
