@@ -159,7 +159,9 @@ def kept_documents(uri: str, database: str) -> list[tuple[str, list[list[RawBSON
 
 
 def measured(uri: str, work: str, *arguments: str) -> Cost:
-    """Do one piece of work in a process of its own."""
+    """Do one piece of work in a process of its own; the dataset of a load is made before, by another."""
+    if not work.endswith(("floor", "prepare")):
+        measured(uri, "prepare", arguments[0])
     done = subprocess.run(_command(uri, work, *arguments), check=True, stdout=subprocess.PIPE, env=os.environ)
     return Cost(**json.loads(done.stdout.splitlines()[-1]))
 
@@ -173,14 +175,14 @@ def _command(uri: str, work: str, *arguments: str) -> list[str]:
 def _do(work: str, uri: str, rest: list[str]) -> Cost:
     """Do a piece of work in this process and say what it took."""
     server = _server(uri)
-    if not work.endswith("floor"):
-        with Admin.open(uri, DATABASE) as admin:
-            admin.create_dataset(rest[0])
-            site_ontologies(admin).store(admin)  # as ``skerry dataset create`` does
     kept = kept_documents(uri, DATABASE) if work.endswith("floor") else []
     before = _times(server)
     begun = time.perf_counter()
     match work:
+        case "prepare":
+            with Admin.open(uri, DATABASE) as admin:
+                admin.create_dataset(rest[0])
+                site_ontologies(admin).store(admin)  # as ``skerry dataset create`` does
         case "vcf":
             _load(uri, rest[0], Path(rest[1]), int(rest[2]))
         case "vcf-floor":
@@ -252,6 +254,7 @@ def watch(records: int, uri: str, folder: Path) -> Iterator[Figure]:
     """Load a large VCF in two processes, and tell how much memory each of them takes at most, shared pages divided."""
     path = folder / "watched.vcf.gz"
     write_vcf(path, records, likelihoods=False, level=1)
+    measured(uri, "prepare", "watched")
     begun = time.perf_counter()
     found: dict[int, list[float]] = {}
     with subprocess.Popen(_command(uri, "vcf", "watched", str(path), "2"), stdout=subprocess.DEVNULL) as process:
