@@ -42,11 +42,6 @@ class Calls:
         """How many columns are in each of the carrier groups, missing and haploid."""
         return len(self.het), len(self.hom), len(self.hemi), len(self.other), len(self.missing), len(self.haploid)
 
-    @property
-    def carriers(self) -> int:
-        """How many columns carry the allele."""
-        return len(self.het) + len(self.hom) + len(self.hemi) + len(self.other)
-
 
 GROUPS = ("het", "hom", "hemi", "other")
 GROUP_OF_ZYGOSITY = {"GENO:0000135": "het", "GENO:0000136": "hom", "GENO:0000134": "hemi"}

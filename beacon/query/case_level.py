@@ -17,6 +17,7 @@ from beacon.model.entry_types import ZYGOSITIES
 from beacon.query.joins import Selection
 from beacon.store.base import COLUMN, Links, Segment, Store, StoredAllele
 from beacon.store.bitmaps import bitmap_of, distinct, mask_of, numbers_in
+from beacon.store.blocks import by_block
 from beacon.store.calls import TILE, Calls, is_common
 from beacon.store.fragments import FRAGMENTS
 from beacon.store.heads import Heads
@@ -122,9 +123,7 @@ class SegmentPage:
 
 def _listed(calls: dict[int, Calls], places: list[Place], allowed: BitMap) -> dict[Place, Listed]:
     """Return which of the allowed columns carry each allele, and how."""
-    rows: dict[int, list[int]] = {}
-    for block, row in places:
-        rows.setdefault(block, []).append(row)
+    rows = by_block(places)
     if len(allowed) == 1:
         held = {block: calls[block].of_column(allowed[0]) for block in rows}
         alone = np.array([allowed[0]], np.uint32)

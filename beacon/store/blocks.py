@@ -9,6 +9,7 @@ Beside the blocks, a segment has parts ``ends`` and its ``layout`` (``beacon.sto
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -38,6 +39,14 @@ def ends_id(segment: str, number: int) -> str:
 def layout_id(segment: str) -> str:
     """Return the id of a segment's layout."""
     return part_id(segment, -1, "layout")
+
+
+def by_block(places: Iterable[tuple[int, int]]) -> dict[int, list[int]]:
+    """Return the rows of some (block, row) places by block, both in the order given."""
+    rows: dict[int, list[int]] = {}
+    for block, row in places:
+        rows.setdefault(block, []).append(row)
+    return rows
 
 
 def text_part(row: int) -> str:

@@ -47,7 +47,7 @@ from beacon.store.base import (
     Term,
 )  # fmt: skip
 from beacon.store.bitmaps import bitmap_of, distinct, numbers_in
-from beacon.store.blocks import TEXTS, BlockBuilder, text_part
+from beacon.store.blocks import TEXTS, BlockBuilder, by_block, text_part
 from beacon.store.calls import TILE, Calls, is_common, tiles, tiles_of
 from beacon.store.documents import Document, decode_dataset, decode_links, decode_rows, no_links
 from beacon.store.gate import Gate
@@ -382,9 +382,8 @@ class MongoStore:
             names[block] += wanted
         more = dict(names)
         if texts:
-            for block, row in zip(heads.block.tolist(), heads.row.tolist(), strict=True):
-                if (name := text_part(row)) not in more[block]:
-                    more[block] = [*more[block], name]
+            for block, some in by_block(zip(heads.block.tolist(), heads.row.tolist(), strict=True)).items():
+                more[block] = [*names[block], *dict.fromkeys(map(text_part, some))]
         held = await self._reader.of_blocks(segment.id, more)
         return {
             block: Calls(held[block]["head"], {name: held[block][name] for name in some[1:]}, width)
@@ -396,9 +395,7 @@ class MongoStore:
         if not places:
             return []
         layout = await self.layout(segment)
-        rows: dict[int, list[int]] = {}
-        for block, row in places:
-            rows.setdefault(block, []).append(row)
+        rows = by_block(places)
         names = {block: ["head", *dict.fromkeys(map(text_part, some))] for block, some in rows.items()}
         held = await self._reader.of_blocks(segment.id, names)
         found = {
