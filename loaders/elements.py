@@ -12,9 +12,13 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import orjson
+
 Json = dict[str, Any]
 
-_PLAIN = frozenset({"type", "excluded"})
+_KNOWN = 20_000
+_features: dict[bytes, Json] = {}
+"""Features that were converted before; nearly all of a load's are like an earlier one."""
 CURIE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]+:[!-~]+")
 
 
@@ -99,10 +103,20 @@ def external(element: Mapping[str, Any]) -> Json:
 
 
 def feature(element: Mapping[str, Any]) -> Json:
-    """Return a phenotypic feature. Of several pieces of evidence Beacon has room for the first."""
-    if element.keys() <= _PLAIN:  # nearly all of them
-        plain = {"featureType": term(element["type"])}
-        return plain | {"excluded": True} if element.get("excluded") else plain
+    """Return a phenotypic feature, which nobody may change: equal ones are one and the same object.
+
+    Of several pieces of evidence Beacon has room for the first.
+    """
+    key = orjson.dumps(element)
+    known = _features.get(key)
+    if known is None:
+        if len(_features) >= _KNOWN:
+            _features.clear()
+        known = _features[key] = _feature(element)
+    return known
+
+
+def _feature(element: Mapping[str, Any]) -> Json:
     found = element.get("evidence") or []
     modifiers = element.get("modifiers") or []
     onset, resolution = time(element.get("onset")), time(element.get("resolution"))

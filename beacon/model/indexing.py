@@ -79,17 +79,29 @@ def told_keys(entry_type: EntryType, entries: Entries) -> Iterator[tuple[str, st
 def parts_of(entry_type: EntryType, record: Mapping[str, Any]) -> Iterator[tuple[str, Any, bool]]:
     """Yield what a record's entries come from, as (member, part, whether other records tell the same).
 
-    The entries of ``{member: part}``, for all parts together, are those of the record. Of a part only those members are
-    kept that entries come from, so that many records, in which a feature has other notes, tell the same.
+    The entries of ``{member: part}``, for all parts together, are those of the record.
     """
-    for member, names, shared in _told_members(entry_type.id):
+    for member, _, shared in _told_members(entry_type.id):
         if member in record:
             value = record[member]
-            for part in value if isinstance(value, list) else (value,):
-                if names is None or not isinstance(part, dict) or names.keys() >= part.keys():
+            if isinstance(value, list):
+                for part in value:
                     yield member, part, shared
-                else:
-                    yield member, {name: part[name] for name in names if name in part}, shared
+            else:
+                yield member, value, shared
+
+
+def told_of(entry_type: EntryType, member: str, part: Any) -> Any:
+    """Return those members of a part that entries come from: features that differ in their notes tell the same."""
+    names = _told_names(entry_type.id)[member]
+    if names is None or not isinstance(part, dict) or names.keys() >= part.keys():
+        return part
+    return {name: part[name] for name in names if name in part}
+
+
+@functools.cache
+def _told_names(entry_type: str) -> dict[str, dict[str, None] | None]:
+    return {member: names for member, names, _ in _told_members(entry_type)}
 
 
 @functools.cache

@@ -28,7 +28,17 @@ from beacon.errors import LoadError
 from beacon.model import protein
 from beacon.model.calls import GROUP_OF_ZYGOSITY, GROUPS, Calls
 from beacon.model.entry_types import ENTRY_TYPES, FREQUENCY, ZYGOSITIES, ZYGOSITY
-from beacon.model.indexing import HELD, RECORDED, Ancestors, index_entries, keys_above, members_of, parts_of, told_keys
+from beacon.model.indexing import (
+    HELD,
+    RECORDED,
+    Ancestors,
+    index_entries,
+    keys_above,
+    members_of,
+    parts_of,
+    told_keys,
+    told_of,
+)
 from beacon.model.records import unite
 from beacon.model.variant import Allele
 from beacon.store import journal
@@ -173,6 +183,7 @@ class SegmentWriter:
         self._postings: dict[tuple[str, str], Posting] = {}
         self._numbers: dict[tuple[str, str], Numbers] = defaultdict(Numbers)
         self._elements: dict[tuple[str, str, bytes], Element] = {}
+        self._same: dict[int, tuple[Any, tuple[str, str], Element]] = {}
         self._columns: dict[tuple[str, str | None, str | None], int] = {}
         self._column_rows: list[tuple[int, int]] = []
         self._fragments: list[bytes] = []
@@ -480,13 +491,24 @@ class SegmentWriter:
             self._numbers[kind, name].add(number, row)
 
     def _element(self, entry_type: str, kind: str, member: str, part: Any) -> Element:
-        """Return a part that many records of a kind have; it is read once, and its rows are posted later."""
-        key = kind, member, orjson.dumps(part)
+        """Return a part that many records of a kind have; it is read once, and its rows are posted later.
+
+        The very object that was given before is known without a look at what is in it.
+        """
+        same = self._same.get(id(part))
+        if same is not None and same[1] == (kind, member):
+            return same[2]
+        told = told_of(ENTRY_TYPES[entry_type], member, part)
+        key = kind, member, orjson.dumps(told)
         found = self._elements.get(key)
         if found is None:
             if len(self._elements) >= _ELEMENTS:
                 self._settle_elements()
-            found = self._elements[key] = self._read(entry_type, kind, member, part)
+            found = self._elements[key] = self._read(entry_type, kind, member, told)
+        if isinstance(part, dict):
+            if len(self._same) >= _KNOWN:
+                self._same.clear()
+            self._same[id(part)] = part, (kind, member), found
         return found
 
     def _read(self, entry_type: str, kind: str, member: str, part: Any) -> Element:
@@ -503,6 +525,7 @@ class SegmentWriter:
         for element in self._elements.values():
             element.settle()
         self._elements.clear()
+        self._same.clear()
 
     def _post(self, kind: str, key: str, label: str, row: int) -> None:
         self._posting(kind, key, label).add(row)
