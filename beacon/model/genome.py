@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 CHROMOSOMES = (*map(str, range(1, 23)), "X", "Y", "MT")
 
@@ -166,6 +167,19 @@ class Place:
     chrom: str
     start: int
     end: int
+
+
+SYMBOLS: Final = "symbols"
+PROTEIN_CHANGES: Final = "protein changes"
+"""What variants may be told by beside ``GENE_IDS``."""
+GENE_IDS: Final[Mapping[str, str]] = {"HGNC ids": "HGNC:", "Ensembl ids": "ENSG", "NCBI Gene ids": "NCBIGene:"}
+"""What genes may be named by other than symbols, and how such names begin."""
+
+
+def naming(gene: str) -> str:
+    """Return what a gene is named by: a key of ``GENE_IDS``, or ``SYMBOLS``."""
+    found = (kind for kind, begin in GENE_IDS.items() if gene.startswith(begin) and gene[len(begin) :][:1].isdigit())
+    return next(found, SYMBOLS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,19 @@
 """The part of a question that only stored sequences, gene tables and ontologies can settle: what an allele's other
 spellings are, where a gene lies, which terms are similar.
 
-All of this is decided before any data are looked at, so that an error never tells anything of them.
+All of this is decided before any data are looked at, so that an error never tells anything of them, save whether a
+dataset's variants name their genes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 
 from beacon.errors import BadRequest, CannotAnswer, NeedsReference, StoreUnavailable, UnknownFilter
 from beacon.model import genome
 from beacon.model.edit import Contradiction, Edit, Normal, normal
-from beacon.model.genome import Reference
+from beacon.model.genome import PROTEIN_CHANGES, Reference, naming
 from beacon.model.indexing import BELOW, RECORDED
 from beacon.model.vrs import allele_id
 from beacon.query.filters import SimilarCondition
@@ -39,9 +40,52 @@ async def settled(store: Store, asked: Plan, datasets: Sequence[Dataset]) -> Pla
         alleles = await _elsewhere(store, alleles, asked.edit, asked.text)
     elif alleles.vrs is not None:
         await _all_named(store, alleles, datasets)
-    if alleles.gene is not None and (gene := await store.gene(alleles.gene)):
-        alleles = replace(alleles, gene_names=gene.names, gene_places=gene.places)
+    if alleles.gene is not None:
+        alleles = await _of_gene(store, alleles, alleles.gene, datasets)
+    if alleles.aminoacid_change is not None:
+        await _change_is_told(store, alleles.aminoacid_change, datasets)
     return replace(asked, alleles=alleles, edit=None)
+
+
+async def _of_gene(store: Store, alleles: AllelePredicate, asked: str, datasets: Sequence[Dataset]) -> AllelePredicate:
+    """Add a gene's other names, and where it lies.
+
+    Raises ``CannotAnswer`` where a dataset has variants, but neither do they name genes in such a way nor does a table
+    tell where this one lies: that none of them is found would not mean that there is none.
+    """
+    gene = await store.gene(asked)
+    if gene is not None:
+        alleles = replace(alleles, gene_names=gene.names, gene_places=gene.places)
+    names = {naming(name) for name in (asked, *alleles.gene_names)}
+    placed = {place.assembly for place in alleles.gene_places}
+    for dataset in datasets:
+        held = set(dataset.assemblies)
+        missing = (held if alleles.assembly is None else held & {alleles.assembly}) - placed
+        if (missing or not held) and await _tells_none(store, dataset, names):
+            where = f" that says where it lies in {', '.join(sorted(missing))}" if missing else ""
+            raise CannotAnswer(
+                f"Which variants of dataset {dataset.id} are in {asked} cannot be told here: they do not name genes by "
+                f"{' or '.join(sorted(names))}, and there is no table of genes{where}. Ask by another name, by "
+                "position, or in other datasets.",
+                where="geneId",
+            )
+    return alleles
+
+
+async def _change_is_told(store: Store, asked: str, datasets: Sequence[Dataset]) -> None:
+    """Raise ``CannotAnswer`` where a dataset has variants, and of none is told how it changes a protein."""
+    for dataset in datasets:
+        if await _tells_none(store, dataset, {PROTEIN_CHANGES}):
+            raise CannotAnswer(
+                f"Which variants of dataset {dataset.id} are {asked} cannot be told here: of none of them is known how "
+                "it changes a protein. Ask by position and bases, or in other datasets.",
+                where="aminoacidChange",
+            )
+
+
+async def _tells_none(store: Store, dataset: Dataset, of: Set[str]) -> bool:
+    has_variants = any(segment.variants for segment in dataset.segments)
+    return has_variants and of.isdisjoint(await store.namings(dataset))
 
 
 async def _alike(store: Store, item: IndexCondition | SimilarCondition) -> IndexCondition:

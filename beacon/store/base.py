@@ -448,6 +448,10 @@ class Store(Protocol):
         """Return bases [start, end) of a sequence, upper case; None where another has just taken its place."""
         ...
 
+    async def namings(self, dataset: Dataset) -> frozenset[str]:
+        """Return what variants of a dataset name genes by, and ``PROTEIN_CHANGES`` (``genome``) if they tell any."""
+        ...
+
     async def gene(self, name: str) -> Gene | None:
         """Return what the tables of genes say of this symbol or id, None where they say nothing."""
         ...

@@ -59,7 +59,10 @@ async def test_a_site_answers_what_the_sequence_and_the_genes_tell(
         ):
             assert answer["error"]["skerryCode"] == "needs_reference"
             assert answer["error"]["where"] == "genomicAlleleShortForm"
-        assert await site.count("/g_variants", asking(geneId="SMALL")) == 0
+        # Its variants name no genes, so that it cannot know.
+        answer = await site.post("/g_variants", asking(geneId="SMALL"), status=400)
+        assert (answer["error"]["skerryCode"], answer["error"]["where"]) == ("cannot_answer", "geneId")
+        assert "do not name genes by symbols, and there is no table of genes" in answer["error"]["errorMessage"]
 
         folder = config.parent
         assert main(["load", "reference", str(folder / "small.fa"), "--assembly", "hg38", "--config", str(config)]) == 2

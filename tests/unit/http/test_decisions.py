@@ -8,6 +8,7 @@ import pytest
 
 from beacon.auth.policy import policy_for
 from beacon.model.access import Granularity, Level
+from beacon.model.genome import Gene, Place
 from beacon.model.variant import from_vcf
 from beacon.store.admin import Admin
 from beacon.store.writer import LoadInfo
@@ -65,3 +66,49 @@ async def test_the_edges_of_ranges_and_brackets(mongo_uri: str, database_name: s
         assert await number(start="150,200", end="204,300") == 0
         alone = await client.get("/g_variants", "genomicVariant", aminoacidChange="V600E")
         assert alone.summary["numTotalResults"] == 1
+
+
+async def test_a_gene_that_nobody_could_tell_is_refused_and_not_denied(mongo_uri: str, database_name: str) -> None:
+    told: dict[str, dict[str, Any]] = {
+        "symbols": {"molecularAttributes": {"geneIds": ["A"], "aminoacidChanges": ["V600E"]}},
+        "ids": {"molecularAttributes": {"geneIds": ["HGNC:5"]}},
+        "bare": {},
+    }
+    with Admin.open(mongo_uri, database_name) as admin:
+        for id, body in told.items():
+            admin.create_dataset(id, policy=policy_for(Level.PUBLIC, Granularity.RECORD))
+            load = LoadInfo("made", "1", "vcf", "test", admin.dataset(id).created, "test", assembly="GRCh38")
+            with admin.begin(id, load, lambda term: ()) as writer:
+                writer.allele(from_vcf("GRCh38", "1", 101, "A", "G"), body, None)
+                writer.publish()
+        admin.create_dataset("empty", policy=policy_for(Level.PUBLIC, Granularity.RECORD))
+
+    async def asked(dataset: str, **given: str) -> object:
+        params = {"datasets": dataset, "requestedGranularity": "count"}
+        answer = await client.get("/g_variants", "genomicVariant", **params, **given)
+        if answer.status == 200:
+            return answer.summary["numTotalResults"]
+        assert answer.body["error"]["where"] == next(iter(given))
+        return answer.body["error"]["skerryCode"]
+
+    unsaid = "cannot_answer"
+    async with site(mongo_uri, database_name) as client:
+        genes = {
+            dataset: [await asked(dataset, geneId=gene) for gene in ("A", "B", "HGNC:5", "HGNC:6", "ENSG00000000001")]
+            for dataset in (*told, "empty", "symbols,ids")
+        }
+        assert genes == {
+            "symbols": [1, 0, unsaid, unsaid, unsaid],
+            "ids": [unsaid, unsaid, 1, 0, unsaid],
+            "bare": [unsaid] * 5,
+            "empty": [0] * 5,
+            "symbols,ids": [unsaid] * 5,
+        }
+        changes = {dataset: await asked(dataset, aminoacidChange="V600E") for dataset in (*told, "empty")}
+        assert changes == {"symbols": 1, "ids": unsaid, "bare": unsaid, "empty": 0}
+        with Admin.open(mongo_uri, database_name) as admin:
+            gene = Gene(frozenset({"A", "HGNC:5"}), (Place("GRCh38", "1", 50, 150),))
+            admin.store_genes("GRCh38", [gene], {"source": "made"})
+        for dataset in told:
+            assert [await asked(dataset, geneId=name) for name in ("A", "HGNC:5")] == [1, 1]
+        assert await asked("bare", geneId="B") == unsaid
