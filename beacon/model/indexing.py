@@ -91,6 +91,26 @@ def parts_of(entry_type: EntryType, record: Mapping[str, Any]) -> Iterator[tuple
                 yield member, value, shared
 
 
+def own_entries(entry_type: EntryType, member: str, value: Any) -> Entries:
+    """Return what a part is found by that no other record shares, such as the id of whose it is."""
+    names = _own_names(entry_type.id)[member]
+    if names is None or not isinstance(value, str):
+        return index_entries(entry_type, {member: value}, lambda _: ())
+    keys = {f"{name}{RECORDED}{value}": value for name in names}
+    return Entries(keys | {f"{name}{HELD}": "" for name in names})
+
+
+@functools.cache
+def _own_names(entry_type: str) -> dict[str, tuple[str, ...] | None]:
+    """Return the fields of each member that is a text of an open field and nothing else, None for other members."""
+    return {
+        member: tuple(row.id for row, _ in rows)
+        if all(row.open and not row.whole and row.kind is FieldKind.TEXT and not path for row, path in rows)
+        else None
+        for member, rows in _by_member(entry_type).items()
+    }
+
+
 def told_of(entry_type: EntryType, member: str, part: Any) -> Any:
     """Return those members of a part that entries come from: features that differ in their notes tell the same."""
     names = _told_names(entry_type.id)[member]

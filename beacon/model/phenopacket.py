@@ -64,8 +64,8 @@ def _subject(individual: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def _feature(row: Mapping[str, Any]) -> Json:
     return _given(
         type=_term(row.get("featureType")), excluded=row.get("excluded") or None, severity=_term(row.get("severity")),
-        modifiers=[_term(one) for one in row.get("modifiers") or ()] or None, onset=_time(row.get("onset")),
-        resolution=_time(row.get("resolution")), description=row.get("notes"),
+        modifiers=[term for one in _rows(row, "modifiers") if (term := _term(one))] or None,
+        onset=_time(row.get("onset")), resolution=_time(row.get("resolution")), description=row.get("notes"),
     )  # fmt: skip
 
 
@@ -84,9 +84,10 @@ def _measurement(row: Mapping[str, Any]) -> Json:
     )  # fmt: skip
     if not isinstance(value, Mapping):
         return made
-    if isinstance(quantities := value.get("typedQuantities"), list):
+    if isinstance(value.get("typedQuantities"), list):
         typed = [
-            {"type": _term(one.get("quantityType")), "quantity": _quantity(one.get("quantity"))} for one in quantities
+            {"type": _term(one.get("quantityType")), "quantity": _quantity(one.get("quantity"))}
+            for one in _rows(value, "typedQuantities")
         ]
         return made | {"complexValue": {"typedQuantities": typed}}
     return made | {"value": {"quantity": _quantity(value)} if "unit" in value else {"ontologyClass": _term(value)}}

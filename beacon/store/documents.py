@@ -77,7 +77,7 @@ def index_models(collection: str) -> list[IndexModel]:
 
 def encode_rows(rows: Iterable[int]) -> bytes:
     """Encode rows as a compact roaring bitmap."""
-    bitmap = BitMap(rows)
+    bitmap = rows if isinstance(rows, BitMap) else BitMap(rows)  # the same rows, however they are laid out
     bitmap.run_optimize()
     return bitmap.serialize()
 

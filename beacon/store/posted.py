@@ -19,7 +19,7 @@ _LOOSE = 4_096
 class Posting:
     """Rows under one key; the last ones as they came, all before as a bitmap, which takes little."""
 
-    held: BitMap = field(default_factory=BitMap)
+    held: BitMap | None = None
     last: array[int] = field(default_factory=lambda: array("I"))
     label: str = ""
 
@@ -28,9 +28,18 @@ class Posting:
         if len(self.last) >= _LOOSE:
             self.settle()
 
+    def add_all(self, rows: array[int]) -> None:
+        """Add many rows at once."""
+        self.settle().update(rows)
+
     def settle(self) -> BitMap:
-        self.held.update(self.last)
-        del self.last[:]
+        """Return all rows as a bitmap; most keys have a few, and become one in the end alone."""
+        if self.held is None:
+            self.held = BitMap(self.last)
+            del self.last[:]
+        elif self.last:
+            self.held.update(self.last)
+            del self.last[:]
         return self.held
 
 
@@ -85,7 +94,7 @@ class Element:
     def settle(self) -> None:
         """Post the rows."""
         for posting in self.postings:
-            posting.held.update(self.rows)
+            posting.add_all(self.rows)
         for numbers, value in self.numbers:
             numbers.values.extend([value] * len(self.rows))
             numbers.rows.extend(self.rows)

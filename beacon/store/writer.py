@@ -35,6 +35,7 @@ from beacon.model.indexing import (
     index_entries,
     keys_above,
     members_of,
+    own_entries,
     parts_of,
     told_keys,
     told_of,
@@ -480,11 +481,11 @@ class SegmentWriter:
             if shared:
                 self._element(kind, kind, member, part).rows.append(row)
             else:
-                self._post_own(kind, {member: part}, row)
+                self._post_own(kind, member, part, row)
 
-    def _post_own(self, kind: str, part: Mapping[str, Any], row: int) -> None:
+    def _post_own(self, kind: str, member: str, part: Any, row: int) -> None:
         """Post a record under what it is found by alone or nearly so, such as the id of whose it is."""
-        entries = index_entries(ENTRY_TYPES[kind], part, _no_ancestors)
+        entries = own_entries(ENTRY_TYPES[kind], member, part)
         for key, label in entries.keys.items():
             self._post(kind, key, label, row)
         for name, number in entries.numbers:
@@ -692,17 +693,26 @@ class SegmentWriter:
             for column in np.flatnonzero(self._zygous.get(group, ())).tolist():
                 self._post(COLUMN, f"{RECORDED}{zygosity}", label, column)
                 self._post(COLUMN, f"{ZYGOSITY}{RECORDED}{zygosity}", label, column)
-        found = {place: ([posting.settle()], posting.label) for place, posting in self._postings.items()}
-        for key, bearing in self._borne.items():
-            if columns := bearing.settle():
-                found.setdefault((COLUMN, key), ([], bearing.label))[0].append(columns)
+        more: dict[tuple[str, str], list[BitMap]] = {}
         for (kind, key), posting in self._postings.items():
             for higher in keys_above(key, self._ancestors):
-                found.setdefault((kind, higher), ([], ""))[0].append(posting.held)
-        for (kind, key), (rows, label) in found.items():
-            data = encode_rows(rows[0] if len(rows) == 1 else BitMap.union(*rows))
-            document = {"s": self.id, "k": kind, "key": key, "label": label, "rows": data}
-            self._batches.add("postings", document, len(data))
+                more.setdefault((kind, higher), []).append(posting.settle())
+        labels = {}
+        for key, bearing in self._borne.items():
+            if columns := bearing.settle():
+                more.setdefault((COLUMN, key), []).append(columns)
+                labels[COLUMN, key] = bearing.label
+        for place, posting in self._postings.items():
+            rows = posting.settle()
+            self._write_posting(place, posting.label, BitMap.union(rows, *more.pop(place)) if place in more else rows)
+        for place, parts in more.items():
+            self._write_posting(place, labels.get(place, ""), BitMap.union(*parts))
+
+    def _write_posting(self, place: tuple[str, str], label: str, rows: BitMap) -> None:
+        data = encode_rows(rows)
+        kind, key = place
+        document = {"s": self.id, "k": kind, "key": key, "label": label, "rows": data}
+        self._batches.add("postings", document, len(data))
 
     def _write_numbers(self) -> None:
         for (kind, name), numbers in self._numbers.items():

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from beacon.model.entry_types import ENTRY_TYPES
-from beacon.model.indexing import index_entries, keys_above, parts_of
+from beacon.model.indexing import index_entries, keys_above, members_of, own_entries, parts_of, told_of
 
 INDIVIDUAL = ENTRY_TYPES["individual"]
 PARENTS = {"HP:5": ("HP:2", "HP:3"), "HP:4": ("HP:2",), "HP:3": ("HP:1",), "HP:2": ("HP:1",), "HP:1": ()}
@@ -58,4 +58,16 @@ def test_the_entries_of_a_record_are_those_of_its_parts(person: dict[str, Any]) 
 def test_what_no_entry_comes_from_does_not_tell_two_parts_apart() -> None:
     features = [{"featureType": {"id": "HP:5"}, "excluded": True, "notes": text} for text in ("seen", "told")]
     first, second = parts_of(INDIVIDUAL, {"id": "ana", "phenotypicFeatures": features})
-    assert first == second == ("phenotypicFeatures", {"featureType": {"id": "HP:5"}, "excluded": True}, True)
+    assert first != second
+    told = [told_of(INDIVIDUAL, member, part) for member, part, _ in (first, second)]
+    assert told == [{"featureType": {"id": "HP:5"}, "excluded": True}] * 2
+
+
+@given(st.sampled_from(list(ENTRY_TYPES)), st.data(), st.one_of(st.text(), st.integers(), st.none()))
+def test_what_a_record_alone_is_found_by_is_what_an_index_has(kind: str, data: st.DataObject, value: object) -> None:
+    member = data.draw(st.sampled_from(members_of(ENTRY_TYPES[kind])))
+    own, indexed = (
+        own_entries(ENTRY_TYPES[kind], member, value),
+        index_entries(ENTRY_TYPES[kind], {member: value}, lambda _: ()),
+    )
+    assert (own.keys, own.numbers) == (indexed.keys, indexed.numbers)

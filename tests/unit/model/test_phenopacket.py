@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 from google.protobuf.json_format import Parse
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from phenopackets.schema.v2.phenopackets_pb2 import Phenopacket
 
@@ -86,6 +86,7 @@ MEMBERS = st.sampled_from([
 ])  # fmt: skip
 
 
+@example({"phenotypicFeatures": [{"modifiers": 1}], "measures": [{"measurementValue": {"typedQuantities": [1]}}]})
 @given(st.dictionaries(MEMBERS, JSON))
 def test_whatever_a_record_holds_its_phenopacket_is_one(record: dict[str, Any]) -> None:
     packet = phenopacket({"id": "P1", **record}, created=CREATED)
