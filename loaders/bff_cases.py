@@ -271,7 +271,7 @@ def _united(held: Carried, again: Carried, columns: int) -> Carried:
     both = held.calls or again.calls
     if held.calls is not None and again.calls is not None:
         counted = held.calls.counted and again.calls.counted
-        both = replace(unite_calls(held.calls, again.calls, columns), counted=counted)
+        both = unite_calls(held.calls, again.calls, columns)._replace(counted=counted)
     return replace(
         held, calls=both, details=held.details + tuple(one for one in again.details if one not in held.details)
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -112,7 +112,7 @@ def _in_words(assembly: str, chrom: str, start: int, end: int, ref: str, alt: st
         raise Unusable("/variation", "bff-variation", message, hint)
     length = len(alt) if word == "INS" and alt not in _NOTHING else end - start
     made = variant.from_vcf(assembly, chrom, start + 1, _first(ref), f"<{word}>", end=end, length=length)
-    return replace(made, types=tuple(dict.fromkeys((*types, *made.types))))
+    return made._replace(types=tuple(dict.fromkeys((*types, *made.types))))
 
 
 def _first(ref: str) -> str:

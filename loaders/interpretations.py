@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from beacon.model import genome, variant
@@ -151,7 +151,7 @@ def allele(descriptor: Mapping[str, Any], packet_id: str) -> Allele:
     placed = from_record(descriptor["vcfRecord"]) if "vcfRecord" in descriptor else from_expressions(descriptor)
     if placed is not None:
         types = tuple(dict.fromkeys((*placed.types, *variant.structural_types(structural))))
-        return placed if types == placed.types else replace(placed, types=types)
+        return placed if types == placed.types else placed._replace(types=types)
     gene = (descriptor.get("geneContext") or {}).get("symbol", "")
     hgvs = next((value for _, value in _expressions(descriptor) if ":" in value), "")
     label, id = descriptor.get("label") or hgvs, descriptor.get("id") or ""

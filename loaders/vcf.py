@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from beacon.model.records import unite as unite_bodies
 from beacon.model.variant import Allele, is_sequence
 from beacon.store.admin import Admin
 from beacon.store.base import Came
+from beacon.store.heads import Spelled
 from beacon.store.writer import Beside, LoadInfo, Origin, SegmentWriter
 from loaders.genotypes import unite as unite_calls
 from loaders.mapping import SEXES, UNKNOWN
@@ -108,7 +109,7 @@ def load_vcf(
             with progress.task(f"Loading {path.name} into {dataset}", share=share) as advance:
                 found = records(reader, outcomes, report, advance)
                 for site in in_order(found, len(header.samples), path.name, report, reach_of(sequences)):
-                    writer.allele(site.allele, site.body, site.calls, Came(site.line), site.spelled)
+                    writer.allele(site.allele, site.spelled, site.calls, Came(site.line))
             if report.errors and report.counts.get("set-aside record") == report.counts["record"]:
                 report.outcome = f"No record of the file can be used; dataset {dataset} was not changed."
             else:
@@ -332,10 +333,12 @@ def _misplaced(file: str, record: Record, column: str, message: str) -> Damaged:
 def _united(held: Site, again: Site, samples: int, file: str, report: Report) -> Site:
     message = f"The allele {again.allele.id} is in line {held.line} already; its calls there and here were united."
     report.add(Problem(file, again.line, "ALT", "vcf-allele-twice", Severity.WARNING, message, again.allele.alt))
-    unite_bodies(held.body, again.body)
-    if held.calls is None or again.calls is None:
-        return replace(held, calls=held.calls or again.calls, spelled=None)
-    return replace(held, calls=unite_calls(held.calls, again.calls, samples), spelled=None)
+    body = held.body
+    unite_bodies(body, again.body)
+    calls = held.calls or again.calls
+    if held.calls is not None and again.calls is not None:
+        calls = unite_calls(held.calls, again.calls, samples)
+    return Site(held.line, held.allele, Spelled.of(held.allele, body), calls)
 
 
 def add_samples(writer: SegmentWriter, header: Header, load: LoadInfo, people: Sequence[str]) -> None:

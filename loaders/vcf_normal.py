@@ -10,7 +10,7 @@ import hashlib
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pysam
@@ -94,7 +94,7 @@ class Sequences:
         else:
             after = self.bases(allele.chrom, len(ref), len(ref) + 1)
             ref, alt = ref + after, alt + after
-        return replace(allele, start=start, end=start + len(ref), ref=ref, alt=alt)
+        return allele._replace(start=start, end=start + len(ref), ref=ref, alt=alt)
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
-import orjson
 
 from beacon.model.calls import Calls, Columns
 from beacon.model.variant import Allele
@@ -23,7 +22,6 @@ from loaders.vcf_records import Outcome, Record, Site
 _GROUPS = ("het", "hom", "hemi", "other", "missing", "haploid")
 """The arrays of calls, in the order of their ``sizes``."""
 _groups = attrgetter(*_GROUPS)
-_fields = attrgetter(*Allele.__slots__)
 _NOBODY: Columns = np.empty(0, np.uint32)
 
 
@@ -48,7 +46,7 @@ def pack(outcomes: Iterable[Outcome]) -> Piece:
             if (calls := site.calls) is not None:
                 told = calls.sizes, calls.exceptions
                 arrays += _groups(calls)
-            sites.append((_fields(site.allele), told, tuple(Spelled.of(site.allele, site.body))))
+            sites.append((tuple(site.allele), told, tuple(site.spelled)))
         packed.append((one.contig, one.chrom, one.pos, sites))
     return Piece(packed, np.concatenate(arrays).tobytes())
 
@@ -73,8 +71,7 @@ def unpack(piece: Piece, first: int) -> Iterator[Outcome]:
                     at += size
                 het, hom, hemi, other, missing, haploid = groups
                 calls = Calls(het, hom, hemi, other, missing, haploid, exceptions)
-            spelled = Spelled(*written)
-            sites.append(Site(line, Allele(*fields), orjson.loads(spelled.body), calls, spelled))
+            sites.append(Site(line, Allele._make(fields), Spelled._make(written), calls))
         yield Record(line, contig, chrom, pos, tuple(sites))
 
 
@@ -85,5 +82,5 @@ def renumbered(outcomes: Iterable[Outcome], by: int) -> Iterator[Outcome]:
             yield replace(one, line=(one.line or 0) + by)
             continue
         line = one.line + by
-        sites = tuple(Site(line, site.allele, site.body, site.calls) for site in one.sites)
+        sites = tuple(Site(line, site.allele, site.spelled, site.calls) for site in one.sites)
         yield Record(line, one.contig, one.chrom, one.pos, sites)

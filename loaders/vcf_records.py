@@ -6,7 +6,9 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
+
+import orjson
 
 from beacon.model import variant
 from beacon.model.calls import Calls
@@ -42,22 +44,21 @@ class Unusable(Exception):
         self.problem = problem
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
-    """One ALT of one record. ``calls`` is None where the record has no genotypes. Columns are sample numbers.
-
-    ``spelled`` is what was made of allele and body already, where another process read them.
-    """
+class Site(NamedTuple):
+    """One ALT of one record. ``calls`` is None where the record has no genotypes. Columns are sample numbers."""
 
     line: int
     allele: Allele
-    body: Json
+    spelled: Spelled
     calls: Calls | None
-    spelled: Spelled | None = None
+
+    @property
+    def body(self) -> Json:
+        """What the record tells of it, as a body to be changed."""
+        return dict(orjson.loads(self.spelled.body))
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One line: its contig as written, its chromosome as stored, its 1-based position, and its alleles."""
 
     line: int
@@ -178,7 +179,7 @@ class RecordReader:
             and (populations := self.annotator.populations(info.values, index))
         ):
             body["frequencyInPopulations"] = populations
-        return Site(line, allele, body, calls)
+        return Site(line, allele, Spelled.of(allele, body), calls)
 
     def _check_width(self, line: int, raw: bytes, parts: list[bytes]) -> None:
         expected = self.header.columns

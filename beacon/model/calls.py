@@ -6,7 +6,7 @@ of them, nor ``missing``, was called without the allele.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,7 @@ Columns = NDArray[np.uint32]
 _NOBODY: Columns = np.empty(0, np.uint32)
 
 
-@dataclass(frozen=True, slots=True)
-class Calls:
+class Calls(NamedTuple):
     """The calls of one allele, as sorted arrays of column numbers.
 
     ``het``: at least one copy and at least one other or missing allele, ploidy 2 or more. ``hom``: all
@@ -28,12 +27,12 @@ class Calls:
     ``counted`` is False where AC and AN mean nothing (cases from phenopackets).
     """
 
-    het: Columns = field(default_factory=lambda: _NOBODY)
-    hom: Columns = field(default_factory=lambda: _NOBODY)
-    hemi: Columns = field(default_factory=lambda: _NOBODY)
-    other: Columns = field(default_factory=lambda: _NOBODY)
-    missing: Columns = field(default_factory=lambda: _NOBODY)
-    haploid: Columns = field(default_factory=lambda: _NOBODY)
+    het: Columns = _NOBODY
+    hom: Columns = _NOBODY
+    hemi: Columns = _NOBODY
+    other: Columns = _NOBODY
+    missing: Columns = _NOBODY
+    haploid: Columns = _NOBODY
     exceptions: tuple[tuple[int, int, int], ...] = ()
     counted: bool = True
 

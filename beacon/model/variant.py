@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from beacon.model import genome
 
@@ -23,13 +22,12 @@ _TWO_ENDED = frozenset({"BND", "TRA", "CTX"})
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_.*:\-]{1,100}")
 
 
-@dataclass(frozen=True, slots=True)
-class Allele:
+class Allele(NamedTuple):
     """One allele at one place, or one without a place (``chrom`` "" and an identifying ``label``).
 
     ``types`` are the variant types that a query may name to find it, the most telling one first.
     ``length`` is the inserted, deleted or affected number of bases where it is known. ``mate`` is the chromosome
-    of a breakend's other end.
+    of a breakend's other end. A tuple, since a load makes one for every line that it reads.
     """
 
     assembly: str

@@ -15,11 +15,14 @@ import orjson
 from numpy.typing import NDArray
 
 from beacon.model.calls import GROUPS
+from beacon.model.entry_types import ENTRY_TYPES
+from beacon.model.indexing import members_of
 from beacon.model.variant import Allele
 from beacon.store.packing import Array, Arrays
 
 UNKNOWN = -1
 """In the place of a number that a source does not have."""
+_TOLD = members_of(ENTRY_TYPES["genomicVariant"])
 _NOT_GENOTYPED = (UNKNOWN,) * (len(GROUPS) + 1)
 
 
@@ -109,18 +112,22 @@ class Spelled(NamedTuple):
     """What follows from an allele and its body alone, so that whichever process reads them can make it.
 
     ``id`` is the variant id, ``key`` its ``identity``, ``same`` what ``same_allele`` says (0 for one without a place).
+    ``told`` are those members of the body by which it is found: most alleles are told the same as one before.
     """
 
     id: str
     key: int
     same: int
     body: bytes
+    told: bytes
 
     @classmethod
     def of(cls, allele: Allele, body: Mapping[str, Any]) -> Spelled:
         """Spell an allele and encode its body."""
         id = allele.id
-        return cls(id, identity(id), same_allele(*allele.minimal) if allele.chrom else 0, orjson.dumps(body))
+        same = same_allele(*allele.minimal) if allele.chrom else 0
+        told = {member: body[member] for member in _TOLD if member in body}
+        return cls(id, identity(id), same, orjson.dumps(body), orjson.dumps(told))
 
 
 class HeadBuilder:

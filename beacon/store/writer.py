@@ -34,7 +34,6 @@ from beacon.model.indexing import (
     Ancestors,
     index_entries,
     keys_above,
-    members_of,
     own_entries,
     parts_of,
     told_keys,
@@ -65,7 +64,6 @@ NUMBERS_PER_DOCUMENT = 50_000
 REWRITES = ("compact", "purge")
 """What is no load of files, but writes segments anew."""
 _VARIANT = ENTRY_TYPES["genomicVariant"]
-_TOLD = members_of(_VARIANT)
 _COUNTED = f"{FREQUENCY}{HELD}"
 _KNOWN = 4_096
 _ELEMENTS = 16_384
@@ -319,19 +317,19 @@ class SegmentWriter:
     def allele(
         self,
         allele: Allele,
-        body: Mapping[str, Any],
+        told: Spelled | Mapping[str, Any],
         calls: Calls | None,
         came: Came = FROM_SOMEWHERE,
-        spelled: Spelled | None = None,
     ) -> None:
-        """Add one allele with all its calls, in position order within its chromosome; it may be ``spelled`` already."""
+        """Add one allele with all its calls, in position order within its chromosome.
+
+        ``told`` is its body, or what was spelled of allele and body already.
+        """
         calls, stays = self._left_out.calls(calls)
         if stays:
-            self._allele(allele, body, calls, came, spelled or Spelled.of(allele, body))
+            self._allele(allele, told if isinstance(told, Spelled) else Spelled.of(allele, told), calls, came)
 
-    def _allele(
-        self, allele: Allele, body: Mapping[str, Any], calls: Calls | None, came: Came, spelled: Spelled
-    ) -> None:
+    def _allele(self, allele: Allele, spelled: Spelled, calls: Calls | None, came: Came) -> None:
         assembly, chrom, last = self._block_place
         together = (allele.assembly, allele.chrom) == (assembly, chrom) and allele.start >= last
         if self._block is None or self._block.full or not together:
@@ -341,7 +339,7 @@ class SegmentWriter:
         counts = (UNKNOWN, UNKNOWN) if calls is None else self._count(calls)
         self._uncarried += calls is None
         self._block.add(allele, spelled, calls, counts, came[: came.known])
-        self._post_allele(allele, body, calls)
+        self._post_allele(allele, spelled, calls)
         if names := self._namer.names(allele):
             self._batches.add("names", {"s": self.id, "x": self._alleles} | names)
         self._alleles += 1
@@ -566,15 +564,14 @@ class SegmentWriter:
             found = self._reserved.pop(kind).result()
             self._ordinals.update({(kind, id): ordinal for id, ordinal in found.items()})
 
-    def _post_allele(self, allele: Allele, body: Mapping[str, Any], calls: Calls | None) -> None:
+    def _post_allele(self, allele: Allele, spelled: Spelled, calls: Calls | None) -> None:
         """Post an allele under its types, genes, protein changes and mate, and under whatever its body is found by."""
-        told = {member: body[member] for member in _TOLD if member in body}
-        key = allele.types, allele.mate, orjson.dumps(told)
+        key = allele.types, allele.mate, spelled.told
         found = self._told.get(key)
         if found is None:  # most alleles are told the same as one before: another place in the same gene
             if len(self._told) >= _KNOWN:
                 self._told.clear()
-            found = self._told[key] = self._read_told(allele, told)
+            found = self._told[key] = self._read_told(allele, orjson.loads(spelled.told))
         for posting in found.postings:
             posting.add(self._alleles)
         for name, number in found.numbers:
@@ -641,7 +638,7 @@ class SegmentWriter:
         for variant_id, case in sorted(self._cases.items(), key=place):
             groups = {name: np.array(sorted(columns), np.uint32) for name, columns in case.groups.items()}
             calls = Calls(groups["het"], groups["hom"], groups["hemi"], groups["other"], counted=False)
-            self._allele(case.allele, case.body, calls, FROM_SOMEWHERE, Spelled.of(case.allele, case.body))
+            self._allele(case.allele, Spelled.of(case.allele, case.body), calls, FROM_SOMEWHERE)
             for column, detail in case.details:
                 self._post_detail(variant_id, column, detail)
                 self._batches.add("cases", {"s": self.id, "v": variant_id, "c": column, "b": orjson.dumps(detail)})

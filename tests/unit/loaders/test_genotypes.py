@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
 
 import numpy as np
 import pytest
@@ -45,9 +44,9 @@ def plain_calls(cells: bytes, index: int, allele: int) -> dict[str, list[int] | 
 def as_lists(calls: Calls) -> dict[str, list[int] | list[tuple[int, int, int]]]:
     assert calls.counted
     return {
-        field.name: list(calls.exceptions) if field.name == "exceptions" else getattr(calls, field.name).tolist()
-        for field in fields(calls)
-        if field.name != "counted"
+        name: list(calls.exceptions) if name == "exceptions" else getattr(calls, name).tolist()
+        for name in Calls._fields
+        if name != "counted"
     }
 
 

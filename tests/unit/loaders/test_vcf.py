@@ -18,6 +18,7 @@ from beacon.errors import LoadError
 from beacon.model.calls import Calls
 from beacon.model.variant import from_vcf
 from beacon.store.admin import Admin
+from beacon.store.heads import Spelled
 from loaders.pipeline import load_phenopackets
 from loaders.report import Report, Severity
 from loaders.vcf import check_vcf, in_order, load_vcf
@@ -277,7 +278,8 @@ def test_counts_in_the_store_are_those_of_the_calls(admin: Admin, stored: Any, s
 def records_of(places: list[tuple[int, str, str]]) -> list[Record]:
     found = []
     for line, (pos, ref, alt) in enumerate(sorted(places, key=lambda place: place[0]), 1):
-        site = Site(line, from_vcf("GRCh38", "1", pos, ref, alt), {"info": {"lines": [line]}}, Calls())
+        allele = from_vcf("GRCh38", "1", pos, ref, alt)
+        site = Site(line, allele, Spelled.of(allele, {"info": {"lines": [line]}}), Calls())
         found.append(Record(line, "1", "1", pos, (site,)))
     return found
 
