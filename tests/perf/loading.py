@@ -23,6 +23,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -289,24 +290,25 @@ def _memory(process: int) -> float:
     return next((int(line.split()[1]) / 1000 for line in lines if line.startswith("Pss:")), 0.0)
 
 
-def measure(size: Size, uri: str, folder: Path) -> Iterator[Figure]:
-    """Measure everything of one size."""
+def measure(size: Size, uri: str, folder: Path, turns: int = 1) -> Iterator[Figure]:
+    """Measure everything of one size; of what is compared, the median ratio of so many turns, one after the other."""
     if size.watched:
         yield from watch(size.watched, uri, folder)
         return
     for name, records, likelihoods in (("GT", size.genotypes, False), ("GT:AD:DP:GQ:PL", size.likelihoods, True)):
         path = folder / f"{'likelihoods' if likelihoods else 'genotypes'}.vcf.gz"
         write_vcf(path, records, likelihoods=likelihoods)
-        _clear(uri)
-        one = measured(uri, "vcf", "one", str(path), "1")
-        floor = measured(uri, "vcf-floor", str(path))
-        _clear(uri)
-        two = measured(uri, "vcf", "two", str(path), "2")
-        rate = f"{records / one.wall:,.0f} records/s"
-        yield Figure(f"VCF {name}: load over floor, processor", one.cpu / floor.cpu, 2.0, beside=rate)
-        yield Figure(f"VCF {name}: load over floor, wall", one.wall / floor.wall, 2.0)
-        yield Figure(f"VCF {name}: one worker over two, wall", one.wall / two.wall, 1.4, at_least=True)
-        yield Figure(f"VCF {name}: MB of one process", max(one.memory, two.memory), MEMORY_MB)
+        ones, floors, twos = [], [], []
+        for _ in range(turns):
+            _clear(uri)
+            ones.append(measured(uri, "vcf", "one", str(path), "1"))
+            floors.append(measured(uri, "vcf-floor", str(path)))
+            _clear(uri)
+            twos.append(measured(uri, "vcf", "two", str(path), "2"))
+        yield from _over_floor(f"VCF {name}", ones, floors, 2.0, records, "records")
+        walls = [one.wall / two.wall for one, two in zip(ones, twos, strict=True)]
+        yield Figure(f"VCF {name}: one worker over two, wall", median(walls), 1.4, at_least=True, beside=_listed(walls))
+        yield Figure(f"VCF {name}: MB of one process", max(one.memory for one in (*ones, *twos)), MEMORY_MB)
     quarter = folder / "quarter.vcf.gz"
     write_vcf(quarter, max(1, size.genotypes // 4), likelihoods=False)
     _clear(uri)
@@ -315,12 +317,26 @@ def measure(size: Size, uri: str, folder: Path) -> Iterator[Figure]:
     many = measured(uri, "vcf", "many", str(folder / "genotypes.vcf.gz"), "1")
     yield Figure("VCF GT: MB for four times as many records", many.memory / few.memory, 1.25)
     packets = write_packets(folder, size.packets)
-    _clear(uri)
-    load = measured(uri, "packets", "packets", str(packets))
-    floor = measured(uri, "packets-floor", str(packets))
-    rate = f"{size.packets / load.wall:,.0f} packets/s"
-    yield Figure("phenopackets: load over floor, processor", load.cpu / floor.cpu, 4.0, beside=rate)
-    yield Figure("phenopackets: load over floor, wall", load.wall / floor.wall, 4.0)
+    loads, floors = [], []
+    for _ in range(turns):
+        _clear(uri)
+        loads.append(measured(uri, "packets", "packets", str(packets)))
+        floors.append(measured(uri, "packets-floor", str(packets)))
+    yield from _over_floor("phenopackets", loads, floors, 4.0, size.packets, "packets")
+
+
+def _over_floor(
+    name: str, loads: list[Cost], floors: list[Cost], most: float, number: int, what: str
+) -> Iterator[Figure]:
+    pairs = list(zip(loads, floors, strict=True))
+    cpus, walls = ([getattr(one, of) / getattr(floor, of) for one, floor in pairs] for of in ("cpu", "wall"))
+    rate = f"{number / median(one.wall for one in loads):,.0f} {what}/s"
+    yield Figure(f"{name}: load over floor, processor", median(cpus), most, beside=f"{_listed(cpus)}  {rate}")
+    yield Figure(f"{name}: load over floor, wall", median(walls), most, beside=_listed(walls))
+
+
+def _listed(ratios: list[float]) -> str:
+    return " ".join(f"{ratio:.2f}" for ratio in ratios) if len(ratios) > 1 else ""
 
 
 def write_packets(folder: Path, number: int) -> Path:
@@ -342,6 +358,7 @@ def main(arguments: list[str]) -> int:
     """Measure and print; returns 1 where a figure was missed."""
     parser = argparse.ArgumentParser(prog="make bench-load", description=__doc__)
     parser.add_argument("--size", choices=SIZES, default="small")
+    parser.add_argument("--turns", type=int, default=1, help="how often everything that is compared is measured")
     parser.add_argument("--do", help=argparse.SUPPRESS)
     parser.add_argument("--uri", help=argparse.SUPPRESS)
     given, rest = parser.parse_known_args(arguments)
@@ -353,7 +370,7 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="skerry-bench-load-") as name, mongodb(Mongo(data_dir=Path(name))) as uri:
         load = os.getloadavg()[0]
         print(f"size {given.size}, {os.cpu_count()} processors, load average {load:.1f}")
-        for figure in measure(SIZES[given.size], uri, Path(name)):
+        for figure in measure(SIZES[given.size], uri, Path(name), given.turns):
             missed += not figure.met
             bound = f"{'at least' if figure.at_least else 'at most'} {figure.bound:g}"
             verdict = "" if figure.met else "  MISSED"
