@@ -33,7 +33,9 @@ from loaders.vcf_records import TOGETHER, Outcome, RecordReader
 PIECE_BYTES = 2_000_000
 PIECE_LINES = 500
 WAITING = 64
-"""Pieces under way for each process: as many as it reads while the first one writes the samples. They take little."""
+"""Pieces under way for each process, of up to ``FEW`` samples: as many as it reads while the first one writes them."""
+FEW = 2_504
+"""Samples, as many as phase 3 of the 1000 Genomes Project has. Of more of them fewer pieces wait, which are larger."""
 MOST_WORKERS = 64
 
 Lines = Iterator[tuple[int, bytes]]
@@ -68,12 +70,13 @@ def reading(
     )
     try:
         first, lines = _peeked(lines)
+        waiting = max(2, WAITING * FEW // max(FEW, len(reader.header.samples))) * (workers - 1)
         if first and path is not None and is_whole(path):
             tasks = (_of_stretch(pool, reader, path, stretch) for stretch in stretches(path))
-            yield _of_pieces(_Ahead(tasks, WAITING * (workers - 1)), reader.file, 1, first)
+            yield _of_pieces(_Ahead(tasks, waiting), reader.file, 1, first)
         else:
             tasks = (_of_lines(pool, reader, piece) for _, piece in _pieces(lines, PIECE_LINES))
-            yield _of_pieces(_Ahead(tasks, WAITING * (workers - 1)), reader.file, first, first)
+            yield _of_pieces(_Ahead(tasks, waiting), reader.file, first, first)
     except BrokenProcessPool as error:
         raise LoadError("a process that read records was killed; is there too little memory?") from error
     finally:
