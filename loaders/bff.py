@@ -33,6 +33,7 @@ from loaders.pipeline import stopping, tell
 from loaders.report import Advance, Problem, Progress, Report, Severity
 from loaders.shapes import Shape
 from loaders.terms import site_ontologies
+from loaders.there import There
 
 FORMAT = "bff"
 BATCH = 500
@@ -68,7 +69,7 @@ def load_bff(
     terms = site_ontologies(admin)
     with stopping(report), _refusing(report):
         files = _found(paths, report)
-        sha256 = digest(files, (__version__, terms.release, cohort or "", stated or ""))
+        sha256 = _identity(files, admin, cohort, stated)
         if admin.loaded(dataset, sha256, FORMAT):
             report.outcome = f"Dataset {dataset} holds exactly this already; nothing was changed."
             return report
@@ -102,16 +103,33 @@ def check_bff(
     assembly: str | None = None,
     progress: Progress | None = None,
     report: Report | None = None,
+    admin: Admin | None = None,
+    dataset: str | None = None,
+    cohort: str | None = None,
 ) -> Report:
-    """Read Beacon files as ``load_bff`` does, but into no dataset, and report. Raises ``LoadError`` as it does."""
+    """Read Beacon files as ``load_bff`` does, but into no dataset, and report. Raises ``LoadError`` as it does.
+
+    With a ``dataset`` of ``admin`` the report also has what their load there would report, and who is new to it.
+    """
     progress, report = progress or Progress(quiet=True), report or Report()
     stated = _assembly(assembly)
+    there = None if admin is None or dataset is None else There.of(admin, dataset, report)
     with stopping(report), _refusing(report), progress.task("Checking") as advance:
-        loading = _Loading(_found(paths, report), Nowhere(report), lambda _: {}, report, advance, stated)
+        files, nowhere = _found(paths, report), Nowhere(report)
+        known: Known = (lambda _: {}) if there is None else partial(there.admin.owners, there.id)
+        loading = _Loading(files, nowhere, known, report, advance, stated)
         loading.run()
         loading.sayings(None, "")
         report.outcome = "Checked; nothing was changed."
+        if there is not None:
+            there.count_people(nowhere.people, report, "replaced")
+            report.outcome = there.outcome(_identity(files, there.admin, cohort, stated), FORMAT, "Checked.")
     return report
+
+
+def _identity(files: Files, admin: Admin, cohort: str | None, assembly: str | None) -> str:
+    """Return what tells this load from others: the contents of the files, and how they are read."""
+    return digest(files, (__version__, site_ontologies(admin).release, cohort or "", assembly or ""))
 
 
 def _assembly(name: str | None) -> str | None:
@@ -138,6 +156,10 @@ def _refusing(report: Report) -> Iterator[None]:
         report.outcome = "A file cannot be read to its end; nothing was changed."
 
 
+Known = Callable[[Iterable[str]], Mapping[str, str]]
+"""Whose these samples are in a dataset already."""
+
+
 @dataclass(slots=True)
 class _Loading:
     """One load under way.
@@ -148,7 +170,7 @@ class _Loading:
 
     files: Files
     writer: Writer
-    known: Callable[[Iterable[str]], Mapping[str, str]]
+    known: Known
     report: Report
     advance: Advance
     assembly: str | None

@@ -36,6 +36,8 @@ class Nowhere:
     def __init__(self, report: Report) -> None:
         self._report = report
         self._columns: dict[tuple[str, str | None, str | None], int] = {}
+        self.people: set[str] = set()
+        """Whom the files tell more of than that they have samples."""
 
     def comes_from(self, origin: Origin) -> None:
         """Need nothing."""
@@ -46,6 +48,8 @@ class Nowhere:
     def individual(self, body: Mapping[str, Any], *, derived: bool = False, phenopacket: bytes | None = None) -> None:
         """Count a person who is not derived."""
         self._report.count("individual", int(not derived))
+        if not derived:
+            self.people.add(str(body["id"]))
 
     def record(self, entry_type: str, body: Mapping[str, Any], *, individual: str, derived: bool = False) -> None:
         """Count a record that is not derived."""

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from beacon.store.admin import Admin
+from beacon.store.tombstones import IsGone
 from loaders.mapping import SampleNames, convert, sample_ids
 from loaders.phenopackets import Packet, Reader
 from loaders.pipeline import (
@@ -46,7 +47,8 @@ def check_phenopackets(
     if admin is not None and dataset is not None:
         admin.dataset(dataset)
         report.dataset = dataset
-        there = _There(admin, dataset, version_of(site_ontologies(admin)))
+        is_gone = admin.tombstones(dataset).reader()
+        there = _There(admin, dataset, version_of(site_ontologies(admin)), is_gone)
     items = Kept(paths)
     total = sum(1 for _ in items)
     reader = Reader(site_ontologies(admin) if admin is not None else hpo(), report.add)
@@ -73,16 +75,20 @@ def check_phenopackets(
 
 @dataclass(frozen=True, slots=True)
 class _There:
-    """A dataset as it is, and the versions that packets are compared by with what it holds."""
+    """A dataset as it is, the versions that packets are compared by with what it holds, and who withdrew from it."""
 
     admin: Admin
     dataset: str
     version: str
+    is_gone: IsGone
 
     def compare(self, packets: Sequence[Packet], report: Report) -> None:
-        """Count who is new, who would be replaced, and who is there already as they are."""
+        """Count who is new, who would be replaced or left out, and who is there already as they are."""
         held = self.admin.held(self.dataset, (packet.body["id"] for packet in packets))
         for packet in packets:
+            if self.is_gone("individual", packet.body["id"]):
+                report.count("withdrawn individual left out")
+                continue
             before = held.get(packet.body["id"])
             is_same = before == digest_of(packet, self.version)
             report.count(f"{'new' if before is None else 'unchanged' if is_same else 'replaced'} individual")

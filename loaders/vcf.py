@@ -26,6 +26,7 @@ from loaders.genotypes import unite as unite_calls
 from loaders.mapping import SEXES, UNKNOWN
 from loaders.pipeline import stopping, tell
 from loaders.report import Advance, Problem, Progress, Report, Severity, Share
+from loaders.there import There
 from loaders.vcf_header import Header, HeaderError, decide_assembly, lengths_contradict, parse_header
 from loaders.vcf_lines import Damaged, numbered_lines, region_lines
 from loaders.vcf_normal import REACH, Sequences
@@ -98,7 +99,7 @@ def load_vcf(
         reader, lines = begin(path, manner, sequences, report, share)
         header = reader.header
         now = datetime.now(UTC)
-        source = f"{path.name} ({', '.join(manner.regions)})" if manner.regions else path.name
+        source = _source(path, manner)
         load = LoadInfo(source, sha256, FORMAT, f"skerry {__version__}", now, who, reader.assembly, cohort)
         people = _whose(admin, dataset, header, manner.samples, path.name, report)
         with (
@@ -115,19 +116,24 @@ def load_vcf(
             else:
                 corrected = given
                 if not keep_earlier and original != STANDARD_INPUT:
-                    corrected |= earlier_files(admin, load, report, writer.chromosomes)
+                    corrected |= earlier_files(admin, source, report, writer.chromosomes)
                 tell_vanished(admin, report, path.name, corrected, header.samples, remove=remove_vanished)
                 tell(report, writer.publish(Beside(supersedes=corrected, entirely=remove_vanished)))
     return report
 
 
-def earlier_files(admin: Admin, load: LoadInfo, report: Report, chromosomes: Set[str]) -> frozenset[str]:
-    """Return the loads of which a file is the corrected form; what they have and it has not is reported."""
-    found = [one for one in admin.earlier(report.dataset, load.source, load.format) if chromosomes & set(one["chroms"])]
+def earlier_files(
+    admin: Admin, source: str, report: Report, chromosomes: Set[str], *, done: str = "went"
+) -> frozenset[str]:
+    """Return the loads of which a file is the corrected form; what they have and it has not is reported.
+
+    ``done`` is what happened to that.
+    """
+    found = [one for one in admin.earlier(report.dataset, source, FORMAT) if chromosomes & set(one["chroms"])]
     for gone in sorted({chrom for one in found for chrom in one["chroms"]} - set(chromosomes)):
-        message = f"An earlier {load.source} had variants of chromosome {gone or 'unknown'}, and this one has none."
-        hint = "They went with its calls; give the rest of a file that was split another name, or --keep-earlier."
-        report.add(Problem(load.source, None, "CHROM", "vcf-part-vanished", Severity.WARNING, message, gone, hint))
+        message = f"An earlier {source} had variants of chromosome {gone or 'unknown'}, and this one has none."
+        hint = f"They {done} with its calls; give the rest of a file that was split another name, or --keep-earlier."
+        report.add(Problem(source, None, "CHROM", "vcf-part-vanished", Severity.WARNING, message, gone, hint))
     return frozenset(one["id"] for one in found)
 
 
@@ -149,23 +155,49 @@ def check_vcf(
     manner: Manner | None = None,
     progress: Progress | None = None,
     report: Report | None = None,
+    admin: Admin | None = None,
+    dataset: str | None = None,
+    replaces: Sequence[str] = (),
+    keep_earlier: bool = False,
 ) -> Report:
-    """Read a VCF or BCF as ``load_vcf`` does, but into no dataset, and report. Raises ``LoadError`` as it does."""
+    """Read a VCF or BCF as ``load_vcf`` does, but into no dataset, and report. Raises ``LoadError`` as it does.
+
+    With a ``dataset`` of ``admin`` the report also has what its load there would report, and who is new to it.
+    """
     progress = progress or Progress(quiet=True)
     report = report or Report()
     manner = manner or Manner(assembly)
+    there = None if admin is None or dataset is None else There.of(admin, dataset, report)
+    corrected = frozenset() if there is None else frozenset(there.admin.load(id).id for id in replaces)
+    original = path
     with stopping(report), _refusing(report), handed_over(path) as path, _sequences(manner) as sequences:
-        _digest(path)
+        sha256 = _identity(_digest(path), manner, sequences)
         share = Share()
         reader, lines = begin(path, manner, sequences, report, share)
-        report.count("sample", len(reader.header.samples))
+        header, chromosomes = reader.header, set[str]()
+        report.count("sample", len(header.samples))
+        if there is not None:
+            people = _whose(there.admin, there.id, header, manner.samples, path.name, report)
+            there.count_people(people, report, "known")
         task = progress.task(f"Checking {path.name}", share=share)
         with task as advance, _reading(reader, lines, manner, path) as outcomes:
             found = records(reader, outcomes, report, advance)
-            for _ in in_order(found, len(reader.header.samples), path.name, report, reach_of(sequences)):
+            for site in in_order(found, len(header.samples), path.name, report, reach_of(sequences)):
+                chromosomes.add(site.allele.chrom)
                 report.count("genomicVariant")
         report.outcome = f"Checked {path.name}; nothing was changed."
+        if there is not None:
+            report.outcome = there.outcome(sha256, FORMAT, f"Checked {path.name}.")
+            if not keep_earlier and original != STANDARD_INPUT:
+                source = _source(path, manner)
+                corrected |= earlier_files(there.admin, source, report, chromosomes, done="would go")
+            tell_vanished(there.admin, report, path.name, corrected, header.samples, remove=False)
+            report.count("earlier load that it would replace", len(corrected))
     return report
+
+
+def _source(path: Path, manner: Manner) -> str:
+    return f"{path.name} ({', '.join(manner.regions)})" if manner.regions else path.name
 
 
 def begin(

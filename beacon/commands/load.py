@@ -140,11 +140,21 @@ def _vcf(options: argparse.Namespace) -> int:
     progress, report = Progress(quiet=options.quiet), _begun(options)
     rules = sample_rules(options.samples, options.sample_rule)
     manner = Manner(options.assembly, options.fasta, tuple(options.region), rules, options.workers)
-    if options.dry_run:
-        if options.dataset is not None:
-            with opened(options) as admin:
-                report.dataset = admin.dataset(options.dataset).id
+    if options.dry_run and options.dataset is None:
         return _told(options, check_vcf(options.file, manner=manner, progress=progress, report=report))
+    if options.dry_run:
+        with opened(options) as admin:
+            check_vcf(
+                options.file,
+                manner=manner,
+                progress=progress,
+                report=report,
+                admin=admin,
+                dataset=options.dataset,
+                replaces=options.replaces,
+                keep_earlier=options.keep_earlier,
+            )
+        return _told(options, report)
     with opened(options) as admin, changing(admin, options, "load vcf"):
         load_vcf(
             admin,
@@ -167,11 +177,20 @@ def _bff(options: argparse.Namespace) -> int:
     from loaders.report import Progress
 
     progress, report = Progress(quiet=options.quiet), _begun(options)
-    if options.dry_run:
-        if options.dataset is not None:
-            with opened(options) as admin:
-                report.dataset = admin.dataset(options.dataset).id
+    if options.dry_run and options.dataset is None:
         return _told(options, check_bff(options.paths, assembly=options.assembly, progress=progress, report=report))
+    if options.dry_run:
+        with opened(options) as admin:
+            check_bff(
+                options.paths,
+                assembly=options.assembly,
+                progress=progress,
+                report=report,
+                admin=admin,
+                dataset=options.dataset,
+                cohort=getattr(options, "cohort", None),
+            )
+        return _told(options, report)
     with opened(options) as admin, changing(admin, options, "load bff"):
         load_bff(
             admin,

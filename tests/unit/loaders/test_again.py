@@ -11,11 +11,12 @@ import pytest
 
 from beacon.model.variant import from_vcf
 from beacon.store.admin import Admin
+from loaders.bff import check_bff, load_bff
 from loaders.dry_run import check_phenopackets
 from loaders.pipeline import load_phenopackets
 from loaders.report import Report
 from loaders.terms import ancestors
-from loaders.vcf import load_vcf
+from loaders.vcf import check_vcf, load_vcf
 from tests.unit.loaders.packets import RECORD, SEIZURE, interpretation, packet
 
 HEADER = "##fileformat=VCFv4.3\n##reference=GRCh38\n"
@@ -96,6 +97,53 @@ def test_a_check_says_who_is_new_would_be_replaced_stays_or_has_vanished(admin: 
     assert counts == {"unchanged individual": 1, "replaced individual": 1, "new individual": 1}
     assert told(report) == {("record-vanished", "c")}
     assert admin.dataset("cases") == before
+
+
+def test_a_check_of_phenopackets_says_who_would_be_left_out_as_withdrawn(admin: Admin, tmp_path: Path) -> None:
+    path = lines(tmp_path / "cases.jsonl", packet("a"), packet("b"))
+    load(admin, path)
+    admin.withdraw("cases", "b", "")
+    counts = check_phenopackets([path], admin=admin, dataset="cases").counts
+    assert (counts["unchanged individual"], counts["withdrawn individual left out"]) == (1, 1)
+
+
+def test_a_check_of_a_vcf_reports_what_its_load_would(admin: Admin, tmp_path: Path) -> None:
+    path = vcf(tmp_path / "calls.vcf", "S1 S2 S3", "1 100 A G 0/1 0/0 0/0", "2 200 C T 0/0 0/1 0/1")
+    load(admin, lines(tmp_path / "cases.jsonl", packet("S1"), packet("S4")))
+    load_vcf(admin, path, "cases")
+    assert "would change nothing" in check_vcf(path, admin=admin, dataset="cases").outcome
+    admin.withdraw("cases", "S3", "")
+    before = admin.dataset("cases")
+    vcf(path, "S1 S3 S4 S5", "1 100 A T 0/1 0/0 0/0 0/1", "1 300 A <NON> 0/0 0/0 0/0 0/0", "1 400 A Z 0/0 0/0 0/0 0/0")
+    checked = check_vcf(path, admin=admin, dataset="cases")
+    assert admin.dataset("cases") == before
+    people = {kind: number for kind, number in checked.counts.items() if " individual" in kind or "earlier" in kind}
+    assert people == {
+        "known individual": 2, "new individual": 1, "withdrawn individual left out": 1,
+        "earlier load that it would replace": 1,
+    }  # fmt: skip
+    alone = told(check_vcf(path))
+    loaded = load_vcf(admin, path, "cases")
+    assert told(checked) == told(loaded) > alone
+    assert {("record-vanished", "S2"), ("vcf-part-vanished", "2")} <= told(checked)
+    assert loaded.counts["withdrawn individual left out"] == 1
+
+
+def test_a_check_of_beacon_files_says_who_is_new_and_who_would_be_replaced(admin: Admin, tmp_path: Path) -> None:
+    sex = {"id": "NCIT:C16576", "label": "female"}
+    path = tmp_path / "individuals.json"
+    path.write_text(json.dumps([{"id": id, "sex": sex} for id in ("a", "b", "c")]))
+    load_bff(admin, [path], "cases")
+    assert "would change nothing" in check_bff([path], admin=admin, dataset="cases").outcome
+    admin.withdraw("cases", "c", "")
+    before = admin.dataset("cases")
+    path.write_text(json.dumps([{"id": id, "sex": sex} for id in ("b", "c", "d", "e")]))
+    checked = check_bff([path], admin=admin, dataset="cases")
+    assert admin.dataset("cases") == before
+    people = {kind: number for kind, number in checked.counts.items() if " individual" in kind}
+    assert people == {"replaced individual": 1, "new individual": 2, "withdrawn individual left out": 1}
+    counts = load_bff(admin, [path], "cases").counts
+    assert (counts["replaced individual"], counts["withdrawn individual left out"]) == (1, 1)
 
 
 def test_a_corrected_vcf_takes_the_place_of_the_earlier_one_of_its_name(admin: Admin, tmp_path: Path) -> None:

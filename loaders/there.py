@@ -1,0 +1,39 @@
+"""A dataset as it is, which a check compares files with, so that it reports what their load would."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from beacon.store.admin import Admin
+from loaders.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class There:
+    """The dataset ``id`` of ``admin``; nothing in it is changed."""
+
+    admin: Admin
+    id: str
+
+    @classmethod
+    def of(cls, admin: Admin, dataset: str, report: Report) -> There:
+        """Look at a dataset, which the report is then about. Raises ``LoadError`` where there is none of that id."""
+        report.dataset = admin.dataset(dataset).id
+        return cls(admin, report.dataset)
+
+    def count_people(self, ids: Iterable[str], report: Report, known: str) -> None:
+        """Count who is new to the dataset, who would be left out as withdrawn, and all others, who are ``known``."""
+        wanted = set(ids)
+        is_gone = self.admin.tombstones(self.id).reader()
+        withdrawn = {id for id in wanted if is_gone("individual", id)}
+        there = self.admin.individuals(self.id, wanted - withdrawn)
+        report.count("new individual", len(wanted - withdrawn - there))
+        report.count(f"{known} individual", len(there))
+        report.count("withdrawn individual left out", len(withdrawn))
+
+    def outcome(self, sha256: str, format: str, checked: str) -> str:
+        """Return what is said in the end: what was ``checked``, and whether loading it would change anything."""
+        if self.admin.loaded(self.id, sha256, format):
+            return f"{checked} Dataset {self.id} holds it already: loading it would change nothing."
+        return f"{checked} Nothing was changed."
