@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from beacon.store.admin import Admin
 from loaders.report import Report
+
+_AT_ONCE = 10_000
+"""Ids that are looked up together; all those of a large file would be more than a question may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +28,14 @@ class There:
 
     def count_people(self, ids: Iterable[str], report: Report, known: str) -> None:
         """Count who is new to the dataset, who would be left out as withdrawn, and all others, who are ``known``."""
-        wanted = set(ids)
         is_gone = self.admin.tombstones(self.id).reader()
-        withdrawn = {id for id in wanted if is_gone("individual", id)}
-        there = self.admin.individuals(self.id, wanted - withdrawn)
-        report.count("new individual", len(wanted - withdrawn - there))
-        report.count(f"{known} individual", len(there))
-        report.count("withdrawn individual left out", len(withdrawn))
+        waiting = iter(dict.fromkeys(ids))
+        while some := set(islice(waiting, _AT_ONCE)):
+            withdrawn = {id for id in some if is_gone("individual", id)}
+            there = self.admin.individuals(self.id, some - withdrawn)
+            report.count("new individual", len(some - withdrawn - there))
+            report.count(f"{known} individual", len(there))
+            report.count("withdrawn individual left out", len(withdrawn))
 
     def outcome(self, sha256: str, format: str, checked: str) -> str:
         """Return what is said in the end: what was ``checked``, and whether loading it would change anything."""
