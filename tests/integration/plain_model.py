@@ -185,6 +185,16 @@ class Model:
         rows = self.select(query, query.entry_type)
         return Answer(tuple(sorted(row.id for row in rows)), len({row.person for row in rows}))
 
+    def may_refuse(self, query: Query) -> bool:
+        """Whether of no live variant it is told what the question asks for, its genes or its changes."""
+        alive = [part for part in self.parts if not part.groups or any(column.live for column in part.groups)]
+        return any(not any(told) for told in _asked_of(alive, query))
+
+    def must_refuse(self, query: Query) -> bool:
+        """Whether it may, and of those that have gone it was not told either."""
+        anything = any(not part.groups or any(column.live for column in part.groups) for part in self.parts)
+        return anything and any(not any(told) for told in _asked_of(self.parts, query))
+
     def _collections(self, query: Query) -> Answer:
         people = {row.person for row in self.select(query, "individual")}
         narrowed = self._narrowed(query) or self._asks_variants(query)
@@ -299,6 +309,14 @@ class Model:
             yield [row for row in self.live("individual") if row.id in members], False
         elif anchor is not None and anchor.entry_type in RECORD_TYPES:
             yield [row for row in self.live(anchor.entry_type) if row.id == anchor.id], False
+
+
+def _asked_of(parts: list[Part], query: Query) -> Iterator[list[set[str]]]:
+    asked = query.variant or VariantQuery()
+    if asked.gene is not None:
+        yield [part.genes for part in parts]
+    if asked.aminoacid_change is not None:
+        yield [part.changes for part in parts]
 
 
 def _belongs(row: Row, other: Row) -> bool:

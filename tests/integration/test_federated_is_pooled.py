@@ -95,12 +95,16 @@ def test_the_network_says_what_the_pooled_site_says(places: Places, random: Rand
 
 
 def alike(packets: list[Packet]) -> list[Packet]:
-    """Have everybody say the same of an allele, as annotation does: what one site lacks no other one may add to."""
+    """Have everybody say the same of an allele, as annotation does: what one site lacks no other one may add to.
+
+    All alleles name a gene and a change: a site of which none does cannot answer for them, though its neighbours could.
+    """
     said: dict[Allele, Case] = {}
 
     def same(case: Case) -> Case:
         first = said.setdefault(case.allele, case)
-        return replace(case, genes=first.genes, changes=first.changes, relevance=first.relevance, origin=first.origin)
+        genes, changes = first.genes or ("NOBODY1",), first.changes or ("p.Ala1Cys",)
+        return replace(case, genes=genes, changes=changes, relevance=first.relevance, origin=first.origin)
 
     return [replace(packet, cases=tuple(map(same, packet.cases))) for packet in packets]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from beacon.errors import LoadError
+from beacon.errors import CannotAnswer, LoadError
 from beacon.model.access import Granularity
 from beacon.model.query import Pagination, Query, VariantQuery
 from beacon.model.variant import from_vcf, unplaced
@@ -65,7 +65,8 @@ def test_without_a_table_a_gene_is_what_variants_are_annotated_with(world: World
     assert ids(world, dataset, VariantQuery(gene="BRCA1")) == {ANNOTATED.id, NOWHERE.id}
     assert ids(world, dataset, VariantQuery(gene="NBR2")) == {INSIDE.id}
     assert ids(world, dataset, VariantQuery(gene="NEVERHEARD")) == set()
-    assert ids(world, dataset, VariantQuery(gene="HGNC:1100")) == set()
+    with pytest.raises(CannotAnswer, match="do not name genes by HGNC ids"):
+        ids(world, dataset, VariantQuery(gene="HGNC:1100"))
 
 
 @pytest.mark.usefixtures("table")
@@ -118,7 +119,8 @@ def test_a_new_table_takes_the_place_of_the_old_one(world: World, tmp_path: Path
     assert ids(world, dataset, VariantQuery(gene="OLD")) == {OTHER_ASSEMBLY.id}
     path.write_text("17\tx\tgene\t43099990\t43100010\t.\t+\t.\tName=NEW\n")
     load_genes(world.admin, path, "GRCh37")
-    assert ids(world, dataset, VariantQuery(gene="OLD")) == set()
+    with pytest.raises(CannotAnswer, match="no table of genes that says where it lies in GRCh37"):
+        ids(world, dataset, VariantQuery(gene="OLD"))
     assert ids(world, dataset, VariantQuery(gene="NEW")) == {OTHER_ASSEMBLY.id}
     path.write_text("17\tx\texon\t43099990\t43100010\t.\t+\t.\tName=NEW\n")
     with pytest.raises(LoadError, match="no gene"):

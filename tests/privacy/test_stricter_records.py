@@ -41,11 +41,14 @@ def world(mongo_uri: str) -> Iterator[World]:
 
 
 def annotated(load: Load) -> Load:
-    """The load with what is told of each allele the same wherever it is: that says nothing of who carries it."""
+    """The load with what is told of each allele the same wherever it is: that says nothing of who carries it.
+
+    Something is told of each: whether a dataset's variants name genes and changes at all is known of the dataset.
+    """
 
     def about(one: Case | Site) -> dict[str, Any]:
         gene = GENES[one.allele.start % 2] if one.allele.placed else one.allele.label.split("\x1f")[0]
-        return {"genes": (gene,), "changes": CHANGES[: one.allele.start % 3]}
+        return {"genes": (gene,), "changes": CHANGES[: 1 + one.allele.start % 2]}
 
     packets = (
         replace(packet, cases=tuple(replace(case, **about(case)) for case in packet.cases)) for packet in load.packets
