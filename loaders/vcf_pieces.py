@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from operator import attrgetter
+from itertools import compress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,9 +19,6 @@ from beacon.store.heads import Spelled
 from loaders.report import Problem
 from loaders.vcf_records import Outcome, Record, Site
 
-_GROUPS = ("het", "hom", "hemi", "other", "missing", "haploid")
-"""The arrays of calls, in the order of their ``sizes``."""
-_groups = attrgetter(*_GROUPS)
 _NOBODY: Columns = np.empty(0, np.uint32)
 
 
@@ -44,8 +41,9 @@ def pack(outcomes: Iterable[Outcome]) -> Piece:
         for site in one.sites:
             told = None
             if (calls := site.calls) is not None:
-                told = calls.sizes, calls.exceptions
-                arrays += _groups(calls)
+                sizes = calls.sizes
+                told = sizes, calls.exceptions
+                arrays += compress(calls[:6], sizes)
             sites.append((tuple(site.allele), told, tuple(site.spelled)))
         packed.append((one.contig, one.chrom, one.pos, sites))
     return Piece(packed, np.concatenate(arrays).tobytes())
