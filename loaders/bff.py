@@ -69,7 +69,7 @@ def load_bff(
     terms = site_ontologies(admin)
     with stopping(report), _refusing(report):
         files = _found(paths, report)
-        sha256 = _identity(files, admin, cohort, stated)
+        sha256 = _identity(files, terms.release, cohort, stated)
         if admin.loaded(dataset, sha256, FORMAT):
             report.outcome = f"Dataset {dataset} holds exactly this already; nothing was changed."
             return report
@@ -120,16 +120,18 @@ def check_bff(
         loading = _Loading(files, nowhere, known, report, advance, stated)
         loading.run()
         loading.sayings(None, "")
-        report.outcome = "Checked; nothing was changed."
-        if there is not None:
+        if there is None:
+            report.outcome = "Checked; nothing was changed."
+        else:
             there.count_people(nowhere.people, report, "replaced")
-            report.outcome = there.outcome(_identity(files, there.admin, cohort, stated), FORMAT, "Checked.")
+            sha256 = _identity(files, site_ontologies(there.admin).release, cohort, stated)
+            report.outcome = there.outcome(sha256, FORMAT, "Checked.")
     return report
 
 
-def _identity(files: Files, admin: Admin, cohort: str | None, assembly: str | None) -> str:
-    """Return what tells this load from others: the contents of the files, and how they are read."""
-    return digest(files, (__version__, site_ontologies(admin).release, cohort or "", assembly or ""))
+def _identity(files: Files, release: str, cohort: str | None, assembly: str | None) -> str:
+    """Return what tells this load from others: the contents of the files, and by what they are read."""
+    return digest(files, (__version__, release, cohort or "", assembly or ""))
 
 
 def _assembly(name: str | None) -> str | None:

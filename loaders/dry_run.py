@@ -8,7 +8,6 @@ from itertools import islice
 from pathlib import Path
 
 from beacon.store.admin import Admin
-from beacon.store.tombstones import IsGone
 from loaders.mapping import SampleNames, convert, sample_ids
 from loaders.phenopackets import Packet, Reader
 from loaders.pipeline import (
@@ -24,7 +23,8 @@ from loaders.pipeline import (
 )
 from loaders.report import Progress, Report, plural
 from loaders.sources import Kept
-from loaders.terms import hpo, site_ontologies
+from loaders.terms import Vocabulary, hpo, site_ontologies
+from loaders.there import There
 
 
 def check_phenopackets(
@@ -43,22 +43,23 @@ def check_phenopackets(
     """
     progress = progress or Progress(quiet=True)
     report = report or Report()
-    there = None
-    if admin is not None and dataset is not None:
-        admin.dataset(dataset)
-        report.dataset = dataset
-        is_gone = admin.tombstones(dataset).reader()
-        there = _There(admin, dataset, version_of(site_ontologies(admin)), is_gone)
+    compared = None
+    if admin is None:
+        vocabulary: Vocabulary = hpo()
+    else:
+        vocabulary = terms = site_ontologies(admin)
+        if dataset is not None:
+            compared = _Compared(There.of(admin, dataset, report), version_of(terms))
     items = Kept(paths)
     total = sum(1 for _ in items)
-    reader = Reader(site_ontologies(admin) if admin is not None else hpo(), report.add)
+    reader = Reader(vocabulary, report.add)
     names = SampleNames()
     with stopping(report), progress.task("Checking", total, "documents") as advance:
         packets = reader.packets(counted(items, advance))
         while batch := list(islice(packets, BATCH)):
-            if there is not None:
-                there.compare(batch, report)
-                names.know(there.owners(batch))
+            if compared is not None:
+                compared.compare(batch, report)
+                names.know(compared.owners(batch))
             for packet in batch:
                 one = convert(packet.body, names.name, packet.group)
                 for problem in renamed(packet, one):
@@ -66,27 +67,25 @@ def check_phenopackets(
                 report.count("individual")
                 report.count("biosample", len(one.samples))
                 report.count("case", len(one.cases))
-        if there is not None:
-            find_vanished(there.admin, source_of(paths), report, reader.seen, remove=False)
+        if compared is not None:
+            find_vanished(compared.there.admin, source_of(paths), report, reader.seen, remove=False)
         report.outcome = f"Checked {total:,} {plural('document', total)}; nothing was changed."
     conclude(report, reader, total)
     return report
 
 
 @dataclass(frozen=True, slots=True)
-class _There:
-    """A dataset as it is, the versions that packets are compared by with what it holds, and who withdrew from it."""
+class _Compared:
+    """A dataset as it is, and the versions that packets are compared by with what it holds."""
 
-    admin: Admin
-    dataset: str
+    there: There
     version: str
-    is_gone: IsGone
 
     def compare(self, packets: Sequence[Packet], report: Report) -> None:
         """Count who is new, who would be replaced or left out, and who is there already as they are."""
-        held = self.admin.held(self.dataset, (packet.body["id"] for packet in packets))
+        held = self.there.admin.held(self.there.id, (packet.body["id"] for packet in packets))
         for packet in packets:
-            if self.is_gone("individual", packet.body["id"]):
+            if self.there.is_gone("individual", packet.body["id"]):
                 report.count("withdrawn individual left out")
                 continue
             before = held.get(packet.body["id"])
@@ -95,4 +94,4 @@ class _There:
 
     def owners(self, packets: Sequence[Packet]) -> Mapping[str, str]:
         """Return whose the samples are that are there already."""
-        return self.admin.owners(self.dataset, (id for packet in packets for id in sample_ids(packet.body)))
+        return self.there.admin.owners(self.there.id, (id for packet in packets for id in sample_ids(packet.body)))

@@ -17,8 +17,7 @@ import orjson
 Json = dict[str, Any]
 
 _KNOWN = 20_000
-_features: dict[bytes, Json] = {}
-"""Features that were converted before; nearly all of a load's are like an earlier one."""
+"""Terms and features that are known again; nearly all of a load's are like an earlier one."""
 CURIE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]+:[!-~]+")
 
 
@@ -31,7 +30,7 @@ def term(element: Mapping[str, Any] | None) -> Json | None:
     return None if found is None else {"id": found[0], "label": found[1]} if found[1] else {"id": found[0]}
 
 
-@functools.lru_cache(20_000)
+@functools.lru_cache(_KNOWN)
 def _term(id: str, label: str | None) -> tuple[str, str | None] | None:
     if CURIE.fullmatch(id):
         return id, label
@@ -107,16 +106,12 @@ def feature(element: Mapping[str, Any]) -> Json:
 
     Of several pieces of evidence Beacon has room for the first.
     """
-    key = orjson.dumps(element)
-    known = _features.get(key)
-    if known is None:
-        if len(_features) >= _KNOWN:
-            _features.clear()
-        known = _features[key] = _feature(element)
-    return known
+    return _feature(orjson.dumps(element))
 
 
-def _feature(element: Mapping[str, Any]) -> Json:
+@functools.lru_cache(_KNOWN)
+def _feature(text: bytes) -> Json:
+    element = orjson.loads(text)
     found = element.get("evidence") or []
     modifiers = element.get("modifiers") or []
     onset, resolution = time(element.get("onset")), time(element.get("resolution"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from beacon.store.admin import Admin
+from beacon.store.tombstones import IsGone
 from loaders.report import Report
 
 _AT_ONCE = 10_000
@@ -15,23 +16,23 @@ _AT_ONCE = 10_000
 
 @dataclass(frozen=True, slots=True)
 class There:
-    """The dataset ``id`` of ``admin``; nothing in it is changed."""
+    """The dataset ``id`` of ``admin``, and who withdrew from it; nothing in it is changed."""
 
     admin: Admin
     id: str
+    is_gone: IsGone
 
     @classmethod
     def of(cls, admin: Admin, dataset: str, report: Report) -> There:
         """Look at a dataset, which the report is then about. Raises ``LoadError`` where there is none of that id."""
         report.dataset = admin.dataset(dataset).id
-        return cls(admin, report.dataset)
+        return cls(admin, report.dataset, admin.tombstones(report.dataset).reader())
 
     def count_people(self, ids: Iterable[str], report: Report, known: str) -> None:
         """Count who is new to the dataset, who would be left out as withdrawn, and all others, who are ``known``."""
-        is_gone = self.admin.tombstones(self.id).reader()
         waiting = iter(dict.fromkeys(ids))
         while some := set(islice(waiting, _AT_ONCE)):
-            withdrawn = {id for id in some if is_gone("individual", id)}
+            withdrawn = {id for id in some if self.is_gone("individual", id)}
             there = self.admin.individuals(self.id, some - withdrawn)
             report.count("new individual", len(some - withdrawn - there))
             report.count(f"{known} individual", len(there))

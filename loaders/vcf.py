@@ -185,8 +185,9 @@ def check_vcf(
             for site in in_order(found, len(header.samples), path.name, report, reach_of(sequences)):
                 chromosomes.add(site.allele.chrom)
                 report.count("genomicVariant")
-        report.outcome = f"Checked {path.name}; nothing was changed."
-        if there is not None:
+        if there is None:
+            report.outcome = f"Checked {path.name}; nothing was changed."
+        else:
             report.outcome = there.outcome(sha256, FORMAT, f"Checked {path.name}.")
             if not keep_earlier and original != STANDARD_INPUT:
                 source = _source(path, manner)
@@ -370,7 +371,7 @@ def _united(held: Site, again: Site, samples: int, file: str, report: Report) ->
     calls = held.calls or again.calls
     if held.calls is not None and again.calls is not None:
         calls = unite_calls(held.calls, again.calls, samples)
-    return Site(held.line, held.allele, Spelled.of(held.allele, body), calls)
+    return held._replace(spelled=Spelled.of(held.allele, body), calls=calls)
 
 
 def add_samples(writer: SegmentWriter, header: Header, load: LoadInfo, people: Sequence[str]) -> None:

@@ -80,5 +80,4 @@ def renumbered(outcomes: Iterable[Outcome], by: int) -> Iterator[Outcome]:
             yield replace(one, line=(one.line or 0) + by)
             continue
         line = one.line + by
-        sites = tuple(Site(line, site.allele, site.spelled, site.calls) for site in one.sites)
-        yield Record(line, one.contig, one.chrom, one.pos, sites)
+        yield one._replace(line=line, sites=tuple(site._replace(line=line) for site in one.sites))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from beacon.commands.common import opened, place, site_options
 from beacon.commands.data import changing
 
 if TYPE_CHECKING:
+    from beacon.store.admin import Admin
     from loaders.report import Report
 
     Formats = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -61,7 +63,7 @@ def add_check_parsers(check: argparse.ArgumentParser) -> None:
     for one in data_formats(formats):
         one.add_argument("--dataset", metavar="ID", help="compare with what is in this dataset, too")
         one.add_argument("--quiet", action="store_true", help="show no progress")
-        one.set_defaults(dry_run=True)
+        one.set_defaults(dry_run=True, cohort=None)
         site_options(one)
 
 
@@ -112,24 +114,32 @@ def _phenopackets(options: argparse.Namespace) -> int:
     from loaders.report import Progress
 
     progress, report = Progress(quiet=options.quiet), _begun(options)
-    if options.dry_run and options.dataset is None:
-        return _told(options, check_phenopackets(options.paths, progress=progress, report=report))
-    with opened(options) as admin:
-        if options.dry_run:
+    if options.dry_run:
+        with _compared(options) as admin:
             check_phenopackets(options.paths, admin=admin, dataset=options.dataset, progress=progress, report=report)
-        else:
-            with changing(admin, options, "load phenopackets"):
-                load_phenopackets(
-                    admin,
-                    options.paths,
-                    options.dataset,
-                    cohort=options.cohort,
-                    progress=progress,
-                    who=getpass.getuser(),
-                    report=report,
-                    remove_vanished=options.remove_vanished,
-                )
+        return _told(options, report)
+    with opened(options) as admin, changing(admin, options, "load phenopackets"):
+        load_phenopackets(
+            admin,
+            options.paths,
+            options.dataset,
+            cohort=options.cohort,
+            progress=progress,
+            who=getpass.getuser(),
+            report=report,
+            remove_vanished=options.remove_vanished,
+        )
     return _told(options, report)
+
+
+@contextmanager
+def _compared(options: argparse.Namespace) -> Iterator[Admin | None]:
+    """Open the database for a check that compares with a dataset; without one a check needs none."""
+    if options.dataset is None:
+        yield None
+    else:
+        with opened(options) as admin:
+            yield admin
 
 
 def _vcf(options: argparse.Namespace) -> int:
@@ -140,10 +150,8 @@ def _vcf(options: argparse.Namespace) -> int:
     progress, report = Progress(quiet=options.quiet), _begun(options)
     rules = sample_rules(options.samples, options.sample_rule)
     manner = Manner(options.assembly, options.fasta, tuple(options.region), rules, options.workers)
-    if options.dry_run and options.dataset is None:
-        return _told(options, check_vcf(options.file, manner=manner, progress=progress, report=report))
     if options.dry_run:
-        with opened(options) as admin:
+        with _compared(options) as admin:
             check_vcf(
                 options.file,
                 manner=manner,
@@ -177,10 +185,8 @@ def _bff(options: argparse.Namespace) -> int:
     from loaders.report import Progress
 
     progress, report = Progress(quiet=options.quiet), _begun(options)
-    if options.dry_run and options.dataset is None:
-        return _told(options, check_bff(options.paths, assembly=options.assembly, progress=progress, report=report))
     if options.dry_run:
-        with opened(options) as admin:
+        with _compared(options) as admin:
             check_bff(
                 options.paths,
                 assembly=options.assembly,
@@ -188,7 +194,7 @@ def _bff(options: argparse.Namespace) -> int:
                 report=report,
                 admin=admin,
                 dataset=options.dataset,
-                cohort=getattr(options, "cohort", None),
+                cohort=options.cohort,
             )
         return _told(options, report)
     with opened(options) as admin, changing(admin, options, "load bff"):

@@ -81,7 +81,7 @@ def parts_of(entry_type: EntryType, record: Mapping[str, Any]) -> Iterator[tuple
 
     The entries of ``{member: part}``, for all parts together, are those of the record.
     """
-    for member, _, shared in _told_members(entry_type.id):
+    for member, shared in _shared(entry_type.id).items():
         if member in record:
             value = record[member]
             if isinstance(value, list):
@@ -121,19 +121,17 @@ def told_of(entry_type: EntryType, member: str, part: Any) -> Any:
 
 @functools.cache
 def _told_names(entry_type: str) -> dict[str, dict[str, None] | None]:
-    return {member: names for member, names, _ in _told_members(entry_type)}
+    """Return the names of each member's own members that matter, None for all."""
+    return {
+        member: dict.fromkeys([*(path[0] for _, path in rows), "excluded"]) if all(path for _, path in rows) else None
+        for member, rows in _by_member(entry_type).items()
+    }
 
 
 @functools.cache
-def _told_members(entry_type: str) -> tuple[tuple[str, dict[str, None] | None, bool], ...]:
-    """Return each member with the names of its own members that matter, None for all, and whether values recur."""
-    found = []
-    for member, rows in _by_member(entry_type).items():
-        names = dict.fromkeys(path[0] for _, path in rows if path)
-        narrow = all(path for _, path in rows)
-        shared = not all(row.open for row, _ in rows)
-        found.append((member, {**names, "excluded": None} if narrow else None, shared))
-    return tuple(found)
+def _shared(entry_type: str) -> dict[str, bool]:
+    """Return whether values of each member recur in many records."""
+    return {member: not all(row.open for row, _ in rows) for member, rows in _by_member(entry_type).items()}
 
 
 @functools.cache
