@@ -9,17 +9,35 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from pathlib import Path
+from importlib import import_module
+from typing import Any, Final
 
-from beacon import __version__, telemetry
-from beacon.commands import audit, data, dataset, export, load, login, policy, query, zoo
-from beacon.commands.common import site_options, site_settings
-from beacon.errors import ConfigurationError, SkerryError
-from beacon.settings import MOST_WORKERS, load_network
-from beacon.store.embedded import mongodb
+from beacon import __version__
+from beacon.errors import SkerryError
 
-MOST_PORT = 65_535
+COMMANDS: Final = (
+    ("loads", "what was done to datasets, by whom and when", "data:loads"),
+    ("where", "say where a record came from: load, file, line", "data:where"),
+    ("delete", "delete individuals, a cohort's people, or what a load brought", "data:delete"),
+    ("withdraw", "withdrawal of consent: take a person out, for good", "data:withdraw"),
+    ("compact", "write many small loads of cases as one; answers stay the same", "data:compact"),
+    ("readmit", "let a person who withdrew come again with the next load", "data:readmit"),
+    ("sweep", "clear away what was deleted or replaced and nobody can be reading", "data:sweep"),
+    ("dataset", "make, list, open and delete datasets", "dataset:add_parsers"),
+    ("load", "load phenopackets, a VCF, a reference sequence or genes", "load:add_parsers"),
+    ("check", "read what would be loaded, and report what is wrong", "load:add_check_parsers"),
+    ("export", "write a dataset as Beacon files or Phenopackets", "export:add_parser"),
+    ("login", "log in as a person, for asking a Beacon", "login:login"),
+    ("logout", "forget a login", "login:logout"),
+    ("audit", "check, search and prune what was written down of answers", "audit:add_parsers"),
+    ("policy", "what a dataset would tell somebody, and why", "policy:add_parsers"),
+    ("serve", "serve this site's Beacon", "serve:site"),
+    ("network", "ask many sites at once", "serve:network"),
+    ("query", "ask any Beacon v2 server, one site or a network", "query:add_parsers"),
+    ("zoo", "misbehaving beacons, to try a network on", "zoo:add_parser"),
+    ("demo", "three sites and a network on this machine, asked as three people", "serve:demo"),
+)
+"""Name, help, and what adds the options: a function of a module of ``beacon.commands``."""
 Command = Callable[[argparse.Namespace], int]
 
 
@@ -42,79 +60,25 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     top = argparse.ArgumentParser(prog="skerry", description="Beacon v2 sites, loaders, and a network of sites.")
     top.add_argument("--version", action="version", version=f"skerry {__version__}")
-    commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    data.add_parsers(commands)
-    dataset.add_parsers(commands.add_parser("dataset", help="make, list, open and delete datasets"))
-    load.add_parsers(commands.add_parser("load", help="load phenopackets, a VCF, a reference sequence or genes"))
-    load.add_check_parsers(commands.add_parser("check", help="read what would be loaded, and report what is wrong"))
-    export.add_parser(commands.add_parser("export", help="write a dataset as Beacon files or Phenopackets"))
-    login.add_parsers(
-        commands.add_parser("login", help="log in as a person, for asking a Beacon"),
-        commands.add_parser("logout", help="forget a login"),
-    )
-    audit.add_parsers(commands.add_parser("audit", help="check, search and prune what was written down of answers"))
-    policy.add_parsers(commands.add_parser("policy", help="what a dataset would tell somebody, and why"))
-    serve = commands.add_parser("serve", help="serve this site's Beacon")
-    site_options(serve)
-    serve.add_argument("--host", help="address to listen on (default 127.0.0.1, this machine only)")
-    serve.add_argument("--port", type=int, help="port to listen on (default 5050)")
-    serve.add_argument("--workers", type=int, metavar="N", help="processes that answer (default 1)")
-    serve.set_defaults(command=_serve)
-
-    network = commands.add_parser("network", help="ask many sites at once").add_subparsers(
-        required=True, metavar="ACTION"
-    )
-    serve_network = network.add_parser("serve", help="serve a Beacon that asks its peers")
-    serve_network.add_argument("--config", type=Path, required=True, help="settings of the network (TOML)")
-    serve_network.set_defaults(command=_serve_network)
-
-    query.add_parsers(commands.add_parser("query", help="ask any Beacon v2 server, one site or a network"))
-    zoo.add_parser(commands.add_parser("zoo", help="misbehaving beacons, to try a network on"))
-
-    demo = commands.add_parser("demo", help="three sites and a network on this machine, asked as three people")
-    demo.add_argument("--data", type=Path, help="folder with real phenopackets/ and vcf/ (default: synthetic people)")
-    demo.add_argument("--once", action="store_true", help="end after the answers instead of serving on")
-    demo.set_defaults(command=_demo)
+    commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND", parser_class=_Parser)
+    for name, says, options in COMMANDS:
+        commands.add_parser(name, help=says, options=options)
     return top
 
 
-def _serve(options: argparse.Namespace) -> int:
-    from beacon.app import run
+class _Parser(argparse.ArgumentParser):
+    """A parser that adds its ``options`` when it is asked to parse: all commands' modules take half a second."""
 
-    settings = site_settings(options)
-    if options.workers is not None:
-        if not 1 <= options.workers <= MOST_WORKERS:
-            raise ConfigurationError(f"--workers must be a number from 1 to {MOST_WORKERS}, not {options.workers}.")
-        settings = replace(settings, workers=options.workers)
-    if options.port is not None and not 0 <= options.port <= MOST_PORT:
-        raise ConfigurationError(f"--port must be a number from 0 (any free one) to {MOST_PORT}, not {options.port}.")
-    listen = settings.listen
-    listen = replace(
-        listen, host=options.host or listen.host, port=listen.port if options.port is None else options.port
-    )
-    settings = replace(settings, listen=listen)
-    telemetry.set_up(settings.log)
-    extend = None
-    if settings.network is not None:
-        from network.app import mount
+    def __init__(self, *args: Any, options: str | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._options = options
 
-        extend = mount
-    with mongodb(settings.mongo) as uri:
-        return run(settings, uri, extend)
-
-
-def _serve_network(options: argparse.Namespace) -> int:
-    from network.app import run
-
-    settings = load_network(options.config)
-    telemetry.set_up(settings.log)
-    return run(settings)
-
-
-def _demo(options: argparse.Namespace) -> int:
-    from beacon.demo import run
-
-    return run(options.data, once=options.once, say=lambda line: print(line, flush=True))
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if self._options is not None:
+            module, _, function = self._options.partition(":")
+            self._options = None
+            getattr(import_module(f"beacon.commands.{module}"), function)(self)
+        return super().parse_known_args(args, namespace)
 
 
 if __name__ == "__main__":

@@ -9,63 +9,73 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 from beacon.commands.common import opened, place, site_options
 from beacon.errors import ConfigurationError
 from beacon.store.admin import Admin
 from beacon.store.journal import SHORT, Entry
 
-if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
 
-
-def add_parsers(commands: Commands) -> None:
-    """Add ``skerry loads``, ``where``, ``delete``, ``withdraw``, ``readmit`` and ``sweep``."""
-    loads = commands.add_parser("loads", help="what was done to datasets, by whom and when").add_subparsers(
-        required=True, metavar="ACTION"
-    )
-    listed = loads.add_parser("list", help="list all loads, deletions and withdrawals, oldest first")
+def loads(loads: argparse.ArgumentParser) -> None:
+    """Add the actions of ``skerry loads``."""
+    actions = loads.add_subparsers(required=True, metavar="ACTION")
+    listed = actions.add_parser("list", help="list all loads, deletions and withdrawals, oldest first")
     listed.add_argument("--dataset", metavar="ID", help="of this dataset only")
     listed.set_defaults(command=_list)
-    show = loads.add_parser("show", help="show one, with everything that is known of it")
+    show = actions.add_parser("show", help="show one, with everything that is known of it")
     show.add_argument("load", metavar="LOAD", help="its id, or how that begins")
     show.set_defaults(command=_show)
+    for one in (listed, show):
+        site_options(one)
 
-    where = commands.add_parser("where", help="say where a record came from: load, file, line")
+
+def where(where: argparse.ArgumentParser) -> None:
+    """Add the options of ``skerry where``."""
     where.add_argument("id", help="of an individual, biosample, run, analysis or variant")
     where.set_defaults(command=_where)
+    site_options(where)
 
-    delete = commands.add_parser("delete", help="delete individuals, a cohort's people, or what a load brought")
+
+def delete(delete: argparse.ArgumentParser) -> None:
+    """Add the options of ``skerry delete``."""
     what = delete.add_mutually_exclusive_group(required=True)
     what.add_argument("--individual", nargs="+", metavar="ID", help="these people, with all that is theirs")
     what.add_argument("--cohort", metavar="COHORT", help="all members of this cohort, with all that is theirs")
     what.add_argument("--load", metavar="LOAD", help="what this load brought and is still shown")
-    delete.set_defaults(command=_delete)
+    _of_a_dataset(delete, _delete)
 
-    withdraw = commands.add_parser("withdraw", help="withdrawal of consent: take a person out, for good")
+
+def withdraw(withdraw: argparse.ArgumentParser) -> None:
+    """Add the options of ``skerry withdraw``."""
     withdraw.add_argument("individual", metavar="ID")
     withdraw.add_argument("--purge", action="store_true", help="erase their bytes, too, once questions under way ended")
-    withdraw.set_defaults(command=_withdraw)
+    _of_a_dataset(withdraw, _withdraw)
 
-    compact = commands.add_parser("compact", help="write many small loads of cases as one; answers stay the same")
-    compact.set_defaults(command=_compact)
 
-    readmit = commands.add_parser("readmit", help="let a person who withdrew come again with the next load")
+def compact(compact: argparse.ArgumentParser) -> None:
+    """Add the options of ``skerry compact``."""
+    _of_a_dataset(compact, _compact)
+
+
+def readmit(readmit: argparse.ArgumentParser) -> None:
+    """Add the options of ``skerry readmit``."""
     readmit.add_argument("individual", metavar="ID")
     readmit.add_argument("--sample", nargs="+", default=[], metavar="ID", help="of these samples too")
-    readmit.set_defaults(command=_readmit)
+    _of_a_dataset(readmit, _readmit)
 
-    sweep = commands.add_parser("sweep", help="clear away what was deleted or replaced and nobody can be reading")
+
+def sweep(sweep: argparse.ArgumentParser) -> None:
+    """Add the options of ``skerry sweep``."""
     sweep.add_argument("--no-wait", action="store_true", help="leave what has to wait for questions under way")
     sweep.set_defaults(command=_sweep)
+    site_options(sweep)
 
-    for one in (delete, withdraw, readmit, compact):
-        one.add_argument("--dataset", required=True, metavar="ID")
-    for one in (delete, withdraw, readmit, compact):
-        one.add_argument("--wait", action="store_true", help="wait while another command changes the dataset")
-    for one in (listed, show, where, delete, withdraw, readmit, compact, sweep):
-        site_options(one)
+
+def _of_a_dataset(one: argparse.ArgumentParser, command: Callable[[argparse.Namespace], int]) -> None:
+    one.add_argument("--dataset", required=True, metavar="ID")
+    one.add_argument("--wait", action="store_true", help="wait while another command changes the dataset")
+    one.set_defaults(command=command)
+    site_options(one)
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from beacon.login.provider import FAILURES, discover, session
 from beacon.login.wallet import Login, Wallet, beacon_key
 
 
-def add_parsers(login: argparse.ArgumentParser, logout: argparse.ArgumentParser) -> None:
-    """Add both commands' options."""
+def login(login: argparse.ArgumentParser) -> None:
+    """Add the options of ``skerry login``."""
     login.add_argument("url", metavar="URL", help="root of the Beacon's API that the login is for")
     login.add_argument("--issuer", help="OpenID Connect issuer that the Beacon believes (remembered for the next time)")
     login.add_argument("--client-id", help="the client that the issuer knows this program as (remembered)")
@@ -22,6 +22,10 @@ def add_parsers(login: argparse.ArgumentParser, logout: argparse.ArgumentParser)
     login.add_argument("--scope", help="scopes to ask for (default: what the issuer has of the usual ones)")
     login.add_argument("--resource", help="audience that the token shall have, for issuers that are told (RFC 8707)")
     login.set_defaults(command=_login)
+
+
+def logout(logout: argparse.ArgumentParser) -> None:
+    """Add the options of ``skerry logout``."""
     logout.add_argument("url", metavar="URL")
     logout.set_defaults(command=_logout)
 

@@ -379,7 +379,7 @@ def _until(found: Callable[[], T]) -> T:
 
 
 def _children(process: int) -> list[int]:
-    """Return the processes that were begun to read; Python's own helper beside them ends by itself."""
+    """Return the processes that were begun to read; Python's own worker beside them ends by itself."""
     found = map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split())
     return [one for one in found if b"spawn_main" in Path(f"/proc/{one}/cmdline").read_bytes()]
 
