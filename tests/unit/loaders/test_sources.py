@@ -117,6 +117,46 @@ def test_a_damaged_member_is_set_aside_and_the_others_are_read(tmp_path: Path) -
     assert items[1].file == f"{path}!b.json"
 
 
+@pytest.mark.parametrize("packing", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_members_are_read_however_they_are_packed_and_whatever_stands_before_the_archive(
+    packing: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "some.zip"
+    members = {"a.json": b"", "b.json": b"2" * 3_000, "c.json": os.urandom(2_000_000)}
+    with path.open("wb") as file:
+        file.write(b"#!/bin/sh\n")
+        with zipfile.ZipFile(file, "w", packing) as archive:
+            for name, data in members.items():
+                info = zipfile.ZipInfo(name)
+                info.extra = b"\x01\x02\x04\x00more"
+                archive.writestr(info, data, packing)
+    assert [one.data for one in documents([path]) if isinstance(one, Document)] == list(members.values())
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_member_whose_directory_says_other_than_its_bytes_is_damaged(packing: int, tmp_path: Path) -> None:
+    for at, changed in ((14, "the checksum"), (22, "the size")):
+        path = tmp_path / f"{at}.zip"
+        with zipfile.ZipFile(path, "w", packing) as archive:
+            archive.writestr("a.json", b"12345678" * 20)
+        whole = bytearray(path.read_bytes())
+        listed = whole.index(b"PK\x01\x02")
+        whole[listed + at + 2] ^= 1
+        path.write_bytes(whole)
+        (found,) = documents([path])
+        assert isinstance(found, Problem) and found.rule == "file-damaged", changed
+
+
+def test_a_member_with_a_password_is_a_problem(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "secret.zip", {"a.json": b"1"})
+    whole = bytearray(path.read_bytes())
+    for start, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        whole[whole.index(start) + flags] |= 1
+    path.write_bytes(whole)
+    (found,) = documents([path])
+    assert isinstance(found, Problem) and found.rule == "file-packed"
+
+
 def test_a_file_that_is_no_archive_is_a_problem(tmp_path: Path) -> None:
     path = tmp_path / "no.zip"
     path.write_bytes(b"certainly not")
