@@ -6,6 +6,7 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
 from beacon.errors import LoadError
+from beacon.store.batches import insert
 from beacon.store.documents import Document
 from beacon.store.publish import Home
 
@@ -34,11 +35,13 @@ def give_ordinals(db: Database[Document], home: Home, kind: str, ids: list[str])
             raise LoadError(f"dataset {home.dataset!r} was deleted while it was loaded into", where=home.dataset)
         first = int(state.get("next", {}).get(kind, 0))
         found |= {id: first + offset for offset, id in enumerate(new)}
-        try:
-            people.insert_many([{"d": home.people, "k": kind, "i": id, "o": found[id]} for id in new], ordered=False)
-        except BulkWriteError as error:
-            # Another load gave out some of these ids just now: its ordinals stand, ours stay unused.
-            if any(failure["code"] != DUPLICATE_KEY for failure in error.details["writeErrors"]):
-                raise
-            found |= {row["i"]: row["o"] for row in people.find({"d": home.people, "k": kind, "i": {"$in": new}})}
+        for begin in range(0, len(new), BATCH):
+            some = new[begin : begin + BATCH]
+            try:
+                insert(people, [{"d": home.people, "k": kind, "i": id, "o": found[id]} for id in some])
+            except BulkWriteError as error:
+                # Another load gave out some of these ids just now: its ordinals stand, ours stay unused.
+                if any(failure["code"] != DUPLICATE_KEY for failure in error.details["writeErrors"]):
+                    raise
+                found |= {row["i"]: row["o"] for row in people.find({"d": home.people, "k": kind, "i": {"$in": some}})}
     return found

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from types import MappingProxyType, TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import orjson
@@ -93,8 +93,7 @@ class LoadInfo:
         return {name: getattr(self, name) for name in self.__slots__} | {"ontologies": dict(self.ontologies)}
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a record came from: file as it was given, 1-based line where it has lines, and a digest of its content.
 
     ``load`` is None for the load that is being written.
@@ -182,7 +181,7 @@ class SegmentWriter:
         self._postings: dict[tuple[str, str], Posting] = {}
         self._numbers: dict[tuple[str, str], Numbers] = defaultdict(Numbers)
         self._elements: dict[tuple[str, str, bytes], Element] = {}
-        self._same: dict[int, tuple[Any, tuple[str, str], Element]] = {}
+        self._same: dict[tuple[str, str, int], tuple[Any, Element]] = {}
         self._columns: dict[tuple[str, str | None, str | None], int] = {}
         self._column_rows: list[tuple[int, int]] = []
         self._fragments: list[bytes] = []
@@ -241,7 +240,8 @@ class SegmentWriter:
         ordinal = self._ordinal("individual", id)
         self._add("individual", id, ordinal, ordinal, NO_SAMPLE, body, derived)
         if phenopacket is not None:
-            self._batches.add("records", {"s": self.id, "k": "phenopacket", "r": ordinal, "i": id, "b": phenopacket})
+            document = {"s": self.id, "k": "phenopacket", "r": ordinal, "i": id, "b": phenopacket}
+            self._batches.add("records", document, len(phenopacket))
 
     def record(self, entry_type: str, body: Mapping[str, Any], *, individual: str, derived: bool = False) -> None:
         """Add a biosample, run or analysis of a person. Raises ``LoadError`` on a second one of that id."""
@@ -494,9 +494,9 @@ class SegmentWriter:
 
         The very object that was given before is known without a look at what is in it.
         """
-        same = self._same.get(id(part))
-        if same is not None and same[1] == (kind, member):
-            return same[2]
+        same = self._same.get((kind, member, id(part)))
+        if same is not None:
+            return same[1]
         told = told_of(ENTRY_TYPES[entry_type], member, part)
         key = kind, member, orjson.dumps(told)
         found = self._elements.get(key)
@@ -505,9 +505,9 @@ class SegmentWriter:
                 self._settle_elements()
             found = self._elements[key] = self._read(entry_type, kind, member, told)
         if isinstance(part, dict):
-            if len(self._same) >= _KNOWN:
+            if len(self._same) >= _ELEMENTS:
                 self._same.clear()
-            self._same[id(part)] = part, (kind, member), found
+            self._same[kind, member, id(part)] = part, found  # while the part is held here, nothing else has its id
         return found
 
     def _read(self, entry_type: str, kind: str, member: str, part: Any) -> Element:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 from pymongo.database import Database
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, OperationFailure
 
-from beacon.store.batches import MOST_BYTES, MOST_DOCUMENTS, Batches
+from beacon.store.batches import MOST_BYTES, MOST_DOCUMENTS, Batches, insert
 
 
 @pytest.fixture
@@ -37,6 +37,26 @@ def test_large_documents_are_sent_before_there_are_many(db: Database[dict[str, A
     batches.flush()
     batches.close()
     assert db["some"].count_documents({}) == 12
+
+
+def test_a_document_as_large_as_any_may_be_is_sent_alone(db: Database[dict[str, Any]]) -> None:
+    batches = Batches(db)
+    largest = 16 * 1024 * 1024 - 100
+    for data in (b"x" * (MOST_BYTES - 1), b"y" * largest, b"z"):
+        batches.add("some", {"data": data}, len(data))
+    batches.flush()
+    batches.close()
+    assert sorted(len(found["data"]) for found in db["some"].find()) == [1, MOST_BYTES - 1, largest]
+
+
+def test_documents_that_are_too_much_for_one_command_are_inserted_all_the_same(db: Database[dict[str, Any]]) -> None:
+    insert(db["some"], [{"_id": number, "text": "x" * 6_000_000} for number in range(5)])
+    assert db["some"].count_documents({}) == 5
+
+
+def test_a_write_concern_that_cannot_be_met_is_told(mongo_uri: str, database_name: str) -> None:
+    with MongoClient[dict[str, Any]](mongo_uri, w=7) as client, pytest.raises((BulkWriteError, OperationFailure)):
+        insert(client[database_name]["some"], [{"_id": 1}])
 
 
 def test_a_batch_that_failed_is_told_at_the_latest_when_flushing(db: Database[dict[str, Any]]) -> None:
