@@ -24,17 +24,19 @@ CURIE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]+:[!-~]+")
 def term(element: Mapping[str, Any] | None) -> Json | None:
     """Return an ontology term, or None where its id is not a CURIE, which Beacon could not carry.
 
-    Where id and label were evidently exchanged (the label is a CURIE, the id is not) they are put right.
+    Where id and label were evidently exchanged (the label is a CURIE, the id is not) they are put right. Nobody may
+    change a term: equal ones are one and the same object.
     """
-    found = None if element is None else _term(element["id"], element.get("label"))
-    return None if found is None else {"id": found[0], "label": found[1]} if found[1] else {"id": found[0]}
+    return None if element is None else _term(element["id"], element.get("label"))
 
 
 @functools.lru_cache(_KNOWN)
-def _term(id: str, label: str | None) -> tuple[str, str | None] | None:
-    if CURIE.fullmatch(id):
-        return id, label
-    return None if label is None or not CURIE.fullmatch(label) else (label, id)
+def _term(id: str, label: str | None) -> Json | None:
+    if not CURIE.fullmatch(id):
+        if label is None or not CURIE.fullmatch(label):
+            return None
+        id, label = label, id
+    return {"id": id, "label": label} if label else {"id": id}
 
 
 def terms(elements: Iterable[Mapping[str, Any]] | None) -> list[Json] | None:
@@ -136,7 +138,13 @@ def _feature(text: bytes) -> Json:
 
 
 def disease(element: Mapping[str, Any]) -> Json:
-    """Return a disease. Of several stages Beacon has room for the first."""
+    """Return a disease, which nobody may change, as features. Of several stages Beacon has room for the first."""
+    return _disease(orjson.dumps(element))
+
+
+@functools.lru_cache(_KNOWN)
+def _disease(text: bytes) -> Json:
+    element = orjson.loads(text)
     onset, stages = time(element.get("onset")), element.get("diseaseStage") or []
     return compact(
         {"diseaseCode": term(element["term"]), "ageOfOnset": onset, "stage": term(stages[0]) if stages else None},

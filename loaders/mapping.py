@@ -113,7 +113,7 @@ def individual(packet: Mapping[str, Any]) -> Json:
     return compact(
         {
             "id": packet["id"],
-            "sex": dict(SEXES[subject.get("sex", "UNKNOWN_SEX")]),
+            "sex": SEXES[subject.get("sex", "UNKNOWN_SEX")],
             "karyotypicSex": subject.get("karyotypicSex"),
             "diseases": [elements.disease(row) for row in diseases if not row.get("excluded")] or None,
             "phenotypicFeatures": [elements.feature(row) for row in packet.get("phenotypicFeatures") or ()] or None,
@@ -213,8 +213,8 @@ def biosample(sample: Mapping[str, Any], individual_id: str, id: str) -> Json:
         {
             "id": id,
             "individualId": individual_id,
-            "biosampleStatus": term(sample.get("materialSample")) or dict(UNKNOWN),
-            "sampleOriginType": term(sample.get("sampleType")) or dict(UNKNOWN),
+            "biosampleStatus": term(sample.get("materialSample")) or UNKNOWN,
+            "sampleOriginType": term(sample.get("sampleType")) or UNKNOWN,
             "sampleOriginDetail": term(sample.get("sampledTissue")),
             "collectionMoment": age,
             "collectionDate": elements.date(collected),
@@ -252,7 +252,7 @@ def derived_sample(individual_id: str, id: str) -> Json:
     return {
         "id": id,
         "individualId": individual_id,
-        "biosampleStatus": dict(UNKNOWN),
-        "sampleOriginType": dict(UNKNOWN),
+        "biosampleStatus": UNKNOWN,
+        "sampleOriginType": UNKNOWN,
         "info": {"derived": True},
     }
