@@ -44,6 +44,10 @@ class Document:
         """Return a part of this document."""
         return replace(self, root=self.root + root)
 
+    def bare(self) -> Document:
+        """Return the place of this document, without its bytes."""
+        return replace(self, data=b"")
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:

@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 from beacon.store.admin import Admin
+from loaders.examining import examined
 from loaders.mapping import SampleNames, convert, sample_ids
-from loaders.phenopackets import Packet, Reader
-from loaders.pipeline import (
-    BATCH,
-    conclude,
-    counted,
-    digest_of,
-    find_vanished,
-    renamed,
-    source_of,
-    stopping,
-    version_of,
-)
+from loaders.phenopackets import Packet
+from loaders.pipeline import Told, conclude, digest_of, find_vanished, renamed, source_of, stopping, version_of
 from loaders.report import Progress, Report, plural
 from loaders.sources import Kept
 from loaders.terms import Vocabulary, hpo, site_ontologies
@@ -52,11 +42,10 @@ def check_phenopackets(
             compared = _Compared(There.of(admin, dataset, report), version_of(terms))
     items = Kept(paths)
     total = sum(1 for _ in items)
-    reader = Reader(vocabulary, report.add)
     names = SampleNames()
     with stopping(report), progress.task("Checking", total, "documents") as advance:
-        packets = reader.packets(counted(items, advance))
-        while batch := list(islice(packets, BATCH)):
+        told = Told(report, advance)
+        for batch in told.packets(examined(items, vocabulary, report.most)):
             if compared is not None:
                 compared.compare(batch, report)
                 names.know(compared.owners(batch))
@@ -68,9 +57,9 @@ def check_phenopackets(
                 report.count("biosample", len(one.samples))
                 report.count("case", len(one.cases))
         if compared is not None:
-            find_vanished(compared.there.admin, source_of(paths), report, reader.seen, remove=False)
+            find_vanished(compared.there.admin, source_of(paths), report, told.seen, remove=False)
         report.outcome = f"Checked {total:,} {plural('document', total)}; nothing was changed."
-    conclude(report, reader, total)
+    conclude(report, told.counts, total)
     return report
 
 

@@ -31,6 +31,7 @@ class Packet:
     """A phenopacket that may be loaded, the document that it came from, and the family or cohort that it was in.
 
     ``text`` is its JSON, ``content`` a hash that the same phenopacket has, in whatever order its members are written.
+    To another process go its text and the place of its document.
     """
 
     document: Document
@@ -38,6 +39,13 @@ class Packet:
     text: bytes
     content: bytes
     group: Group | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _received, (self.document.bare(), self.text, self.content, self.group)
+
+
+def _received(document: Document, text: bytes, content: bytes, group: Group | None) -> Packet:
+    return Packet(document, orjson.loads(text), text, content, group)
 
 
 @dataclass(slots=True)
@@ -62,7 +70,7 @@ class Reader:
         self._glances = Glances(partial(checks.is_sound_term, terms=terms))
         self._validator = validator("phenopacket")
         self.seen: set[str] = set()
-        """The id of every document that had one, set aside or not."""
+        """The id of every document that had one, set aside or not; whoever takes them may put a new set here."""
         self._seen: dict[str, tuple[bytes, str]] = {}
 
     def packets(self, items: Iterable[Document | Problem]) -> Iterator[Packet]:

@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 
 import orjson
@@ -15,15 +14,15 @@ import orjson
 from beacon import __version__
 from beacon.store.admin import Admin
 from beacon.store.writer import Beside, LoadInfo, Origin, Published, SegmentWriter
+from loaders.examining import FEW_COLLECTIONS, Batch, examined, examined_apart
 from loaders.groups import cohort_info
 from loaders.mapping import Converted, SampleNames, convert, sample_ids
-from loaders.phenopackets import Packet, Reader
+from loaders.phenopackets import Counts, Packet
 from loaders.report import Advance, Problem, Progress, Report, Severity, TooManyErrors, plural
 from loaders.sources import Document, Kept
 from loaders.terms import Ontologies, site_ontologies
+from loaders.workers import Workers
 
-BATCH = 500
-"""Packets that are written together; larger batches save round trips, smaller ones memory."""
 FORMAT = "phenopackets"
 
 
@@ -37,25 +36,28 @@ def load_phenopackets(
     who: str = "",
     report: Report | None = None,
     remove_vanished: bool = False,
+    workers: Workers | None = None,
 ) -> Report:
     """Load phenopackets into a dataset and report; what they bring becomes visible at once, at the end, or not at all.
 
     Packets with errors are set aside (``exit_code`` 1) and the rest is loaded. What the dataset holds already, as it
     is, is left alone; what has changed is replaced. People whom an earlier load of the same paths brought and who are
     not there any more are reported, and removed with ``remove_vanished``. Input with more errors than ``report`` allows
-    changes nothing. Raises ``LoadError`` where there is no such dataset, or where it is deleted meanwhile, and
-    ``StoreUnavailable``.
+    changes nothing. One of the ``workers``, where there are any, reads and checks what this process writes. Raises
+    ``LoadError`` where there is no such dataset, or where it is deleted meanwhile, and ``StoreUnavailable``.
     """
     admin.home(dataset)
     progress = progress or Progress(quiet=True)
-    terms = site_ontologies(admin)
-    items = Kept(paths)
-    total, sha256 = fingerprint(items, (__version__, terms.release, cohort or ""))
     report = report or Report()
     report.dataset = dataset
-    reader = Reader(terms, report.add)
+    terms = site_ontologies(admin)
+    items = Kept(paths)
+    batches = (
+        examined(items, terms, report.most) if workers is None else examined_apart(workers, admin, paths, report.most)
+    )
+    total, sha256 = fingerprint(items, (__version__, terms.release, cohort or ""))
     with _few_collections(), stopping(report), progress.task(f"Loading into {dataset}", total, "documents") as advance:
-        packets = reader.packets(counted(items, advance))
+        told = Told(report, advance)
         load = LoadInfo(
             source=source_of(paths),
             sha256=sha256,
@@ -67,8 +69,8 @@ def load_phenopackets(
             ontologies=terms.versions,
         )
         with admin.begin(dataset, load, terms.ancestors) as writer:
-            unchanged = _write(admin, dataset, writer, packets, report, version_of(terms))
-            vanished = find_vanished(admin, load.source, report, reader.seen, remove_vanished)
+            unchanged = _write(admin, dataset, writer, told.packets(batches), report, version_of(terms))
+            vanished = find_vanished(admin, load.source, report, told.seen, remove_vanished)
             if report.counts.get("individual") or vanished:
                 terms.store(admin)
                 counts = {"unchanged individual": len(unchanged), "removed individual": len(vanished)}
@@ -80,7 +82,7 @@ def load_phenopackets(
                 admin.compact(dataset, terms.ancestors, who)
             else:
                 report.outcome = f"There was nothing to load; dataset {dataset} was not changed."
-    conclude(report, reader, total)
+    conclude(report, told.counts, total)
     return report
 
 
@@ -114,9 +116,9 @@ def tell(report: Report, published: Published) -> None:
 
 @contextmanager
 def _few_collections() -> Iterator[None]:
-    """Look for cycles less often meanwhile: documents and records have none, and looking took a sixth of a load."""
+    """Look for cycles less often meanwhile."""
     before = gc.get_threshold()
-    gc.set_threshold(1_000_000, *before[1:])
+    gc.set_threshold(FEW_COLLECTIONS, *before[1:])
     try:
         yield
     finally:
@@ -159,15 +161,29 @@ def stopping(report: Report) -> Iterator[None]:
         )
 
 
-def counted(items: Iterable[Document | Problem], advance: Advance) -> Iterator[Document | Problem]:
-    """Pass documents on, and say that one more is done."""
-    for item in items:
-        yield item
-        advance(1)
+class Told:
+    """What is told of documents as they are read: to the report and its reader, and in the end to whoever asks."""
+
+    def __init__(self, report: Report, advance: Advance) -> None:
+        self._report = report
+        self._advance = advance
+        self.seen: set[str] = set()
+        """The id of every document that had one, set aside or not."""
+        self.counts = Counts()
+
+    def packets(self, batches: Iterable[Batch]) -> Iterator[list[Packet]]:
+        """Pass packets on, some together. Raises ``TooManyErrors``."""
+        for batch in batches:
+            self._advance(batch.read)
+            self.seen |= batch.seen
+            self.counts = batch.counts
+            for problem in batch.problems:
+                self._report.add(problem)
+            yield batch.packets
 
 
-def conclude(report: Report, reader: Reader, total: int) -> None:
-    """Add to a report what a reader knows at its end."""
+def conclude(report: Report, counts: Counts, total: int) -> None:
+    """Add to a report what is known at the end of reading ``total`` documents."""
     if not total:
         hint = "Hand over .json, .jsonl or .zip files (.gz too), or a folder with such files."
         report.add(
@@ -175,19 +191,19 @@ def conclude(report: Report, reader: Reader, total: int) -> None:
                 "the paths given", None, None, "nothing-found", Severity.ERROR, "No document was found.", None, hint
             )
         )
-    if reader.counts.duplicates:
-        report.count("repeated document", reader.counts.duplicates)
-    if reader.counts.set_aside:
-        report.count("set-aside document", reader.counts.set_aside)
+    if counts.duplicates:
+        report.count("repeated document", counts.duplicates)
+    if counts.set_aside:
+        report.count("set-aside document", counts.set_aside)
 
 
 def _write(
-    admin: Admin, dataset: str, writer: SegmentWriter, packets: Iterator[Packet], report: Report, version: str
+    admin: Admin, dataset: str, writer: SegmentWriter, batches: Iterable[list[Packet]], report: Report, version: str
 ) -> list[str]:
     """Write what is new or has changed; return the ids of those that the dataset holds already, as they are."""
     names = SampleNames()
     unchanged: list[str] = []
-    while read := list(islice(packets, BATCH)):
+    for read in batches:
         held = admin.held(dataset, (packet.body["id"] for packet in read))
         batch = []
         for packet in read:

@@ -34,6 +34,7 @@ from loaders.vcf_normal import opened as open_sequences
 from loaders.vcf_parallel import reading
 from loaders.vcf_records import Outcome, Record, RecordReader, Site
 from loaders.vcf_samples import SampleRules, match
+from loaders.workers import Workers
 
 FORMAT = "vcf"
 STEP = 200
@@ -46,14 +47,14 @@ STANDARD_INPUT = Path("-")
 @dataclass(frozen=True, slots=True)
 class Manner:
     """How a VCF is read: its ``assembly`` where it does not tell, a ``fasta`` of it, ``regions`` of an indexed file
-    (as in ``region_lines``), whose its samples are, and how many processes work on it.
+    (as in ``region_lines``), whose its samples are, and the processes that help to read it.
     """
 
     assembly: str | None = None
     fasta: Path | None = None
     regions: tuple[str, ...] = ()
     samples: SampleRules = field(default_factory=SampleRules)
-    workers: int = 1
+    workers: Workers | None = None
 
 
 def load_vcf(
@@ -102,10 +103,8 @@ def load_vcf(
         source = _source(path, manner)
         load = LoadInfo(source, sha256, FORMAT, f"skerry {__version__}", now, who, reader.assembly, cohort)
         people = _whose(admin, dataset, header, manner.samples, path.name, report)
-        with (
-            _reading(reader, lines, manner, path) as outcomes,
-            admin.begin(dataset, load, _no_ancestors) as writer,
-        ):
+        outcomes = _reading(reader, lines, manner, path)
+        with admin.begin(dataset, load, _no_ancestors) as writer:
             add_samples(writer, header, load, people)
             with progress.task(f"Loading {path.name} into {dataset}", share=share) as advance:
                 found = records(reader, outcomes, report, advance)
@@ -179,8 +178,8 @@ def check_vcf(
         if there is not None:
             people = _whose(there.admin, there.id, header, manner.samples, path.name, report)
             there.count_people(people, report, "known")
-        task = progress.task(f"Checking {path.name}", share=share)
-        with task as advance, _reading(reader, lines, manner, path) as outcomes:
+        outcomes = _reading(reader, lines, manner, path)
+        with progress.task(f"Checking {path.name}", share=share) as advance:
             found = records(reader, outcomes, report, advance)
             for site in in_order(found, len(header.samples), path.name, report, reach_of(sequences)):
                 chromosomes.add(site.allele.chrom)
@@ -278,9 +277,7 @@ def _no_ancestors(term: str) -> tuple[str, ...]:
     return ()
 
 
-def _reading(
-    reader: RecordReader, lines: Iterator[tuple[int, bytes]], manner: Manner, path: Path
-) -> AbstractContextManager[Iterator[Outcome]]:
+def _reading(reader: RecordReader, lines: Iterator[tuple[int, bytes]], manner: Manner, path: Path) -> Iterator[Outcome]:
     return reading(reader, lines, manner.workers, manner.fasta, None if manner.regions else path)
 
 
@@ -387,16 +384,17 @@ def add_samples(writer: SegmentWriter, header: Header, load: LoadInfo, people: S
     origin = {"file": load.source, "dateFrom": "fileDate" if header.date else "load"}
     stem = re.sub(r"[^A-Za-z0-9._-]", "_", re.sub(r"(\.vcf|\.bcf)?(\.gz|\.bgz)?$", "", load.source))
     pipeline = ", ".join(header.sources) or "unknown"
+    derived = {"sex": SEXES["UNKNOWN_SEX"], "info": {"derived": True}}
     for number, (sample, person) in enumerate(zip(header.samples, people, strict=True)):
         of = {"individualId": person, "biosampleId": sample}
         # The same people may come in many files, so a run's id names the file, and its contents too.
         run, analysis = (f"{sample}:{kind}:{stem}:{load.sha256[:8]}" for kind in ("run", "analysis"))
-        writer.individual({"id": person, "sex": dict(SEXES["UNKNOWN_SEX"]), "info": {"derived": True}}, derived=True)
+        writer.individual({"id": person} | derived, derived=True)
         writer.record("biosample", _biosample(sample, person, load.source), individual=person, derived=True)
-        writer.record("run", {"id": run, **of, "runDate": day, "info": dict(origin)}, individual=person)
+        writer.record("run", {"id": run, **of, "runDate": day, "info": origin}, individual=person)
         writer.record(
             "analysis",
-            {"id": analysis, "runId": run, **of, "analysisDate": day, "pipelineName": pipeline, "info": dict(origin)},
+            {"id": analysis, "runId": run, **of, "analysisDate": day, "pipelineName": pipeline, "info": origin},
             individual=person,
         )
         column = writer.column(person, sample, run, analysis)
@@ -407,8 +405,8 @@ def _biosample(id: str, person: str, file: str) -> dict[str, object]:
     return {
         "id": id,
         "individualId": person,
-        "biosampleStatus": dict(UNKNOWN),
-        "sampleOriginType": dict(UNKNOWN),
+        "biosampleStatus": UNKNOWN,
+        "sampleOriginType": UNKNOWN,
         "info": {"file": file},
     }
 

@@ -7,20 +7,14 @@ pieces are under way for each process, so that memory does not grow with the fil
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import Future
+from contextlib import ExitStack
 from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
-from beacon.errors import LoadError
 from loaders.bgzf import Unreadable
 from loaders.vcf_header import Header
 from loaders.vcf_lines import Damaged, damaged
@@ -29,6 +23,7 @@ from loaders.vcf_pieces import Piece, pack, renumbered, unpack
 from loaders.vcf_ranges import Stretch, is_whole, stretches
 from loaders.vcf_ranges import lines as stretch_lines
 from loaders.vcf_records import TOGETHER, Outcome, RecordReader
+from loaders.workers import Workers
 
 PIECE_BYTES = 2_000_000
 PIECE_LINES = 500
@@ -36,7 +31,6 @@ WAITING = 64
 """Pieces under way for each process, of up to ``FEW`` samples: as many as it reads while the first one writes them."""
 FEW = 2_504
 """Samples, as many as phase 3 of the 1000 Genomes Project has. Of more of them fewer pieces wait, which are larger."""
-MOST_WORKERS = 64
 
 Lines = Iterator[tuple[int, bytes]]
 
@@ -48,39 +42,28 @@ class Task(NamedTuple):
     here: Callable[[], Iterator[Outcome]]
 
 
-@contextmanager
 def reading(
-    reader: RecordReader, lines: Lines, workers: int = 1, fasta: Path | None = None, path: Path | None = None
-) -> Iterator[Iterator[Outcome]]:
-    """Yield what each line is: a record, or the problem that it has. To iterate raises what reading the lines raises.
+    reader: RecordReader,
+    lines: Lines,
+    workers: Workers | None = None,
+    fasta: Path | None = None,
+    path: Path | None = None,
+) -> Iterator[Outcome]:
+    """Return what each line is: a record, or the problem that it has. To iterate raises what reading the lines raises.
 
-    With more than one of the ``workers`` all but one read records in processes of their own, each with its own
-    ``fasta``, which ``reader`` has open for itself; they begin at once. Where the lines are all those of the file at
-    ``path``, packed with bgzip, these processes unpack it too. The block ends with ``LoadError`` where one is killed.
+    Workers begin to read at once, each with its own ``fasta``, which ``reader`` has open for itself. Where the lines
+    are all those of the file at ``path``, packed with bgzip, they unpack it too.
     """
-    if workers == 1:
-        yield outcomes(reader, lines)
-        return
-    # Not forked: the driver of the database has threads, which a fork would leave behind in the middle of something.
-    pool = ProcessPoolExecutor(
-        workers - 1,
-        multiprocessing.get_context("spawn"),
-        _Worker.begin,
-        (reader.header, reader.assembly, reader.file, fasta),
-    )
-    try:
-        first, lines = _peeked(lines)
-        waiting = max(2, WAITING * FEW // max(FEW, len(reader.header.samples))) * (workers - 1)
-        if first and path is not None and is_whole(path):
-            tasks = (_of_stretch(pool, reader, path, stretch) for stretch in stretches(path))
-            yield _of_pieces(_Ahead(tasks, waiting), reader.file, 1, first)
-        else:
-            tasks = (_of_lines(pool, reader, piece) for _, piece in _pieces(lines, PIECE_LINES))
-            yield _of_pieces(_Ahead(tasks, waiting), reader.file, first, first)
-    except BrokenProcessPool as error:
-        raise LoadError("a process that read records was killed; is there too little memory?") from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+    if workers is None:
+        return outcomes(reader, lines)
+    workers.everywhere(_Worker.begin, reader.header, reader.assembly, reader.file, fasta)
+    first, lines = _peeked(lines)
+    waiting = max(2, WAITING * FEW // max(FEW, len(reader.header.samples))) * workers.number
+    if first and path is not None and is_whole(path):
+        tasks = (_of_stretch(workers, reader, path, stretch) for stretch in stretches(path))
+        return _of_pieces(_Ahead(tasks, waiting), reader.file, 1, first)
+    tasks = (_of_lines(workers, reader, piece) for _, piece in _pieces(lines, PIECE_LINES))
+    return _of_pieces(_Ahead(tasks, waiting), reader.file, first, first)
 
 
 def outcomes(reader: RecordReader, lines: Lines) -> Iterator[Outcome]:
@@ -95,13 +78,13 @@ def _peeked(lines: Lines) -> tuple[int, Lines]:
     return (0, lines) if first is None else (first[0], chain([first], lines))
 
 
-def _of_stretch(pool: ProcessPoolExecutor, reader: RecordReader, path: Path, stretch: Stretch) -> Task:
-    asked = pool.submit(_Worker.work_stretch, path, stretch)
+def _of_stretch(workers: Workers, reader: RecordReader, path: Path, stretch: Stretch) -> Task:
+    asked = workers.submit(_Worker.work_stretch, path, stretch)
     return Task(asked, lambda: outcomes(reader, enumerate(stretch_lines(path, stretch), 1)))
 
 
-def _of_lines(pool: ProcessPoolExecutor, reader: RecordReader, lines: list[bytes]) -> Task:
-    return Task(pool.submit(_Worker.work, lines), lambda: reader.read_all(1, lines))
+def _of_lines(workers: Workers, reader: RecordReader, lines: list[bytes]) -> Task:
+    return Task(workers.submit(_Worker.work, lines), lambda: reader.read_all(1, lines))
 
 
 class _Ahead:
@@ -183,16 +166,15 @@ def _pieces(lines: Lines, most: int) -> Iterator[tuple[int, list[bytes]]]:
 
 
 class _Worker:
-    """What a process that reads records keeps for itself, made once when it begins."""
+    """What a process that helps to read records keeps for itself."""
 
     reader: RecordReader
     held = ExitStack()
 
     @classmethod
     def begin(cls, header: Header, assembly: str, file: str, fasta: Path | None) -> None:
-        """Prepare this process. Ctrl-C is for the process that all others work for; this one ends where that does."""
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        threading.Thread(target=_end_with_parent, daemon=True).start()
+        """Get ready for a file."""
+        cls.held.close()
         sequences = None if fasta is None else cls.held.enter_context(opened(fasta))
         cls.reader = RecordReader.build(header, assembly, file, sequences)
 
@@ -205,11 +187,3 @@ class _Worker:
     def work_stretch(cls, path: Path, stretch: Stretch) -> Piece:
         """Read the lines of a stretch, numbered from 1. Raises ``Unreadable``."""
         return pack(outcomes(cls.reader, enumerate(stretch_lines(path, stretch), 1)))
-
-
-def _end_with_parent() -> None:
-    """End this process where the one that it works for was killed, instead of waiting for work without end."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None, "only processes that were begun by another work for one"
-    parent.join()
-    os._exit(1)

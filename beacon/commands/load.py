@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import getpass
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +15,13 @@ from beacon.commands.data import changing
 if TYPE_CHECKING:
     from beacon.store.admin import Admin
     from loaders.report import Report
+    from loaders.workers import Workers
 
     Formats = argparse._SubParsersAction[argparse.ArgumentParser]
 
 FORMATS = ("text", "json", "jsonl", "sarif", "junit")
 """How a report can be printed; ``loaders.formats`` has a row for each."""
+MOST_WORKERS = 64
 
 
 def add_parsers(load: argparse.ArgumentParser) -> None:
@@ -81,7 +83,6 @@ def data_formats(formats: Formats) -> Iterator[argparse.ArgumentParser]:
     vcf.add_argument("file", type=Path, help="- is standard input")
     vcf.add_argument("--fasta", type=Path, help="sequence of the assembly: REF is compared, indels are left-aligned")
     vcf.add_argument("--region", action="append", default=[], help="only chr1:1000-2000, by the index; may be repeated")
-    vcf.add_argument("--workers", type=_count, default=1, metavar="N", help="processes that work on it (default 1)")
     vcf.add_argument("--samples", type=Path, metavar="TABLE", help="whose the samples are: sample and individual")
     vcf.add_argument("--sample-rule", metavar="REGEX", help="whose they are: the first group is the individual's id")
     vcf.add_argument("--assembly", help="GRCh37, GRCh38 or T2T, where the file does not tell")
@@ -91,6 +92,9 @@ def data_formats(formats: Formats) -> Iterator[argparse.ArgumentParser]:
     bff.add_argument("paths", nargs="+", metavar="PATH")
     bff.add_argument("--assembly", help="GRCh37, GRCh38 or T2T, for variants that do not tell")
     bff.set_defaults(command=_bff)
+    for one in (packets, tables, vcf):
+        workers = "processes that work on it (default: 2 for much data where there are two processors, else 1)"
+        one.add_argument("--workers", type=_count, metavar="N", help=workers)
     for one in (packets, tables, vcf, bff):
         one.add_argument("--max-errors", type=_count, metavar="N", help="stop at the Nth error and change nothing")
         one.add_argument("--format", choices=FORMATS, default="text", help="how to print the report (default text)")
@@ -109,27 +113,46 @@ _count.__name__ = "number from 1"
 
 
 def _phenopackets(options: argparse.Namespace) -> int:
+    if options.dry_run:
+        return _check_phenopackets(options)
+    # One at most: what is an error in a phenopacket depends on those before it.
+    with _working(options, options.paths, "loaders.examining", most=2) as workers:
+        from loaders.pipeline import load_phenopackets
+        from loaders.report import Progress
+
+        report = _begun(options)
+        with opened(options) as admin, changing(admin, options, "load phenopackets"):
+            load_phenopackets(
+                admin,
+                options.paths,
+                options.dataset,
+                cohort=options.cohort,
+                progress=Progress(quiet=options.quiet),
+                who=getpass.getuser(),
+                report=report,
+                remove_vanished=options.remove_vanished,
+                workers=workers,
+            )
+        return _told(options, report)
+
+
+def _check_phenopackets(options: argparse.Namespace) -> int:
     from loaders.dry_run import check_phenopackets
-    from loaders.pipeline import load_phenopackets
     from loaders.report import Progress
 
     progress, report = Progress(quiet=options.quiet), _begun(options)
-    if options.dry_run:
-        with _compared(options) as admin:
-            check_phenopackets(options.paths, admin=admin, dataset=options.dataset, progress=progress, report=report)
-        return _told(options, report)
-    with opened(options) as admin, changing(admin, options, "load phenopackets"):
-        load_phenopackets(
-            admin,
-            options.paths,
-            options.dataset,
-            cohort=options.cohort,
-            progress=progress,
-            who=getpass.getuser(),
-            report=report,
-            remove_vanished=options.remove_vanished,
-        )
+    with _compared(options) as admin:
+        check_phenopackets(options.paths, admin=admin, dataset=options.dataset, progress=progress, report=report)
     return _told(options, report)
+
+
+def _working(
+    options: argparse.Namespace, paths: Sequence[Path | str], module: str, most: int = MOST_WORKERS
+) -> AbstractContextManager[Workers | None]:
+    """Begin the processes that help with these files: as many as asked for, else as are worth while."""
+    from loaders.workers import fitting, working
+
+    return working(min(options.workers or fitting(paths), most) - 1, module)
 
 
 @contextmanager
@@ -143,41 +166,42 @@ def _compared(options: argparse.Namespace) -> Iterator[Admin | None]:
 
 
 def _vcf(options: argparse.Namespace) -> int:
-    from loaders.report import Progress
-    from loaders.vcf import Manner, check_vcf, load_vcf
-    from loaders.vcf_samples import sample_rules
+    with _working(options, [options.file], "loaders.vcf_parallel") as workers:
+        from loaders.report import Progress
+        from loaders.vcf import Manner, check_vcf, load_vcf
+        from loaders.vcf_samples import sample_rules
 
-    progress, report = Progress(quiet=options.quiet), _begun(options)
-    rules = sample_rules(options.samples, options.sample_rule)
-    manner = Manner(options.assembly, options.fasta, tuple(options.region), rules, options.workers)
-    if options.dry_run:
-        with _compared(options) as admin:
-            check_vcf(
+        progress, report = Progress(quiet=options.quiet), _begun(options)
+        rules = sample_rules(options.samples, options.sample_rule)
+        manner = Manner(options.assembly, options.fasta, tuple(options.region), rules, workers)
+        if options.dry_run:
+            with _compared(options) as admin:
+                check_vcf(
+                    options.file,
+                    manner=manner,
+                    progress=progress,
+                    report=report,
+                    admin=admin,
+                    dataset=options.dataset,
+                    replaces=options.replaces,
+                    keep_earlier=options.keep_earlier,
+                )
+            return _told(options, report)
+        with opened(options) as admin, changing(admin, options, "load vcf"):
+            load_vcf(
+                admin,
                 options.file,
+                options.dataset,
                 manner=manner,
+                cohort=options.cohort,
                 progress=progress,
+                who=getpass.getuser(),
                 report=report,
-                admin=admin,
-                dataset=options.dataset,
                 replaces=options.replaces,
                 keep_earlier=options.keep_earlier,
+                remove_vanished=options.remove_vanished,
             )
         return _told(options, report)
-    with opened(options) as admin, changing(admin, options, "load vcf"):
-        load_vcf(
-            admin,
-            options.file,
-            options.dataset,
-            manner=manner,
-            cohort=options.cohort,
-            progress=progress,
-            who=getpass.getuser(),
-            report=report,
-            replaces=options.replaces,
-            keep_earlier=options.keep_earlier,
-            remove_vanished=options.remove_vanished,
-        )
-    return _told(options, report)
 
 
 def _bff(options: argparse.Namespace) -> int:

@@ -78,10 +78,16 @@ class Admin:
     """The synchronous store; a context manager."""
 
     def __init__(
-        self, client: MongoClient[Document], database: str, grace: float = GRACE, key_file: Path | None = None
+        self,
+        client: MongoClient[Document],
+        uri: str,
+        database: str,
+        grace: float = GRACE,
+        key_file: Path | None = None,
     ) -> None:
         self._client = client
         self._db = client[database]
+        self._uri = uri
         self._grace = grace
         self._key_file = key_file
         self._held: dict[str, Lease] = {}
@@ -101,7 +107,7 @@ class Admin:
             raise not_an_address() from error
         try:
             check_version(client[database]["meta"].find_one({"_id": "model"}))
-            admin = cls(client, database, grace, key_file)
+            admin = cls(client, uri, database, grace, key_file)
             admin._prepare()
         except PyMongoError as error:
             client.close()
@@ -110,6 +116,11 @@ class Admin:
             client.close()
             raise
         return admin
+
+    @property
+    def address(self) -> tuple[str, str]:
+        """Where the database is, and its name: with these another process can open it."""
+        return self._uri, self._db.name
 
     def __enter__(self) -> Self:
         return self

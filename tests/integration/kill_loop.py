@@ -125,9 +125,8 @@ class Files:
         """Begin to load one of the files as a process of its own."""
         file = self._packets if kind == "phenopackets" else self._vcf
         command = [sys.executable, "-m", "beacon.cli", "load", kind, str(file), "--dataset", DATASET, "--cohort", "new"]
-        return subprocess.Popen(
-            [*command, "--quiet", "--config", str(self._settings)], cwd=ROOT, stdout=subprocess.DEVNULL
-        )  # fmt: skip
+        command += ["--workers", "2", "--quiet", "--config", str(self._settings)]
+        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
 
 
 def _lines(people: list[Any]) -> bytes:

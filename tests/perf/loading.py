@@ -40,6 +40,7 @@ from loaders.pipeline import load_phenopackets
 from loaders.synthetic_people import make_people, phenopacket
 from loaders.terms import site_ontologies
 from loaders.vcf import Manner, load_vcf
+from loaders.workers import Workers, fitting, working
 
 SAMPLES = 2504
 DATABASE = "bench_load"
@@ -174,39 +175,43 @@ def _command(uri: str, work: str, *arguments: str) -> list[str]:
 
 
 def _do(work: str, uri: str, rest: list[str]) -> Cost:
-    """Do a piece of work in this process and say what it took."""
+    """Do a piece of work in this process and in those that help, and say what it took."""
     server = _server(uri)
     kept = kept_documents(uri, DATABASE) if work.endswith("floor") else []
-    before = _times(server)
-    begun = time.perf_counter()
-    match work:
-        case "prepare":
-            with Admin.open(uri, DATABASE) as admin:
-                admin.create_dataset(rest[0])
-                site_ontologies(admin).store(admin)  # as ``skerry dataset create`` does
-        case "vcf":
-            _load(uri, rest[0], Path(rest[1]), int(rest[2]))
-        case "vcf-floor":
-            vcf_floor(Path(rest[0]))
-        case "packets":
-            _load_packets(uri, rest[0], Path(rest[1]))
-        case "packets-floor":
-            _parse(Path(rest[0]))
-    _insert(uri, kept)
-    wall = time.perf_counter() - begun
+    module = {"vcf": "loaders.vcf_parallel", "packets": "loaders.examining"}.get(work, "")
+    with working(int(rest[2]) - 1 if module else 0, module) as workers:
+        if workers is not None:
+            workers.begun()  # the clock starts when this process has begun and imported all it needs, so with these too
+        before = _times(server)
+        begun = time.perf_counter()
+        match work:
+            case "prepare":
+                with Admin.open(uri, DATABASE) as admin:
+                    admin.create_dataset(rest[0])
+                    site_ontologies(admin).store(admin)  # as ``skerry dataset create`` does
+            case "vcf":
+                _load(uri, rest[0], Path(rest[1]), workers)
+            case "vcf-floor":
+                vcf_floor(Path(rest[0]))
+            case "packets":
+                _load_packets(uri, rest[0], Path(rest[1]), workers)
+            case "packets-floor":
+                _parse(Path(rest[0]))
+        _insert(uri, kept)
+        wall = time.perf_counter() - begun
     own = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     return Cost(wall, _times(server) - before, max(own) / 1024)
 
 
-def _load(uri: str, dataset: str, path: Path, workers: int) -> None:
+def _load(uri: str, dataset: str, path: Path, workers: Workers | None) -> None:
     with Admin.open(uri, DATABASE) as admin:
         report = load_vcf(admin, path, dataset, manner=Manner("GRCh38", workers=workers))
         assert not report.problems, report.render()
 
 
-def _load_packets(uri: str, dataset: str, path: Path) -> None:
+def _load_packets(uri: str, dataset: str, path: Path, workers: Workers | None) -> None:
     with Admin.open(uri, DATABASE) as admin:
-        report = load_phenopackets(admin, [path], dataset)
+        report = load_phenopackets(admin, [path], dataset, workers=workers)
         assert not report.errors, report.render()
 
 
@@ -320,7 +325,7 @@ def measure(size: Size, uri: str, folder: Path, turns: int = 1) -> Iterator[Figu
     loads, floors = [], []
     for _ in range(turns):
         _clear(uri)
-        loads.append(measured(uri, "packets", "packets", str(packets)))
+        loads.append(measured(uri, "packets", "packets", str(packets), str(fitting([packets]))))
         floors.append(measured(uri, "packets-floor", str(packets)))
     yield from _over_floor("phenopackets", loads, floors, 4.0, size.packets, "packets")
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import io
 import json
 import random
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,6 +29,7 @@ from loaders.vcf_normal import Sequences, opened
 from loaders.vcf_parallel import _Ahead, reading
 from loaders.vcf_records import Site
 from loaders.vcf_samples import SampleRules, sample_rules
+from loaders.workers import working
 from tests.integration.kill_loop import content
 from tests.unit.loaders.packets import packet
 from tests.unit.loaders.test_vcf import vcf
@@ -56,9 +55,9 @@ def sites(path: Path, manner: Manner) -> tuple[list[Site], Report]:
     report = Report("d")
     with opened(manner.fasta) if manner.fasta else _nothing() as sequences:
         reader, lines = begin(path, manner, sequences, report)
-        with reading(reader, lines, manner.workers, manner.fasta, None if manner.regions else path) as outcomes:
-            found = records(reader, outcomes, report, lambda _: None)
-            return list(in_order(found, len(reader.header.samples), path.name, report, reach_of(sequences))), report
+        outcomes = reading(reader, lines, manner.workers, manner.fasta, None if manner.regions else path)
+        found = records(reader, outcomes, report, lambda _: None)
+        return list(in_order(found, len(reader.header.samples), path.name, report, reach_of(sequences))), report
 
 
 class _nothing:
@@ -268,17 +267,18 @@ def test_several_processes_find_what_one_finds_in_the_same_order(
     records = [bad.get(n, f"1 {n}00 {'ACAG' if n % 4 else 'G'} A 0/{n % 2} 1/1") for n in range(1, 20)]
     path = vcf(tmp_path / "a.vcf", *records)
     one, report = sites(path, Manner("GRCh38"))
-    other, told = sites(path, Manner("GRCh38", workers=3))
+    with working(2, "loaders.vcf_parallel") as workers:
+        other, told = sites(path, Manner("GRCh38", workers=workers))
+        cut = tmp_path / "cut.vcf"
+        cut.write_bytes(path.read_bytes()[:-5])
+        found = [check_vcf(cut, manner=Manner("GRCh38", workers=some)).problems for some in (None, workers)]
     assert [(site.line, site.allele, site.body) for site in one] == [(x.line, x.allele, x.body) for x in other]
     for site, same in zip(one, other, strict=True):
         assert site.calls is not None and same.calls is not None
         for name in ("het", "hom", "hemi", "missing", "haploid"):
             assert getattr(site.calls, name).tolist() == getattr(same.calls, name).tolist()
     assert report.problems == told.problems and [problem.line for problem in told.problems] == [9, 15]
-    cut = tmp_path / "cut.vcf"
-    cut.write_bytes(path.read_bytes()[:-5])
-    found = {workers: check_vcf(cut, manner=Manner("GRCh38", workers=workers)).problems for workers in (1, 2)}
-    assert found[1] == found[2] and [problem.rule for problem in found[2]][-1] == "file-damaged"
+    assert found[0] == found[1] and [problem.rule for problem in found[1]][-1] == "file-damaged"
 
 
 @pytest.mark.parametrize("stretch", [1, 2_000, 1 << 18])
@@ -310,13 +310,13 @@ def test_whoever_reads_a_piece_the_same_is_loaded(
     records = [f"1 {n // 2}0 G {alts[n % 6]} 0/{n % 2} {'1/1' if n % 3 else './.'}" for n in range(40, 4000)]
     path = indexed(vcf(tmp_path / "a.vcf", *records))
     contents = {}
-    for way, workers in (("one", 1), ("two", 2), ("here", 2), ("there", 2)):
+    for way, workers in (("one", 0), ("two", 1), ("here", 1), ("there", 1)):
         monkeypatch.setattr(_Ahead, "_read_one", {"here": _read_all, "there": lambda _: False}.get(way, READ_ONE))
         name = f"{database_name}_{way}"
         try:
-            with Admin.open(mongo_uri, name) as admin:
+            with working(workers, "loaders.vcf_parallel") as some, Admin.open(mongo_uri, name) as admin:
                 admin.create_dataset("d")
-                report = load_vcf(admin, path, "d", manner=Manner("GRCh38", workers=workers))
+                report = load_vcf(admin, path, "d", manner=Manner("GRCh38", workers=some))
             contents[way] = content(mongo_uri, name), report.counts, report.problems
         finally:
             with MongoClient[dict[str, Any]](mongo_uri) as client:
@@ -340,52 +340,7 @@ def test_several_processes_unpack_a_file_and_find_what_one_finds(tmp_path: Path)
     records = [bad.get(n, f"1 {n}00 G A 0/{n % 2} 1/1") for n in range(1, 3000)]
     path = indexed(vcf(tmp_path / "a.vcf", *records))
     one, report = sites(path, Manner("GRCh38"))
-    other, told = sites(path, Manner("GRCh38", workers=2))
+    with working(1, "loaders.vcf_parallel") as workers:
+        other, told = sites(path, Manner("GRCh38", workers=workers))
     assert [(site.line, site.allele) for site in one] == [(x.line, x.allele) for x in other]
     assert report.problems == told.problems and len(told.problems) == 2
-
-
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="children of a process are looked up in /proc")
-def test_processes_that_read_end_where_the_one_they_work_for_is_killed(tmp_path: Path) -> None:
-    program = tmp_path / "waits.py"
-    program.write_text(
-        "import time\n"
-        "from loaders.vcf_header import Header\n"
-        "from loaders.vcf_parallel import reading\n"
-        "from loaders.vcf_records import RecordReader\n"
-        "def lines():\n"
-        "    for number in range(1, 2000):\n"
-        "        yield number, b'1\\t5\\t.\\tA\\tG\\t.\\t.\\t.'\n"
-        "    print('reads', flush=True)\n"
-        "    time.sleep(600)\n"
-        "if __name__ == '__main__':\n"
-        "    reader = RecordReader.build(Header((), 8), 'GRCh38', 'a.vcf')\n"
-        "    with reading(reader, lines(), workers=2) as outcomes:\n"
-        "        list(outcomes)\n"
-    )
-    with subprocess.Popen([sys.executable, str(program)], stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None and process.stdout.readline() == b"reads\n"
-        children = _until(lambda: _children(process.pid))
-        process.kill()
-    assert children
-    assert _until(lambda: not any(_lives(child) for child in children))
-
-
-def _until(found: Callable[[], T]) -> T:
-    until = time.monotonic() + 20
-    while not (result := found()) and time.monotonic() < until:
-        time.sleep(0.05)
-    return result
-
-
-def _children(process: int) -> list[int]:
-    """Return the processes that were begun to read; Python's own worker beside them ends by itself."""
-    found = map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split())
-    return [one for one in found if b"spawn_main" in Path(f"/proc/{one}/cmdline").read_bytes()]
-
-
-def _lives(process: int) -> bool:
-    try:
-        return "Z" not in Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
