@@ -17,8 +17,8 @@ from beacon import __version__
 from beacon.errors import LoadError
 from beacon.model import genome
 from beacon.store.admin import Admin
+from beacon.store.loading import Beside, LoadInfo, Origin
 from beacon.store.publish import Saying
-from beacon.store.writer import Beside, LoadInfo, Origin
 from loaders import bff_shapes
 from loaders.bff_cases import OutOfOrder, Variants
 from loaders.bff_collections import Collections

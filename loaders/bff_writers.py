@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from beacon.model.calls import Calls
 from beacon.model.variant import Allele
 from beacon.store.base import FROM_SOMEWHERE, Came
-from beacon.store.writer import Origin
+from beacon.store.loading import Origin
 from loaders.report import Report
 
 

@@ -13,7 +13,8 @@ import orjson
 
 from beacon import __version__
 from beacon.store.admin import Admin
-from beacon.store.writer import Beside, LoadInfo, Origin, Published, SegmentWriter
+from beacon.store.loading import Beside, LoadInfo, Origin, Published
+from beacon.store.writer import SegmentWriter
 from loaders.examining import FEW_COLLECTIONS, Batch, examined, examined_apart
 from loaders.groups import cohort_info
 from loaders.mapping import Converted, SampleNames, convert, sample_ids

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import heapq
 import re
 import shutil
 import sys
@@ -16,13 +15,10 @@ from pathlib import Path
 
 from beacon import __version__
 from beacon.errors import LoadError
-from beacon.model.records import unite as unite_bodies
-from beacon.model.variant import Allele, is_sequence
 from beacon.store.admin import Admin
 from beacon.store.base import Came
-from beacon.store.heads import Spelled
-from beacon.store.writer import Beside, LoadInfo, Origin, SegmentWriter
-from loaders.genotypes import unite as unite_calls
+from beacon.store.loading import Beside, LoadInfo, Origin
+from beacon.store.writer import SegmentWriter
 from loaders.mapping import SEXES, UNKNOWN
 from loaders.pipeline import stopping, tell
 from loaders.report import Advance, Problem, Progress, Report, Severity, Share
@@ -31,8 +27,9 @@ from loaders.vcf_header import Header, HeaderError, decide_assembly, lengths_con
 from loaders.vcf_lines import Damaged, numbered_lines, region_lines
 from loaders.vcf_normal import REACH, Sequences
 from loaders.vcf_normal import opened as open_sequences
+from loaders.vcf_order import in_order
 from loaders.vcf_parallel import reading
-from loaders.vcf_records import Outcome, Record, RecordReader, Site
+from loaders.vcf_records import Outcome, Record, RecordReader
 from loaders.vcf_samples import SampleRules, match
 from loaders.workers import Workers
 
@@ -40,7 +37,6 @@ FORMAT = "vcf"
 STEP = 200
 """Records between two signs of progress."""
 
-_Key = tuple[int, int, str, str, int]
 STANDARD_INPUT = Path("-")
 
 
@@ -309,66 +305,6 @@ def records(reader: RecordReader, outcomes: Iterable[Outcome], report: Report, a
         if reader.sequences is not None and reader.sequences.length(chrom) is None:
             message = f"The FASTA has no sequence of {contig}: indels there are trimmed only, and REFs not compared."
             report.add(Problem(reader.file, None, "CHROM", "vcf-no-sequence", Severity.WARNING, message, contig))
-
-
-def in_order(found: Iterable[Record], samples: int, file: str, report: Report, reach: int = 0) -> Iterator[Site]:
-    """Yield the alleles of records in order of their start, each once, chromosome by chromosome.
-
-    Trimming can move an allele's start to the right, and left-aligning by up to ``reach`` bases to the left, so alleles
-    wait until no later record can come before them;
-    there they meet their repetitions, with which they are united. Raises ``Damaged`` where records are out of order.
-    """
-    waiting: dict[_Key, Site] = {}
-    heap: list[_Key] = []
-    done: set[str] = set()
-    chrom, last = "", 0
-
-    def ready(before: int | None) -> Iterator[Site]:
-        while heap and (before is None or heap[0][0] < before):
-            yield waiting.pop(heapq.heappop(heap))
-
-    for record in found:
-        if record.chrom != chrom:
-            yield from ready(None)
-            done.add(chrom)
-            chrom, last = record.chrom, 0
-            if chrom in done:
-                raise _misplaced(file, record, "CHROM", f"Records of {record.contig} are in two places.")
-        elif record.pos < last:
-            raise _misplaced(file, record, "POS", f"POS {record.pos} comes after {last} of the same contig.")
-        last = record.pos
-        yield from ready(record.pos - 1 - reach)
-        for site in record.sites:
-            key = _key(site.allele)
-            if key in waiting:
-                waiting[key] = _united(waiting[key], site, samples, file, report)
-            else:
-                waiting[key] = site
-                heapq.heappush(heap, key)
-    yield from ready(None)
-
-
-def _key(allele: Allele) -> _Key:
-    """Return what tells alleles of one chromosome apart, in the order in which they are written."""
-    ref = allele.ref if is_sequence(allele.alt) else ""
-    return allele.start, allele.end, ref, allele.alt, allele.length or 0
-
-
-def _misplaced(file: str, record: Record, column: str, message: str) -> Damaged:
-    value = record.contig if column == "CHROM" else record.pos
-    hint = "Sort the file by contig and position (bcftools sort does) and load it again."
-    return Damaged(Problem(file, record.line, column, "vcf-order", Severity.ERROR, message, value, hint))
-
-
-def _united(held: Site, again: Site, samples: int, file: str, report: Report) -> Site:
-    message = f"The allele {again.allele.id} is in line {held.line} already; its calls there and here were united."
-    report.add(Problem(file, again.line, "ALT", "vcf-allele-twice", Severity.WARNING, message, again.allele.alt))
-    body = held.body
-    unite_bodies(body, again.body)
-    calls = held.calls or again.calls
-    if held.calls is not None and again.calls is not None:
-        calls = unite_calls(held.calls, again.calls, samples)
-    return held._replace(spelled=Spelled.of(held.allele, body), calls=calls)
 
 
 def add_samples(writer: SegmentWriter, header: Header, load: LoadInfo, people: Sequence[str]) -> None:

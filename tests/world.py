@@ -25,8 +25,9 @@ from beacon.model.result import DatasetResult
 from beacon.model.variant import Allele
 from beacon.query.execute import execute
 from beacon.store.admin import Admin
+from beacon.store.loading import LoadInfo
 from beacon.store.mongo import MongoStore
-from beacon.store.writer import LoadInfo, SegmentWriter
+from beacon.store.writer import SegmentWriter
 
 T = TypeVar("T")
 

@@ -41,6 +41,7 @@ from beacon.store.documents import (
 from beacon.store.garbage import hide_dataset, roll_back, sweep
 from beacon.store.genes import store_genes
 from beacon.store.heads import carriers
+from beacon.store.loading import LoadInfo
 from beacon.store.locks import Lease
 from beacon.store.ontologies import expand, keep_whole, read_ontologies, read_terms, read_whole, replace_ontology
 from beacon.store.ordinals import give_ordinals
@@ -49,7 +50,7 @@ from beacon.store.reference import decode_reference, index_alleles, store_sequen
 from beacon.store.reference import sweep as sweep_bases
 from beacon.store.segments import calls_of, heads_in, read_layout
 from beacon.store.tombstones import Tombstones
-from beacon.store.writer import LoadInfo, SegmentWriter
+from beacon.store.writer import SegmentWriter
 
 
 @dataclass(frozen=True, slots=True)

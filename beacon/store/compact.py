@@ -29,11 +29,12 @@ from beacon.store.base import COLUMN, FROM_SOMEWHERE, NO_SAMPLE, WIDE_KINDS, Cam
 from beacon.store.calls import Calls
 from beacon.store.documents import Document, decode_links, decode_rows, encode_rows, no_links
 from beacon.store.layout import Layout, Run
+from beacon.store.loading import LoadInfo, Origin
 from beacon.store.packing import unpack
 from beacon.store.parts import Part
 from beacon.store.publish import Home
 from beacon.store.segments import alleles_of, calls_of, read_layout
-from beacon.store.writer import LoadInfo, Origin, SegmentWriter
+from beacon.store.writer import SegmentWriter
 
 UNITED: Final = frozenset({"phenopackets"})
 """Formats whose segments hold cases alone: carriers without allele numbers."""

@@ -10,13 +10,11 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from copy import deepcopy
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType, TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 import orjson
@@ -25,25 +23,16 @@ from pymongo.database import Database
 from pyroaring import BitMap
 
 from beacon.errors import LoadError
-from beacon.model import protein
 from beacon.model.calls import GROUP_OF_ZYGOSITY, GROUPS, Calls
-from beacon.model.entry_types import ENTRY_TYPES, FREQUENCY, ZYGOSITIES, ZYGOSITY
+from beacon.model.entry_types import ZYGOSITIES, ZYGOSITY
 from beacon.model.indexing import (
-    HELD,
     RECORDED,
     Ancestors,
-    index_entries,
-    keys_above,
-    own_entries,
-    parts_of,
-    told_keys,
-    told_of,
 )
 from beacon.model.records import unite
 from beacon.model.variant import Allele
 from beacon.store import journal
-from beacon.store.alleles import allele_keys
-from beacon.store.base import ALLELE, CASE, COLUMN, FROM_SOMEWHERE, NO_SAMPLE, WIDE_KINDS, WRITTEN, Came, Links
+from beacon.store.base import CASE, COLUMN, FROM_SOMEWHERE, NO_SAMPLE, Came, Links
 from beacon.store.batches import Batches
 from beacon.store.blocks import BlockBuilder, ends_id, layout_id, part_id
 from beacon.store.documents import READY, WRITING, Document, encode_links, encode_rows
@@ -52,91 +41,14 @@ from beacon.store.garbage import remove_segment
 from beacon.store.heads import UNKNOWN, Spelled, identity
 from beacon.store.layout import LayoutBuilder
 from beacon.store.leaving import LeftOut
-from beacon.store.ordinals import give_ordinal, give_ordinals
+from beacon.store.loading import NOTHING_BESIDE, Beside, LoadInfo, Origin, Published
+from beacon.store.ordinals import Ordinals, give_ordinals
 from beacon.store.packing import Arrays, pack
 from beacon.store.parts import Part, supersede, take_from
-from beacon.store.posted import Bearing, Element, Numbers, Posting, Told
-from beacon.store.publish import Amendment, Edit, Home, Joining, Saying, publish
+from beacon.store.postings import Postings
+from beacon.store.publish import Amendment, Edit, Home, Joining, publish
 from beacon.store.reference import Namer
 from beacon.store.tombstones import IsGone, nobody
-
-NUMBERS_PER_DOCUMENT = 50_000
-REWRITES = ("compact", "purge")
-"""What is no load of files, but writes segments anew."""
-_VARIANT = ENTRY_TYPES["genomicVariant"]
-_COUNTED = f"{FREQUENCY}{HELD}"
-_KNOWN = 4_096
-_ELEMENTS = 16_384
-
-
-@dataclass(frozen=True, slots=True)
-class LoadInfo:
-    """Where a segment came from. ``time`` is UTC; ``ontologies`` maps prefixes to versions."""
-
-    source: str
-    sha256: str
-    format: str
-    loader: str
-    time: datetime
-    who: str
-    assembly: str | None = None
-    cohort: str | None = None
-    ontologies: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def what(self) -> str:
-        """What the journal calls it."""
-        return self.format if self.format in REWRITES else f"load {self.format}"
-
-    def document(self) -> Document:
-        """Return the load as it lies in the segment's document."""
-        return {name: getattr(self, name) for name in self.__slots__} | {"ontologies": dict(self.ontologies)}
-
-
-class Origin(NamedTuple):
-    """Where a record came from: file as it was given, 1-based line where it has lines, and a digest of its content.
-
-    ``load`` is None for the load that is being written.
-    """
-
-    file: str | None
-    line: int | None = None
-    digest: bytes | None = None
-    load: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """What a load changed: its records by kind that are now visible, and how many individuals it replaced.
-
-    ``left_out``: how many withdrawn people were not loaded. ``changed``: False where all was there already.
-    """
-
-    segment: str
-    added: Mapping[str, int]
-    replaced: int
-    left_out: int = 0
-    changed: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Beside:
-    """What a load does beside bringing its own records.
-
-    ``removed``: ids of individuals who go. ``members``: ids of individuals who are there already and join the load's
-    cohort. ``supersedes``: ids of loads whose calls of the same samples go, or, if ``entirely``, all that they brought.
-    ``counts`` are for the journal. ``sayings``: what it says of the dataset and its cohorts.
-    """
-
-    removed: Sequence[str] = ()
-    members: Sequence[str] = ()
-    supersedes: frozenset[str] = frozenset()
-    entirely: bool = False
-    counts: Mapping[str, int] = field(default_factory=dict)
-    sayings: Sequence[Saying] = ()
-
-
-NOTHING_BESIDE = Beside()
 
 
 @dataclass(slots=True)
@@ -146,11 +58,6 @@ class _Case:
     groups: dict[str, set[int]]
     details: list[tuple[int, dict[str, Any]]]
     last: Mapping[str, Any]
-
-
-def _no_ancestors(term: str) -> tuple[str, ...]:
-    del term
-    return ()
 
 
 class SegmentWriter:
@@ -168,28 +75,20 @@ class SegmentWriter:
         self._db = db
         self._home = home
         self._load = load
-        self._ancestors = ancestors
         self._batches = Batches(db)
         self._namer = Namer(db)
-        self._ordinals: dict[tuple[str, str], int] = {}
-        self._reserving = ThreadPoolExecutor(len(WIDE_KINDS), "skerry-reserving")
-        self._reserved: dict[str, Future[dict[str, int]]] = {}
+        self._ordinals = Ordinals(db, home)
         self._rows: dict[tuple[str, str], int] = {}
         self._derived: dict[str, BitMap] = defaultdict(BitMap)
         self._joining: dict[str, Joining] = {}
         self._links: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
-        self._postings: dict[tuple[str, str], Posting] = {}
-        self._numbers: dict[tuple[str, str], Numbers] = defaultdict(Numbers)
-        self._elements: dict[tuple[str, str, bytes], Element] = {}
-        self._same: dict[tuple[str, str, int], tuple[Any, Element]] = {}
+        self._postings = Postings(ancestors)
         self._columns: dict[tuple[str, str | None, str | None], int] = {}
         self._column_rows: list[tuple[int, int]] = []
         self._fragments: list[bytes] = []
         self._zygous: dict[str, NDArray[np.bool_]] = {}
         self._cases: dict[str, _Case] = {}
         self._details: list[tuple[int, int, int]] = []
-        self._borne: dict[str, Bearing] = {}
-        self._told: dict[tuple[object, ...], Told] = {}
         self._carried: dict[str, list[NDArray[np.uint32]]] = {group: [] for group in GROUPS}
         self._block: BlockBuilder | None = None
         self._block_place = ("", "", -1)
@@ -217,7 +116,7 @@ class SegmentWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._batches.close()
-        self._reserving.shutdown(cancel_futures=True)
+        self._ordinals.close()
         # Where publishing was interrupted, only the dataset's document can tell whether it happened.
         if not self._published and not self._db["datasets"].find_one({"segments.id": self.id}, {"_id": 1}):
             remove_segment(self._db, self.id)
@@ -237,7 +136,7 @@ class SegmentWriter:
             if derived:
                 return
             raise LoadError(f"individual {id!r} occurs twice in one load with different contents", where=id)
-        ordinal = self._ordinal("individual", id)
+        ordinal = self._ordinals.of("individual", id)
         self._add("individual", id, ordinal, ordinal, NO_SAMPLE, body, derived)
         if phenopacket is not None:
             document = {"s": self.id, "k": "phenopacket", "r": ordinal, "i": id, "b": phenopacket}
@@ -252,13 +151,13 @@ class SegmentWriter:
             return
         if (entry_type, id) in self._rows:
             raise LoadError(f"{entry_type} {id!r} occurs twice in one load", where=id)
-        person = self._ordinal("individual", individual)
+        person = self._ordinals.of("individual", individual)
         if entry_type == "biosample":
-            row = sample = self._ordinal("biosample", id)
+            row = sample = self._ordinals.of("biosample", id)
         else:
             row = len(self._links[entry_type])
             name = body.get("biosampleId")
-            sample = self._ordinal("biosample", str(name)) if name else NO_SAMPLE
+            sample = self._ordinals.of("biosample", str(name)) if name else NO_SAMPLE
         self._add(entry_type, id, row, person, sample, body, derived)
 
     def column(self, individual: str, biosample: str, run: str | None = None, analysis: str | None = None) -> int:
@@ -273,7 +172,7 @@ class SegmentWriter:
                 return self._given[key]
             column = self._columns[key] = len(self._columns)
             self._left_out.stored.append(column)
-            person, sample = self._ordinal("individual", individual), self._ordinal("biosample", biosample)
+            person, sample = self._ordinals.of("individual", individual), self._ordinals.of("biosample", biosample)
             self._links[COLUMN].append((column, person, sample))
             rows = self._rows.get(("run", run or ""), -1), self._rows.get(("analysis", analysis or ""), -1)
             self._column_rows.append(rows)
@@ -286,7 +185,7 @@ class SegmentWriter:
         if self._left_out.person(individual):
             return
         joining = self._joining.setdefault(cohort, Joining(BitMap(), info))
-        joining.members.add(self._ordinal("individual", individual))
+        joining.members.add(self._ordinals.of("individual", individual))
 
     def case(
         self,
@@ -339,7 +238,7 @@ class SegmentWriter:
         counts = (UNKNOWN, UNKNOWN) if calls is None else self._count(calls)
         self._uncarried += calls is None
         self._block.add(allele, spelled, calls, counts, came[: came.known])
-        self._post_allele(allele, spelled, calls)
+        self._postings.add_allele(self._alleles, allele, spelled, calls, len(self._columns), self._blocks)
         if names := self._namer.names(allele):
             self._batches.add("names", {"s": self.id, "x": self._alleles} | names)
         self._alleles += 1
@@ -404,9 +303,7 @@ class SegmentWriter:
         self._write_cases()
         self._write_block()
         self._write_layout()
-        self._settle_elements()
         self._write_postings()
-        self._write_numbers()
         self._write_links()
         self._batches.flush()
         self._namer.settle(self.id)
@@ -475,136 +372,15 @@ class SegmentWriter:
         encoded = orjson.dumps(body)
         document = {"s": self.id, "k": kind, "r": row, "i": id, "b": encoded} | self._origin
         self._batches.add("records", document, len(encoded))
-        for member, part, shared in parts_of(ENTRY_TYPES[kind], body):
-            if shared:
-                self._element(kind, kind, member, part).rows.append(row)
-            else:
-                self._post_own(kind, member, part, row)
-
-    def _post_own(self, kind: str, member: str, part: Any, row: int) -> None:
-        """Post a record under what it is found by alone or nearly so, such as the id of whose it is."""
-        entries = own_entries(ENTRY_TYPES[kind], member, part)
-        for key, label in entries.keys.items():
-            self._post(kind, key, label, row)
-        for name, number in entries.numbers:
-            self._numbers[kind, name].add(number, row)
-
-    def _element(self, entry_type: str, kind: str, member: str, part: Any) -> Element:
-        """Return a part that many records of a kind have; it is read once, and its rows are posted later.
-
-        The very object that was given before is known without a look at what is in it.
-        """
-        same = self._same.get((kind, member, id(part)))
-        if same is not None:
-            return same[1]
-        told = told_of(ENTRY_TYPES[entry_type], member, part)
-        key = kind, member, orjson.dumps(told)
-        found = self._elements.get(key)
-        if found is None:
-            if len(self._elements) >= _ELEMENTS:
-                self._settle_elements()
-            found = self._elements[key] = self._read(entry_type, kind, member, told)
-        if isinstance(part, dict):
-            if len(self._same) >= _ELEMENTS:
-                self._same.clear()
-            self._same[kind, member, id(part)] = part, found  # while the part is held here, nothing else has its id
-        return found
-
-    def _read(self, entry_type: str, kind: str, member: str, part: Any) -> Element:
-        row = ENTRY_TYPES[entry_type]
-        entries = index_entries(row, {member: part}, _no_ancestors)
-        told = told_keys(row, entries) if kind == CASE and entries.keys else ()
-        return Element(
-            [self._posting(kind, key, label) for key, label in entries.keys.items()],
-            [(self._numbers[kind, name], number) for name, number in entries.numbers],
-            [self._bearing(key, label) for key, label in told],
-        )
-
-    def _settle_elements(self) -> None:
-        for element in self._elements.values():
-            element.settle()
-        self._elements.clear()
-        self._same.clear()
-
-    def _post(self, kind: str, key: str, label: str, row: int) -> None:
-        self._posting(kind, key, label).add(row)
-
-    def _posting(self, kind: str, key: str, label: str) -> Posting:
-        posting = self._postings.get((kind, key))
-        if posting is None:
-            posting = self._postings[kind, key] = Posting()
-        posting.label = posting.label or label
-        return posting
-
-    def _ordinal(self, kind: str, id: str) -> int:
-        """Return the dataset's ordinal for a person or sample, giving out a new one where there is none."""
-        known = self._ordinals.get((kind, id))
-        if known is None and kind in self._reserved:
-            self._settle_reserved(kind)
-            known = self._ordinals.get((kind, id))
-        if known is None:
-            known = self._ordinals[kind, id] = give_ordinal(self._db, self._home, kind, id)
-        return known
+        self._postings.add_record(kind, row, body)
 
     def reserve(self, kind: str, ids: Iterable[str]) -> None:
-        """Look up or give out the ordinals of many individuals or biosamples in one go, before adding them.
-
-        That is done while the caller goes on; the first ordinal of the kind that is needed waits for it, and raises
-        what went wrong.
-        """
-        self._settle_reserved(kind)
-        wanted = [
-            id for id in dict.fromkeys(ids) if (kind, id) not in self._ordinals and not self._is_left_out(kind, id)
-        ]
-        if wanted:
-            self._reserved[kind] = self._reserving.submit(give_ordinals, self._db, self._home, kind, wanted)
-
-    def _settle_reserved(self, kind: str) -> None:
-        if kind in self._reserved:
-            found = self._reserved.pop(kind).result()
-            self._ordinals.update({(kind, id): ordinal for id, ordinal in found.items()})
-
-    def _post_allele(self, allele: Allele, spelled: Spelled, calls: Calls | None) -> None:
-        """Post an allele under its types, genes, protein changes and mate, and under whatever its body is found by."""
-        key = allele.types, allele.mate, spelled.told
-        found = self._told.get(key)
-        if found is None:  # most alleles are told the same as one before: another place in the same gene
-            if len(self._told) >= _KNOWN:
-                self._told.clear()
-            found = self._told[key] = self._read_told(allele, orjson.loads(spelled.told))
-        for posting in found.postings:
-            posting.add(self._alleles)
-        for name, number in found.numbers:
-            self._numbers[ALLELE, name].add(number, self._alleles)
-        if calls is not None:
-            for bearing in found.bearing:
-                bearing.add(calls, len(self._columns), self._blocks)
-
-    def _read_told(self, allele: Allele, body: Mapping[str, Any]) -> Told:
-        genes = body.get("molecularAttributes", {}).get("geneIds", ())
-        written = allele_keys(allele.types, genes, _protein_changes(body), allele.mate)
-        entries = index_entries(_VARIANT, body, _no_ancestors)
-        postings = [self._posting(WRITTEN, key, "") for key in written]
-        postings += [self._posting(ALLELE, key, label) for key, label in entries.keys.items()]
-        listed = list(told_keys(_VARIANT, entries))
-        also = [key for key, _ in listed if key.endswith(HELD) and key not in entries.keys]
-        postings += [self._posting(ALLELE, key, "") for key in also]
-        return Told(postings, entries.numbers, [self._bearing(key, label) for key, label in listed])
-
-    def _bearing(self, key: str, label: str) -> Bearing:
-        return self._borne.setdefault(key, Bearing(label))
+        """Look up or give out the ordinals of many individuals or biosamples in one go, before adding them."""
+        self._ordinals.reserve(kind, (id for id in ids if not self._is_left_out(kind, id)))
 
     def _post_detail(self, variant: str, column: int, detail: Mapping[str, Any]) -> None:
         """Post what was said of one carrier of the last allele."""
-        anything = False
-        for member, part, _ in parts_of(_VARIANT, {"caseLevelData": detail}):
-            element = self._element(_VARIANT.id, CASE, member, part)
-            if element.postings:
-                anything = True
-                element.rows.append(len(self._details))
-                for bearing in element.bearing:
-                    bearing.columns.add(column)
-        if anything:
+        if self._postings.add_case(len(self._details), column, detail):
             self._details.append((identity(variant), column, self._alleles - 1))
 
     def _count(self, calls: Calls) -> tuple[int, int]:
@@ -616,8 +392,7 @@ class SegmentWriter:
         self._uncarried += not any(carried)
         if not calls.counted:
             return UNKNOWN, UNKNOWN
-        if _COUNTED not in self._borne:
-            self._bearing(_COUNTED, "").columns.update(range(len(self._columns)))
+        self._postings.count(len(self._columns))
         count = sum(carried) + carried[1]
         if haploid:
             haploid = len(np.setdiff1d(calls.haploid, calls.missing))
@@ -667,8 +442,7 @@ class SegmentWriter:
                 self._totals += many.astype(np.uint32)
                 self._zygous.setdefault(group, np.zeros(columns, np.bool_))[many > 0] = True
                 parts.clear()
-        for bearing in self._borne.values():
-            bearing.settle(self._blocks)
+        self._postings.settle(self._blocks)
 
     def _write_part(self, id: str, arrays: Arrays) -> None:
         data = pack(arrays)
@@ -688,40 +462,10 @@ class SegmentWriter:
         for zygosity, group in GROUP_OF_ZYGOSITY.items():
             label = ZYGOSITIES[zygosity]
             for column in np.flatnonzero(self._zygous.get(group, ())).tolist():
-                self._post(COLUMN, f"{RECORDED}{zygosity}", label, column)
-                self._post(COLUMN, f"{ZYGOSITY}{RECORDED}{zygosity}", label, column)
-        more: dict[tuple[str, str], list[BitMap]] = {}
-        for (kind, key), posting in self._postings.items():
-            for higher in keys_above(key, self._ancestors):
-                more.setdefault((kind, higher), []).append(posting.settle())
-        labels = {}
-        for key, bearing in self._borne.items():
-            if columns := bearing.settle():
-                more.setdefault((COLUMN, key), []).append(columns)
-                labels[COLUMN, key] = bearing.label
-        for place, posting in self._postings.items():
-            rows = posting.settle()
-            self._write_posting(place, posting.label, BitMap.union(rows, *more.pop(place)) if place in more else rows)
-        for place, parts in more.items():
-            self._write_posting(place, labels.get(place, ""), BitMap.union(*parts))
-
-    def _write_posting(self, place: tuple[str, str], label: str, rows: BitMap) -> None:
-        data = encode_rows(rows)
-        kind, key = place
-        document = {"s": self.id, "k": kind, "key": key, "label": label, "rows": data}
-        self._batches.add("postings", document, len(data))
-
-    def _write_numbers(self) -> None:
-        for (kind, name), numbers in self._numbers.items():
-            values, rows = numbers.values, numbers.rows
-            order = np.argsort(np.frombuffer(values, np.float64), kind="stable")
-            for begin in range(0, len(order), NUMBERS_PER_DOCUMENT):
-                some = order[begin : begin + NUMBERS_PER_DOCUMENT]
-                sorted_values = np.frombuffer(values, np.float64)[some]
-                data = pack({"values": sorted_values, "rows": np.frombuffer(rows, np.uint32)[some]})
-                low, high = float(sorted_values[0]), float(sorted_values[-1])
-                document = {"s": self.id, "k": kind, "f": name, "low": low, "high": high, "data": data}
-                self._batches.add("numbers", document, len(data))
+                self._postings.add(COLUMN, f"{RECORDED}{zygosity}", label, column)
+                self._postings.add(COLUMN, f"{ZYGOSITY}{RECORDED}{zygosity}", label, column)
+        for collection, document, size in self._postings.documents(self.id):
+            self._batches.add(collection, document, size)
 
     def _write_links(self) -> None:
         for kind, listed in self._links.items():
@@ -744,12 +488,3 @@ class SegmentWriter:
         for kind, arrays in encode_fragments(self._fragments):
             data = pack(arrays)
             self._batches.add("arrays", {"s": self.id, "k": kind, "data": data}, len(data))
-
-
-def _protein_changes(body: Mapping[str, Any]) -> list[str]:
-    """Return every amino-acid change that a variant's body tells of, in one spelling."""
-    told = [
-        *body.get("molecularAttributes", {}).get("aminoacidChanges", ()),
-        *body.get("identifiers", {}).get("proteinHGVSIds", ()),
-    ]
-    return list(dict.fromkeys(map(protein.change, told)))

@@ -22,7 +22,8 @@ from beacon.settings import Mongo
 from beacon.store import blocks, calls, documents, heads, layout, writer
 from beacon.store.admin import Admin
 from beacon.store.embedded import mongodb
-from beacon.store.writer import LoadInfo, SegmentWriter
+from beacon.store.loading import LoadInfo
+from beacon.store.writer import SegmentWriter
 from loaders.terms import ancestors
 from tests.perf import alleles, floor, people
 from tests.perf.alleles import ASSEMBLY, RARE, Batch, Places, batches

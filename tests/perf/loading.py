@@ -336,8 +336,8 @@ def _over_floor(
     pairs = list(zip(loads, floors, strict=True))
     cpus, walls = ([getattr(one, of) / getattr(floor, of) for one, floor in pairs] for of in ("cpu", "wall"))
     rate = f"{number / median(one.wall for one in loads):,.0f} {what}/s"
-    yield Figure(f"{name}: load over floor, processor", median(cpus), most, beside=f"{_listed(cpus)}  {rate}")
-    yield Figure(f"{name}: load over floor, wall", median(walls), most, beside=_listed(walls))
+    beside = f"{_listed(walls)}  {rate}; of processor time {median(cpus):.2f}".lstrip()
+    yield Figure(f"{name}: load over floor, wall", median(walls), most, beside=beside)
 
 
 def _listed(ratios: list[float]) -> str:

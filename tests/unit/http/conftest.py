@@ -21,8 +21,8 @@ from beacon.model.access import Asker, DatasetPolicy, Granularity, Level, Person
 from beacon.model.variant import from_vcf
 from beacon.settings import Issuer, Node, SiteSettings, VisaIssuer
 from beacon.store.admin import Admin
+from beacon.store.loading import LoadInfo
 from beacon.store.mongo import MongoStore
-from beacon.store.writer import LoadInfo
 from network.app import mount
 from network.issuer import SOURCE, DemonstrationIssuer, running_issuer
 from tests.contract import official

@@ -11,7 +11,7 @@ from beacon.model.access import Granularity, Level
 from beacon.model.genome import Gene, Place
 from beacon.model.variant import from_vcf
 from beacon.store.admin import Admin
-from beacon.store.writer import LoadInfo
+from beacon.store.loading import LoadInfo
 from tests.unit.http.conftest import Client, site
 
 

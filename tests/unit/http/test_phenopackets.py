@@ -12,7 +12,7 @@ from beacon.model.access import DatasetPolicy, Granularity, Level
 from beacon.model.entry_types import ENTRY_TYPES
 from beacon.model.representations import ALTERNATIVES
 from beacon.store.admin import Admin
-from beacon.store.writer import LoadInfo
+from beacon.store.loading import LoadInfo
 from schemas import validator
 from tests.unit.http.conftest import Client, site
 

@@ -21,7 +21,8 @@ from beacon.store.admin import Admin
 from beacon.store.heads import Spelled
 from loaders.pipeline import load_phenopackets
 from loaders.report import Report, Severity
-from loaders.vcf import check_vcf, in_order, load_vcf
+from loaders.vcf import check_vcf, load_vcf
+from loaders.vcf_order import in_order
 from loaders.vcf_records import Record, Site
 from tests.contract import official
 from tests.stored import alleles

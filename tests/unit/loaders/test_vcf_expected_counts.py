@@ -15,9 +15,10 @@ from beacon.model.genome import chromosome
 from beacon.model.variant import is_sequence, trim
 from loaders.genotypes import unite
 from loaders.report import Report
-from loaders.vcf import in_order, records
+from loaders.vcf import records
 from loaders.vcf_header import decide_assembly, parse_header
 from loaders.vcf_lines import numbered_lines
+from loaders.vcf_order import in_order
 from loaders.vcf_parallel import outcomes
 from loaders.vcf_records import RecordReader, Site
 

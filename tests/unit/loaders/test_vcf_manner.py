@@ -24,8 +24,9 @@ from beacon.store.admin import Admin
 from loaders import vcf_parallel, vcf_ranges
 from loaders.pipeline import load_phenopackets
 from loaders.report import Report
-from loaders.vcf import STANDARD_INPUT, Manner, begin, check_vcf, in_order, load_vcf, reach_of, records
+from loaders.vcf import STANDARD_INPUT, Manner, begin, check_vcf, load_vcf, reach_of, records
 from loaders.vcf_normal import Sequences, opened
+from loaders.vcf_order import in_order
 from loaders.vcf_parallel import _Ahead, reading
 from loaders.vcf_records import Site
 from loaders.vcf_samples import SampleRules, sample_rules

@@ -18,7 +18,7 @@ from beacon.model.query import Anchor, OntologyFilter, Pagination, Query, Varian
 from beacon.model.variant import from_vcf
 from beacon.store import compact
 from beacon.store.admin import Admin
-from beacon.store.writer import LoadInfo
+from beacon.store.loading import LoadInfo
 from tests.world import (
     Case,
     Facts,

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from beacon.errors import StoreUnavailable
 from beacon.model.variant import from_vcf, unplaced
-from beacon.store import freshness
-from beacon.store import writer as writer_module
+from beacon.store import freshness, postings
 from beacon.store.base import AllelePredicate, Bound, Segment
 from beacon.store.kept import Kept
 from beacon.store.mongo import MongoStore
@@ -71,7 +70,7 @@ def ages(world: World) -> Segment:
     """People of 0 to 9 days, then twenty of 100 days: several documents of numbers, some with one value only."""
     dataset = world.load()
     with pytest.MonkeyPatch.context() as patch, world.admin.begin(dataset, info(), lambda _: ()) as writer:
-        patch.setattr(writer_module, "NUMBERS_PER_DOCUMENT", 7)
+        patch.setattr(postings, "NUMBERS_PER_DOCUMENT", 7)
         for number in range(30):
             age = f"P{number}D" if number < 10 else "P100D"
             writer.individual({"id": f"p{number}", "info": {"timeAtLastEncounter": {"iso8601duration": age}}})
