@@ -92,8 +92,13 @@ class _Batch:
 def examined_apart(
     workers: Workers, admin: Admin, paths: Sequence[Path | str], most: int | None = None
 ) -> Iterator[Batch]:
-    """Let a process read the documents under these paths, from now on; it yields what ``examined`` does."""
-    workers.everywhere(_Examiner.begin, *admin.address, tuple(paths), most)
+    """Let a process read the documents under these paths, from now on; it yields what ``examined`` does.
+
+    Raises ``ValueError`` for several workers: what a document is depends on all before it.
+    """
+    if workers.number != 1:
+        raise ValueError(f"documents are read by one process, not by {workers.number}")
+    workers.first(_Examiner.begin, *admin.address, tuple(paths), most)
     return _batches(workers, deque(workers.submit(_Examiner.next) for _ in range(_AHEAD)))
 
 

@@ -20,7 +20,7 @@ from loaders.groups import cohort_info
 from loaders.mapping import Converted, SampleNames, convert, sample_ids
 from loaders.phenopackets import Counts, Packet
 from loaders.report import Advance, Problem, Progress, Report, Severity, TooManyErrors, plural
-from loaders.sources import Document, Kept
+from loaders.sources import Document, Kept, documents
 from loaders.terms import Ontologies, site_ontologies
 from loaders.workers import Workers
 
@@ -44,7 +44,7 @@ def load_phenopackets(
     Packets with errors are set aside (``exit_code`` 1) and the rest is loaded. What the dataset holds already, as it
     is, is left alone; what has changed is replaced. People whom an earlier load of the same paths brought and who are
     not there any more are reported, and removed with ``remove_vanished``. Input with more errors than ``report`` allows
-    changes nothing. One of the ``workers``, where there are any, reads and checks what this process writes. Raises
+    changes nothing. The ``workers``, of which there is one at most, read and check what this process writes. Raises
     ``LoadError`` where there is no such dataset, or where it is deleted meanwhile, and ``StoreUnavailable``.
     """
     admin.home(dataset)
@@ -52,10 +52,11 @@ def load_phenopackets(
     report = report or Report()
     report.dataset = dataset
     terms = site_ontologies(admin)
-    items = Kept(paths)
-    batches = (
-        examined(items, terms, report.most) if workers is None else examined_apart(workers, admin, paths, report.most)
-    )
+    if workers is None:
+        items: Iterable[Document | Problem] = Kept(paths)
+        batches = examined(items, terms, report.most)
+    else:
+        items, batches = documents(paths), examined_apart(workers, admin, paths, report.most)
     total, sha256 = fingerprint(items, (__version__, terms.release, cohort or ""))
     with _few_collections(), stopping(report), progress.task(f"Loading into {dataset}", total, "documents") as advance:
         told = Told(report, advance)

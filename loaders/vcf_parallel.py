@@ -56,7 +56,7 @@ def reading(
     """
     if workers is None:
         return outcomes(reader, lines)
-    workers.everywhere(_Worker.begin, reader.header, reader.assembly, reader.file, fasta)
+    workers.first(_Worker.begin, reader.header, reader.assembly, reader.file, fasta)
     first, lines = _peeked(lines)
     waiting = max(2, WAITING * FEW // max(FEW, len(reader.header.samples))) * workers.number
     if first and path is not None and is_whole(path):

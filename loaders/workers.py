@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from importlib import import_module
 from pathlib import Path
-from threading import Barrier
 from typing import ClassVar, Final, ParamSpec, TypeVar
 
 from beacon.errors import LoadError
@@ -32,8 +33,9 @@ def fitting(paths: Iterable[Path | str]) -> int:
     """Return how many processes are worth while for these files: two for much data and several processors, else one."""
     size = 0
     for path in map(Path, paths):
-        parts = path.rglob("*") if path.is_dir() else (path,)
-        size += sum(part.stat().st_size for part in parts if part.is_file())
+        with suppress(OSError):  # whoever reads it says what is wrong with it
+            parts = path.rglob("*") if path.is_dir() else (path,)
+            size += sum(part.stat().st_size for part in parts if part.is_file())
     return 2 if size >= MUCH_BYTES and (os.cpu_count() or 1) > 1 else 1
 
 
@@ -60,61 +62,49 @@ class Workers:
 
     def __init__(self, number: int, module: str) -> None:
         self.number = number
-        context = multiprocessing.get_context("spawn")
-        self._together = context.Barrier(number)
-        self._pool = ProcessPoolExecutor(number, context, _Worker.begin, (module, self._together))
-        # A pool begins a process when there is work for it.
-        self._beginning = [self._pool.submit(_Worker.once, _nothing) for _ in range(number)]
+        self._first: tuple[int, bytes] | None = None
+        self._pool = ProcessPoolExecutor(number, multiprocessing.get_context("spawn"), _Worker.begin, (module,))
+        # A pool begins a process when there is something to do for it.
+        self._beginning = [self._pool.submit(_nothing) for _ in range(number)]
 
     def begun(self) -> None:
-        """Wait until all processes have begun and imported what they need."""
+        """Wait until the processes have begun and imported what they need."""
         for one in self._beginning:
             one.result()
 
-    def everywhere(self, work: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> None:
-        """Let every process do this once, before anything that is submitted later, which raises what it raised."""
-        for _ in range(self.number):
-            self._pool.submit(_Worker.once, work, *args, **kwargs)
+    def first(self, work: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Let each process do this before whatever it is asked next, which raises what this raises."""
+        number = self._first[0] + 1 if self._first else 1
+        # Encoded once, since it goes along with whatever is asked: nobody can tell which process takes what up.
+        self._first = number, pickle.dumps(partial(work, *args, **kwargs))
 
     def submit(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Let one of the processes do this."""
-        return self._pool.submit(_Worker.work, work, *args, **kwargs)
+        return self._pool.submit(_Worker.work, self._first, work, *args, **kwargs)
 
     def close(self) -> None:
         """End all processes when they have done what they are at, and leave the rest undone."""
-        self._together.abort()  # else one would wait for others to do what nobody does any more
         self._pool.shutdown(cancel_futures=True)
 
 
 class _Worker:
-    """What such a process knows of itself."""
+    """What such a process knows of itself: the number of what it did first."""
 
-    together: ClassVar[Barrier]
-    failed: ClassVar[Exception | None] = None
+    did: ClassVar[int] = 0
 
     @classmethod
-    def begin(cls, module: str, together: Barrier) -> None:
+    def begin(cls, module: str) -> None:
         """Begin. Ctrl-C is for the process that this one works for; it ends where that one does."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         threading.Thread(target=_end_with_parent, daemon=True).start()
-        cls.together = together
         import_module(module)
 
     @classmethod
-    def once(cls, work: Callable[P, object], /, *args: P.args, **kwargs: P.kwargs) -> None:
-        """Do what every process does once: nobody takes it up again before all others have taken it up."""
-        cls.together.wait()
-        try:
-            cls.failed = None
-            work(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001  whatever it is, it is raised where something is asked
-            cls.failed = error
-
-    @classmethod
-    def work(cls, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do something. Raises what went wrong before where this process could not get ready for it."""
-        if cls.failed is not None:
-            raise cls.failed
+    def work(cls, first: tuple[int, bytes] | None, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do what comes first, if that was not done yet, then this."""
+        if first is not None and first[0] != cls.did:
+            pickle.loads(first[1])()  # noqa: S301  made by the process that this one works for
+            cls.did = first[0]
         return work(*args, **kwargs)
 
 

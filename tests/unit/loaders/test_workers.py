@@ -31,9 +31,10 @@ def test_every_process_gets_ready_once_before_it_does_anything_else(tmp_path: Pa
         for round in ("first", "second"):
             folder = tmp_path / round
             folder.mkdir()
-            workers.everywhere(_sign, folder)
-            signed = workers.submit(_signed, folder).result()
-            assert len(signed) == 3 and os.getpid() not in signed
+            workers.first(_sign, folder)
+            for _ in range(2):  # all three are at it at once, since each waits for the others
+                for signed in [workers.submit(_signed, folder) for _ in range(3)]:
+                    assert len(signed.result()) == 3 and os.getpid() not in signed.result()
 
 
 def _sign(folder: Path) -> None:
@@ -45,22 +46,29 @@ def _signed(folder: Path) -> list[int]:
     return _until(lambda: found if len(found := [int(one.name) for one in folder.iterdir()]) == 3 else [])
 
 
-def test_whoever_could_not_get_ready_says_so_at_the_first_thing_asked() -> None:
+def test_whoever_cannot_get_ready_says_so_at_whatever_is_asked() -> None:
     with working(1, "os") as workers:
         assert workers is not None
-        workers.everywhere(_fail, "there is no such file")
+        workers.first(_fail, "there is no such file")
         for _ in range(2):
             with pytest.raises(LoadError, match="there is no such file"):
                 workers.submit(os.getpid).result()
-        workers.everywhere(os.getpid)
+        workers.first(os.getpid)
         assert workers.submit(os.getpid).result() != os.getpid()
 
 
-def test_closing_waits_for_nobody_who_waits_for_others() -> None:
+def test_what_nobody_has_taken_up_is_left_undone_in_the_end(tmp_path: Path) -> None:
     with working(2, "os") as workers:
         assert workers is not None
-        for _ in range(50):
-            workers.everywhere(time.sleep, 0.1)
+        workers.begun()
+        for number in range(200):
+            workers.submit(_touch, tmp_path / str(number))
+    assert len(list(tmp_path.iterdir())) < 200
+
+
+def _touch(path: Path) -> None:
+    time.sleep(0.02)
+    path.touch()
 
 
 def _fail(message: str) -> None:
