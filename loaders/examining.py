@@ -23,6 +23,8 @@ from loaders.workers import Workers
 
 BATCH: Final = 500
 """Documents that are read together, and written; larger batches save round trips, smaller ones memory."""
+_FIRST: Final = 100
+"""Documents of the first batch; each one after it has up to twice as many, so that writing begins soon."""
 FEW_COLLECTIONS: Final = 1_000_000
 """Objects made between two looks for cycles: documents and records have none, and looking took a sixth of a load."""
 _AHEAD: Final = 2
@@ -62,14 +64,15 @@ class _Batch:
         self._packets: list[Packet] = []
         self._problems: list[Problem] = []
         self._taken = 0
+        self._size = min(_FIRST, BATCH)
 
     def add(self, item: Document | Problem) -> Iterator[Batch]:
         """Read a document; yield what is together then where that is enough."""
         for packet in self._reader.packets((item,)):
             self._packets.append(packet)
-            if len(self._packets) == BATCH:
+            if len(self._packets) == self._size:
                 yield self.taken()
-        if self._reader.counts.read - self._taken >= BATCH:
+        if self._reader.counts.read - self._taken >= self._size:
             yield self.taken()
 
     @property
@@ -82,6 +85,7 @@ class _Batch:
         counts = replace(self._reader.counts)
         batch = Batch(counts.read - self._taken, self._packets, self._problems, self._reader.seen, counts)
         self._packets, self._problems, self._reader.seen, self._taken = [], [], set(), counts.read
+        self._size = min(2 * self._size, BATCH)
         return batch
 
     def _hear(self, problem: Problem) -> None:

@@ -51,12 +51,13 @@ def load_phenopackets(
     progress = progress or Progress(quiet=True)
     report = report or Report()
     report.dataset = dataset
-    terms = site_ontologies(admin)
     if workers is None:
+        terms = site_ontologies(admin)
         items: Iterable[Document | Problem] = Kept(paths)
         batches = examined(items, terms, report.most)
-    else:
+    else:  # which then get ready while this process does
         items, batches = documents(paths), examined_apart(workers, admin, paths, report.most)
+        terms = site_ontologies(admin)
     total, sha256 = fingerprint(items, (__version__, terms.release, cohort or ""))
     with _few_collections(), stopping(report), progress.task(f"Loading into {dataset}", total, "documents") as advance:
         told = Told(report, advance)

@@ -68,7 +68,7 @@ def test_a_process_that_helps_finds_what_is_found_here(admin: Admin, mixed: Path
         assert told(examined_apart(workers, admin, [mixed], most=2)) == told(
             examined(documents([mixed]), hpo(), most=2)
         )
-    assert len(here) == 3 and sum(len(batch[4]) for batch in here) == 1_103
+    assert len(here) == 4 and sum(len(batch[4]) for batch in here) == 1_103
 
 
 def test_whoever_reads_the_same_is_loaded_and_reported(mongo_uri: str, database_name: str, mixed: Path) -> None:
