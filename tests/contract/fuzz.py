@@ -103,7 +103,7 @@ async def fuzz(
     """Send at least ``cases`` requests made from ``document`` to the Beacon at ``url``.
 
     Where schemathesis itself came to grief, and found nothing, it begins again, once and with other requests: that says
-    nothing of the server. (Seen once in several hundred runs.)
+    nothing of the server. (Seen once.)
     """
     command = _command(document, url, folder, cases, token)
     told, output = await _run([*command, "--seed", str(seed)], folder)
