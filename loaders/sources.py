@@ -181,9 +181,10 @@ def _members(path: Path, max_bytes: int) -> Items:
 
 
 def _member(name: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo, max_bytes: int) -> Items:
-    """Yield a member of an archive. Most are small and plain, and those are taken from the file as they lie there:
+    """Yield a member of an archive.
 
-    to open each as a stream takes longer than to read and to unpack it.
+    Most are small and plain, and are taken from the file as they lie there: to open each as a stream takes longer than
+    to read and to unpack it.
     """
     plain = member.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) and not member.flag_bits & _ENCRYPTED
     file = archive.fp

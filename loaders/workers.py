@@ -63,7 +63,7 @@ class Workers:
     def __init__(self, number: int, module: str) -> None:
         self.number = number
         self._first: tuple[int, bytes] | None = None
-        self._pool = ProcessPoolExecutor(number, multiprocessing.get_context("spawn"), _Worker.begin, (module,))
+        self._pool = ProcessPoolExecutor(number, multiprocessing.get_context("spawn"), _Process.begin, (module,))
         # A pool begins a process when there is something to do for it.
         self._beginning = [self._pool.submit(_nothing) for _ in range(number)]
 
@@ -80,14 +80,14 @@ class Workers:
 
     def submit(self, work: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Let one of the processes do this."""
-        return self._pool.submit(_Worker.work, self._first, work, *args, **kwargs)
+        return self._pool.submit(_Process.work, self._first, work, *args, **kwargs)
 
     def close(self) -> None:
         """End all processes when they have done what they are at, and leave the rest undone."""
         self._pool.shutdown(cancel_futures=True)
 
 
-class _Worker:
+class _Process:
     """What such a process knows of itself: the number of what it did first."""
 
     did: ClassVar[int] = 0

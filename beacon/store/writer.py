@@ -25,10 +25,7 @@ from pyroaring import BitMap
 from beacon.errors import LoadError
 from beacon.model.calls import GROUP_OF_ZYGOSITY, GROUPS, Calls
 from beacon.model.entry_types import ZYGOSITIES, ZYGOSITY
-from beacon.model.indexing import (
-    RECORDED,
-    Ancestors,
-)
+from beacon.model.indexing import RECORDED, Ancestors
 from beacon.model.records import unite
 from beacon.model.variant import Allele
 from beacon.store import journal

@@ -8,7 +8,6 @@ from typing import Any
 
 import orjson
 import pytest
-from pymongo import MongoClient
 
 from beacon.store.admin import Admin
 from loaders import examining
@@ -18,15 +17,8 @@ from loaders.report import Report
 from loaders.sources import documents
 from loaders.terms import hpo
 from loaders.workers import working
-from tests.integration.kill_loop import content
+from tests.integration.kill_loop import content, database
 from tests.unit.loaders.packets import MARFAN, RECORD, SEIZURE, interpretation, packet
-
-
-@pytest.fixture
-def admin(mongo_uri: str, database_name: str) -> Iterator[Admin]:
-    with Admin.open(mongo_uri, database_name) as opened:
-        opened.create_dataset("d")
-        yield opened
 
 
 @pytest.fixture
@@ -71,18 +63,17 @@ def test_a_process_that_helps_finds_what_is_found_here(admin: Admin, mixed: Path
     assert len(here) == 4 and sum(len(batch[4]) for batch in here) == 1_103
 
 
-def test_whoever_reads_the_same_is_loaded_and_reported(mongo_uri: str, database_name: str, mixed: Path) -> None:
+def test_whoever_reads_the_same_is_loaded_and_reported(mongo_uri: str, mixed: Path) -> None:
     found = {}
     for number in (0, 1):
-        name = f"{database_name}_{number}"
-        try:
-            with working(number, "loaders.examining") as workers, Admin.open(mongo_uri, name) as admin:
-                admin.create_dataset("d")
-                report = load_phenopackets(admin, [mixed], "d", workers=workers)
+        with (
+            working(number, "loaders.examining") as workers,
+            database(mongo_uri) as name,
+            Admin.open(mongo_uri, name) as admin,
+        ):
+            admin.create_dataset("d")
+            report = load_phenopackets(admin, [mixed], "d", workers=workers)
             found[number] = content(mongo_uri, name), report.counts, report.problems, report.outcome
-        finally:
-            with MongoClient[dict[str, Any]](mongo_uri) as client:
-                client.drop_database(name)
     assert found[0] == found[1]
     assert found[0][1]["individual"] == 1_103 and found[0][1]["set-aside document"] == 24
 

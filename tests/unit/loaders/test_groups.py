@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -141,13 +140,6 @@ def test_of_a_file_each_member_of_a_cohort_has_its_own_part() -> None:
     files = found["two" if "two" in found else "other"]["info"]["cohort"]["files"]
     assert [file["individualToFileIdentifiers"] for file in files] == [{other["subject"]["id"]: "second"}]
     assert one["subject"]["id"] not in orjson.dumps(files).decode()
-
-
-@pytest.fixture
-def admin(mongo_uri: str, database_name: str) -> Iterator[Admin]:
-    with Admin.open(mongo_uri, database_name) as opened:
-        opened.create_dataset("d")
-        yield opened
 
 
 def test_a_cohort_is_loaded_with_its_members_and_again_changes_nothing(admin: Admin, tmp_path: Path) -> None:

@@ -33,13 +33,6 @@ COLUMNS = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO"
 
 
 @pytest.fixture
-def admin(mongo_uri: str, database_name: str) -> Iterator[Admin]:
-    with Admin.open(mongo_uri, database_name) as opened:
-        opened.create_dataset("d")
-        yield opened
-
-
-@pytest.fixture
 def stored(mongo_uri: str, database_name: str) -> Iterator[Any]:
     """The database itself, to see what lies in it."""
     with MongoClient[dict[str, Any]](mongo_uri) as client:

@@ -31,19 +31,12 @@ from loaders.vcf_parallel import _Ahead, reading
 from loaders.vcf_records import Site
 from loaders.vcf_samples import SampleRules, sample_rules
 from loaders.workers import working
-from tests.integration.kill_loop import content
+from tests.integration.kill_loop import content, database
 from tests.unit.loaders.packets import packet
 from tests.unit.loaders.test_vcf import vcf
 
 T = TypeVar("T")
 SEQUENCE = "GATTACA" + "CAG" * 6 + "TTTTTTTT" + "ACGTTGCA" * 3
-
-
-@pytest.fixture
-def admin(mongo_uri: str, database_name: str) -> Iterator[Admin]:
-    with Admin.open(mongo_uri, database_name) as opened_admin:
-        opened_admin.create_dataset("d")
-        yield opened_admin
 
 
 def fasta(path: Path, sequence: str = SEQUENCE, name: str = "chr1") -> Path:
@@ -303,7 +296,7 @@ def test_stretches_of_a_packed_file_have_each_line_once(
 
 
 def test_whoever_reads_a_piece_the_same_is_loaded(
-    tmp_path: Path, mongo_uri: str, database_name: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, mongo_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One process, two that share the pieces as it comes, and two of which the other reads nothing or all."""
     monkeypatch.setattr(vcf_ranges, "STRETCH", 500)
@@ -311,17 +304,16 @@ def test_whoever_reads_a_piece_the_same_is_loaded(
     records = [f"1 {n // 2}0 G {alts[n % 6]} 0/{n % 2} {'1/1' if n % 3 else './.'}" for n in range(40, 4000)]
     path = indexed(vcf(tmp_path / "a.vcf", *records))
     contents = {}
-    for way, workers in (("one", 0), ("two", 1), ("here", 1), ("there", 1)):
+    for way, number in (("one", 0), ("two", 1), ("here", 1), ("there", 1)):
         monkeypatch.setattr(_Ahead, "_read_one", {"here": _read_all, "there": lambda _: False}.get(way, READ_ONE))
-        name = f"{database_name}_{way}"
-        try:
-            with working(workers, "loaders.vcf_parallel") as some, Admin.open(mongo_uri, name) as admin:
-                admin.create_dataset("d")
-                report = load_vcf(admin, path, "d", manner=Manner("GRCh38", workers=some))
+        with (
+            working(number, "loaders.vcf_parallel") as workers,
+            database(mongo_uri) as name,
+            Admin.open(mongo_uri, name) as admin,
+        ):
+            admin.create_dataset("d")
+            report = load_vcf(admin, path, "d", manner=Manner("GRCh38", workers=workers))
             contents[way] = content(mongo_uri, name), report.counts, report.problems
-        finally:
-            with MongoClient[dict[str, Any]](mongo_uri) as client:
-                client.drop_database(name)
     assert contents["one"][1]["genomicVariant"] > 2_000
     assert all(found == contents["one"] for found in contents.values())
 
