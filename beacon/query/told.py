@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,12 +62,17 @@ async def told(store: Store, dataset: Dataset, condition: IndexCondition) -> Tol
     return Told(keys, tuple(rows), tuple(Limit(everybody, variants, columns) for variants, columns in pairs))
 
 
-async def candidates(store: Store, dataset: Dataset, asked: Sequence[Told]) -> list[Heads]:
-    """Return the alleles of each segment of which everything is told there."""
-    return [
-        await store.heads(segment, AllelePredicate(among=reduce(BitMap.intersection, (one.rows[at] for one in asked))))
-        for at, segment in enumerate(dataset.segments)
-    ]
+async def candidates(store: Store, dataset: Dataset, asked: Sequence[Told], keys: Keys) -> list[Heads]:
+    """Return, of each variant among ``keys``, its alleles in the segments where one thing that is asked is told.
+
+    It is the one that is told of fewest alleles. Another may be told by a segment that this one is not told by.
+    """
+    fewest = min(asked, key=lambda one: sum(map(len, one.rows)))
+    found = []
+    for segment, rows in zip(dataset.segments, fewest.rows, strict=True):
+        heads = await store.heads(segment, AllelePredicate(among=rows))
+        found.append(heads.pick(np.isin(heads.key, keys)))
+    return found
 
 
 def chosen(heads: Sequence[Heads], positive: Sequence[Told], negative: Sequence[Told]) -> list[Heads]:

@@ -55,8 +55,8 @@ async def _matching(
         rows = reduce(BitMap.intersection, (one.rows[0] for one in wanted))
         heads = [await store.heads(dataset.segments[0], replace(alleles, among=rows), calls=calls)]
     elif wanted and replace(alleles, frequency=()) == AllelePredicate():
-        near = await candidates(store, dataset, wanted)
         keys = reduce(np.intersect1d, (one.keys for one in wanted))
+        near = await candidates(store, dataset, wanted, keys)
         heads = [await _named(store, segment, near, keys) for segment in dataset.segments]
     else:
         heads = await _written(store, dataset, alleles, calls)

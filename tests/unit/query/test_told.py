@@ -92,6 +92,14 @@ def test_what_any_load_tells_of_a_variant_holds_for_all_its_carriers(world: Worl
     assert found(world, dataset, "genomicVariant", AlphanumericFilter(ORIGIN, "=", GERMLINE)) == {SNP.id}
 
 
+def test_several_things_may_be_told_of_a_variant_by_several_loads(world: World, dataset: str) -> None:
+    pathogenic, missense = AlphanumericFilter(RELEVANCE, "=", "pathogenic"), OntologyFilter("SO:0001583")
+    assert found(world, dataset, "individual", pathogenic, missense) == {"a"}
+    assert found(world, dataset, "genomicVariant", pathogenic, missense) == {SNP.id}
+    assert found(world, dataset, "individual", AlphanumericFilter(RELEVANCE, "=", "benign"), missense) == {"b"}
+    assert found(world, dataset, "individual", pathogenic, AlphanumericFilter(EFFECT, "=", "SO:0001587")) == set()
+
+
 def test_names_of_variants_are_compared_as_a_whole(world: World, dataset: str) -> None:
     change = "molecularAttributes.aminoacidChanges"
     assert found(world, dataset, "genomicVariant", AlphanumericFilter(change, "=", "p.Arg1Cys")) == {SNP.id}
