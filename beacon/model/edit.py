@@ -98,10 +98,10 @@ class Normal:
         return not self.ref and self.left + self.right >= len(self.alt)
 
     def _moved(self, by: int) -> tuple[int, str, str]:
-        bases = self.ref or self.alt
-        moved = _repeated(bases, by, by + len(bases))
         if self.ref and self.alt:
             return self.start, self.ref, self.alt
+        bases = self.ref or self.alt
+        moved = _repeated(bases, by, by + len(bases))
         return (self.start + by, moved, "") if self.ref else (self.start + by, "", moved)
 
 

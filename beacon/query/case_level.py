@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -12,14 +11,12 @@ import orjson
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from beacon.model.calls import GROUP_OF_ZYGOSITY, GROUPS
-from beacon.model.entry_types import ZYGOSITIES
+from beacon.model.calls import GROUPS
 from beacon.query.joins import Selection
 from beacon.store.base import COLUMN, Links, Segment, Store, StoredAllele
-from beacon.store.bitmaps import bitmap_of, distinct, mask_of, numbers_in
-from beacon.store.blocks import by_block
-from beacon.store.calls import TILE, Calls, is_common
-from beacon.store.fragments import FRAGMENTS
+from beacon.store.bitmaps import bitmap_of, mask_of, numbers_in
+from beacon.store.calls import GROUP_BITS, TILE, Calls, Carriers, is_common
+from beacon.store.fragments import Entries
 from beacon.store.heads import Heads
 
 MAX_CASES: Final = 1_000
@@ -27,17 +24,7 @@ MAX_CASES: Final = 1_000
 
 Place = tuple[int, int]
 """Block and row of an allele in its segment."""
-Listed = tuple[NDArray[np.uint32], NDArray[np.uint8]]
-"""Columns, ascending, and the number of each one's group."""
-
-_NOBODY: Final = np.empty(0, np.uint32), np.empty(0, np.uint8)
 _COUNTS: Final = {"het": "heterozygous", "hom": "homozygous", "hemi": "hemizygous", "other": "zygosityNotStated"}
-_ZYGOSITY: Final = {
-    group: b',"zygosity":%b},' % orjson.dumps({"id": id, "label": ZYGOSITIES[id]})
-    for id, group in GROUP_OF_ZYGOSITY.items()
-}
-_ENDS: Final = tuple(_ZYGOSITY.get(group, b"},") for group in GROUPS)
-"""What a column's fragment lacks to be an entry of a list, comma included, by number of group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +41,9 @@ class SegmentPage:
     calls: dict[int, Calls]
     links: Links
     simple: bool
-    listed: dict[Place, Listed]
+    listed: dict[Place, Carriers]
     totals: dict[Place, int]
-    fragments: Mapping[int, list[bytes]]
+    entries: Entries
     details: dict[str, dict[int, list[dict[str, Any]]]]
 
     @classmethod
@@ -78,13 +65,12 @@ class SegmentPage:
             calls = await store.calls(segment, heads, columns=allowed, texts=True)
             listed = _listed(calls, places, allowed)
         stored = {(one.block, one.row): one for one in await store.alleles(segment, places)}
-        totals = {place: len(listed[place][0]) for place in places}
+        totals = {place: len(listed[place]) for place in places}
         if simple:
             if columns is None:
                 totals = {place: stored[place].carriers or 0 for place in places}
-            listed = {place: (found[:MAX_CASES], groups[:MAX_CASES]) for place, (found, groups) in listed.items()}
-        shown = np.concatenate([part[:MAX_CASES] for part, _ in listed.values()])
-        fragments = await store.fragments(segment, distinct(shown // FRAGMENTS))
+            listed = {place: found[:MAX_CASES] for place, found in listed.items()}
+        entries = await store.entries(segment, np.concatenate(list(listed.values())))
         details: dict[str, dict[int, list[dict[str, Any]]]] = {}
         # Of carriers among counted genotypes hardly any segment tells more.
         detailed = (await store.layout(segment)).detailed
@@ -93,7 +79,7 @@ class SegmentPage:
                 details.setdefault(id, {})[column] = told
         for place, one in stored.items():
             totals[place] += sum(len(told) - 1 for column, told in details.get(one.id, {}).items() if column in allowed)
-        return cls(segment, stored, calls, links, simple, listed, totals, fragments, details)
+        return cls(segment, stored, calls, links, simple, listed, totals, entries, details)
 
     @property
     def live(self) -> BitMap:
@@ -121,29 +107,21 @@ class SegmentPage:
         return bitmap_of(columns[~np.isin(self.links.persons[columns], numbers_in(people))])
 
 
-def _listed(calls: dict[int, Calls], places: list[Place], allowed: BitMap) -> dict[Place, Listed]:
+def _listed(calls: dict[int, Calls], places: list[Place], allowed: BitMap) -> dict[Place, Carriers]:
     """Return which of the allowed columns carry each allele, and how."""
-    rows = by_block(places)
     if len(allowed) == 1:
-        held = {block: calls[block].of_column(allowed[0]) for block in rows}
-        alone = np.array([allowed[0]], np.uint32)
-        found = {(block, row): held[block][row : row + 1] for block, row in places}
-        return {at: _NOBODY if group[0] < 0 else (alone, group.astype(np.uint8)) for at, group in found.items()}
-    listed: dict[Place, Listed] = {}
-    for block, some in rows.items():
-        bounds, columns, groups = calls[block].listed(np.array(some))
-        if len(allowed) < calls[block].columns:
-            mine = mask_of(allowed, calls[block].columns)[columns]
-            bounds = np.append(0, np.cumsum(mine))[bounds].tolist()
-            columns, groups = columns[mine], groups[mine]
-        for row, (begin, stop) in zip(some, pairwise(bounds), strict=True):
-            listed[block, row] = columns[begin:stop], groups[begin:stop]
-    return listed
+        return {(block, row): calls[block].how(row, allowed[0]) for block, row in places}
+    listed = {(block, row): calls[block].listed(row) for block, row in places}
+    width = max((one.columns for one in calls.values()), default=0)
+    if len(allowed) == width:
+        return listed
+    mask = mask_of(allowed, width)
+    return {place: found[mask[found >> GROUP_BITS]] for place, found in listed.items()}
 
 
 async def _first(
     store: Store, segment: Segment, heads: Heads, places: list[Place], allowed: BitMap
-) -> tuple[dict[int, Calls], dict[Place, Listed]]:
+) -> tuple[dict[int, Calls], dict[Place, Carriers]]:
     """Return the first carriers of each allele, as many as are written: common ones need few tiles for that."""
     width = (await store.layout(segment)).columns
     common = is_common(heads.carriers, width).tolist()
@@ -151,7 +129,7 @@ async def _first(
     while True:
         calls = await store.calls(segment, heads, columns=BitMap(range(min(upto, width))), texts=True)
         listed = _listed(calls, places, allowed)
-        enough = all(len(listed[place][0]) >= MAX_CASES for place, many in zip(places, common, strict=True) if many)
+        enough = all(len(listed[place]) >= MAX_CASES for place, many in zip(places, common, strict=True) if many)
         if enough or upto >= width:
             return calls, listed
         upto *= 2
@@ -165,13 +143,11 @@ def case_level(parts: Sequence[tuple[SegmentPage, StoredAllele]]) -> tuple[int, 
     (page, stored), *others = parts
     if page.simple and not others and stored.id not in page.details:
         place = stored.block, stored.row
-        columns, groups = page.listed[place]
-        pieces = zip(_whose(page.fragments, columns), map(_ENDS.__getitem__, groups.tolist()), strict=True)
-        return page.totals[place], b"[%b]" % b"".join(chain.from_iterable(pieces))[:-1]
+        return page.totals[place], b"[%b]" % b",".join(page.entries.of(page.listed[place]))
     cases = _Cases()
     for part in parts:
         cases.add(*part)
-    return cases.total, b"[%b]" % b"".join(cases.entries)[:-1]
+    return cases.total, b"[%b]" % b",".join(cases.entries)
 
 
 class _Cases:
@@ -185,46 +161,30 @@ class _Cases:
     def add(self, page: SegmentPage, stored: StoredAllele) -> None:
         """Add what one segment knows of the variant's carriers."""
         place = stored.block, stored.row
-        columns, groups = page.listed[place]
+        carriers = page.listed[place]
         details = page.details.get(stored.id, {})
         if page.simple:
             self.total += page.totals[place]
         else:
-            fresh = self._fresh(page, columns, groups)
-            columns, groups = columns[fresh], groups[fresh]
-            self.total += len(columns)
-            self.total += sum(len(details[column]) - 1 for column in columns.tolist() if column in details)
-        room = max(MAX_CASES - len(self.entries), 0)
-        columns, groups = columns[:room], groups[:room]
-        whose = _whose(page.fragments, columns)
-        for column, entry, end in zip(columns.tolist(), whose, map(_ENDS.__getitem__, groups.tolist()), strict=True):
+            carriers = carriers[self._fresh(page, carriers)]
+            columns = (carriers >> GROUP_BITS).tolist()
+            self.total += len(columns) + sum(len(details[column]) - 1 for column in columns if column in details)
+        carriers = carriers[: max(MAX_CASES - len(self.entries), 0)]
+        columns = (carriers >> GROUP_BITS).tolist()
+        for column, entry in zip(columns, page.entries.of(carriers), strict=True):
             for told in details.get(column, [{}]):
-                whole = entry + end
-                self.entries.append(b"%b," % orjson.dumps(orjson.loads(whole[:-1]) | told) if told else whole)
+                self.entries.append(orjson.dumps(orjson.loads(entry) | told) if told else entry)
         del self.entries[MAX_CASES:]
 
-    def _fresh(self, page: SegmentPage, columns: NDArray[np.uint32], groups: NDArray[np.uint8]) -> NDArray[np.intp]:
+    def _fresh(self, page: SegmentPage, carriers: Carriers) -> NDArray[np.intp]:
         """Return the places of samples not yet listed; of two columns of one, the one that tells more."""
+        columns, groups = carriers >> GROUP_BITS, carriers & ((1 << GROUP_BITS) - 1)
         who = page.links.persons[columns].astype(np.uint64) << np.uint64(32) | page.links.samples[columns]
         order = np.lexsort((columns, groups, who))
         first = order[np.append(True, np.diff(who[order]) != 0)] if len(order) else order
         fresh = np.sort(first[~np.isin(who[first], self._seen)])
         self._seen = np.union1d(self._seen, who[fresh])
         return fresh
-
-
-def _whose(fragments: Mapping[int, list[bytes]], columns: NDArray[np.uint32]) -> Iterator[bytes]:
-    """Return whose some ascending columns are, as the beginning of an entry."""
-    if not len(columns):
-        return iter(())
-    first, last = int(columns[0]) // FRAGMENTS, int(columns[-1]) // FRAGMENTS
-    inner = np.searchsorted(columns, np.arange(first + 1, last + 1) * FRAGMENTS).tolist() if first < last else ()
-    places = (columns % FRAGMENTS).tolist()
-    return chain.from_iterable(
-        map(fragments[number].__getitem__, places[begin:stop])
-        for number, (begin, stop) in enumerate(pairwise((0, *inner, len(places))), first)
-        if begin < stop
-    )
 
 
 def counts(parts: Sequence[tuple[SegmentPage, StoredAllele]]) -> dict[str, Any]:

@@ -173,10 +173,8 @@ class AlleleFinder:
             held_parts = await self.parts(part_id(self.segment, block, name) for block in some for name in names)
             heads = [held_parts[part_id(self.segment, block, "head")] for block in some]
             mask = where.mask(some, heads, chosen, by_gene)
-            found = heads_of(
-                (self.layout.run_of(block).chrom, block, head) for block, head in zip(some, heads, strict=True)
-            )
-            found = found.pick(mask)
+            chroms = (self.layout.run_of(block).chrom for block in some)
+            found = heads_of(zip(chroms, some, heads, strict=True), mask)
             yield await self._spelled(asked, found)
 
     async def _spelled(self, asked: AllelePredicate, found: Heads) -> Heads:

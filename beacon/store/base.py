@@ -22,7 +22,8 @@ from beacon.model.access import DatasetPolicy, Level
 from beacon.model.genome import Gene, Place, Reference
 from beacon.model.variant import Allele
 from beacon.store.bitmaps import bitmap_of, numbers_in
-from beacon.store.calls import Calls
+from beacon.store.calls import Calls, Carriers
+from beacon.store.fragments import Entries
 from beacon.store.heads import Heads
 from beacon.store.layout import Layout
 
@@ -424,8 +425,8 @@ class Store(Protocol):
         """Return how many of the segment's alleles each column carries."""
         ...
 
-    async def fragments(self, segment: Segment, numbers: Iterable[int]) -> Mapping[int, list[bytes]]:
-        """Return whose the columns of some documents are, by number of the document (``beacon.store.fragments``)."""
+    async def entries(self, segment: Segment, carriers: Carriers) -> Entries:
+        """Return the encoded case-level entries of some carriers."""
         ...
 
     async def alleles(self, segment: Segment, places: Sequence[tuple[int, int]]) -> list[StoredAllele]:

@@ -21,29 +21,34 @@ _UNDER_WAY: Final = 4
 
 
 class Batches:
-    """Collects and sends documents; their order is not kept. ``close`` it, whatever happens."""
+    """Collects and sends documents. ``close`` it, whatever happens.
+
+    Their order is not kept, but what was added as ``apart`` comes to lie side by side, so that reading many of those
+    takes few pages of the disk and of MongoDB's memory.
+    """
 
     def __init__(self, db: Database[Document]) -> None:
         self._db = db
-        self._waiting: defaultdict[str, list[Document]] = defaultdict(list)
-        self._bytes: defaultdict[str, int] = defaultdict(int)
+        self._waiting: defaultdict[tuple[str, bool], list[Document]] = defaultdict(list)
+        self._bytes: defaultdict[tuple[str, bool], int] = defaultdict(int)
         self._senders = ThreadPoolExecutor(_SENDERS, "skerry-sending")
         self._sent: deque[Future[object]] = deque()
 
-    def add(self, collection: str, document: Document, size: int = 0) -> None:
+    def add(self, collection: str, document: Document, size: int = 0, *, apart: bool = False) -> None:
         """Add a document with ``size`` bytes in its large fields; raises what went wrong with any batch before."""
-        if self._bytes[collection] + size > MOST_BYTES and self._waiting[collection]:
-            self._send(collection)
-        waiting = self._waiting[collection]
+        place = collection, apart
+        if self._bytes[place] + size > MOST_BYTES and self._waiting[place]:
+            self._send(place)
+        waiting = self._waiting[place]
         waiting.append(document)
-        self._bytes[collection] += size
+        self._bytes[place] += size
         if len(waiting) >= MOST_DOCUMENTS:
-            self._send(collection)
+            self._send(place)
 
     def flush(self) -> None:
         """Send what is left and wait until all is written; raises what went wrong."""
-        for collection in list(self._waiting):
-            self._send(collection)
+        for place in list(self._waiting):
+            self._send(place)
         while self._sent:
             self._sent.popleft().result()
 
@@ -52,12 +57,12 @@ class Batches:
         self._waiting.clear()
         self._senders.shutdown(cancel_futures=True)
 
-    def _send(self, collection: str) -> None:
-        documents = self._waiting.pop(collection)
-        self._bytes[collection] = 0
+    def _send(self, place: tuple[str, bool]) -> None:
+        documents = self._waiting.pop(place)
+        self._bytes[place] = 0
         while self._sent and (len(self._sent) >= _UNDER_WAY or self._sent[0].done()):
             self._sent.popleft().result()
-        self._sent.append(self._senders.submit(insert, self._db[collection], documents))
+        self._sent.append(self._senders.submit(insert, self._db[place[0]], documents))
 
 
 def insert(collection: Collection[Document], documents: list[Document]) -> None:

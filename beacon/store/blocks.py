@@ -22,6 +22,8 @@ from beacon.store.packing import Arrays, pack_texts, text_of
 
 HEAD = "/head"
 """How the ids of heads end; every block has one."""
+JOINED = ("head", "rare")
+"""Parts of many blocks at once are read by questions that join people with rare variants."""
 TEXTS = 64
 """Alleles in one part of texts."""
 

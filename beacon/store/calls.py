@@ -10,7 +10,7 @@ So a question about rare variants reads no common ones, and one about a single p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,11 @@ from beacon.model.calls import Calls as AlleleCalls
 from beacon.store.packing import Array, Arrays
 
 Mask = NDArray[np.bool_]
+Carriers = NDArray[np.int64]
+"""Columns and how each carries an allele: the number of its group in the lowest ``GROUP_BITS``, the column above."""
 
+GROUP_BITS = 3
+_NO_CARRIERS: Carriers = np.empty(0, np.int64)
 _NOBODY = np.empty(0, np.uint32)
 _NO_SIZES = (0,) * 6
 
@@ -164,46 +168,45 @@ class Calls:
         """Return the columns of one group of carriers, ascending."""
         if self._head[name][row] <= 0:
             return _NOBODY
-        found = [self._of(part, name, row) for part in self._parts_of(row)]
-        return found[0] if len(found) == 1 else np.concatenate([_NOBODY, *found])
+        return _in_parts(self._parts_of(self._sizes(row)), name, row)
 
-    def _parts_of(self, row: int) -> list[Arrays]:
-        many = sum(max(int(self._head[name][row]), 0) for name in GROUPS)
-        return self._tiles if is_common(many, self.columns) else self._rare
+    def _sizes(self, row: int) -> list[int]:
+        """Return how many columns each group has, none of an allele without genotypes."""
+        return [max(int(self._head[name][row]), 0) for name in GROUPS]
 
-    @staticmethod
-    def _of(part: Arrays, name: str, row: int) -> Array:
-        begin, stop = part["window"].tolist()
-        offsets, dense_rows = part[f"{name}.at"], part[f"{name}.dense_rows"]
-        found = part[f"{name}.columns"][offsets[row] : offsets[row + 1]]
-        if not len(found) and len(dense_rows):
-            at = int(dense_rows.searchsorted(row))
-            if at < len(dense_rows) and dense_rows[at] == row:
-                found = np.flatnonzero(np.unpackbits(part[f"{name}.dense"][at], count=stop - begin))
-        found = found.astype(np.uint32)
-        return found + np.uint32(begin) if begin else found
+    def _parts_of(self, sizes: Sequence[int]) -> list[Arrays]:
+        return self._tiles if is_common(sum(sizes), self.columns) else self._rare
 
     def carriers(self, row: int, groups: Sequence[str] = GROUPS) -> Array:
         """Return the columns of all carriers in these groups, ascending."""
         found = [self.group(name, row) for name in groups]
         return np.unique(np.concatenate([np.asarray(part, np.uint32) for part in found]))
 
-    def listed(self, rows: NDArray[np.intp]) -> tuple[list[int], NDArray[np.uint32], NDArray[np.uint8]]:
-        """Return the columns of all carriers of some alleles and the number of each one's group.
+    def listed(self, row: int) -> Carriers:
+        """Return all carriers of an allele, ascending."""
+        sizes = self._sizes(row)
+        parts = self._parts_of(sizes)
+        found = [
+            (_in_parts(parts, name, row).astype(np.int64) << GROUP_BITS) + number
+            for number, name in enumerate(GROUPS)
+            if sizes[number]
+        ]
+        if len(found) == 1:
+            return found[0]
+        listed = np.concatenate([_NO_CARRIERS, *found])
+        listed.sort()
+        return listed
 
-        Those of one allele after another, ascending; the i-th one's from the i-th to before the next of the bounds.
-        """
-        # One sort of everything: the allele above, then the column, the number of the group in the three bits below.
-        found = [np.empty(0, np.int64)]
+    def how(self, row: int, column: int) -> Carriers:
+        """Return a column that carries an allele, or nobody."""
         for part in self.carrying:
             begin, stop = part["window"].tolist()
+            if not begin <= column < stop:
+                continue
             for number, name in enumerate(GROUPS):
-                for at, columns in _gathered(part, name, rows, stop - begin):
-                    found.append((at << 35) + ((columns.astype(np.int64) + begin) << 3) + number)
-        told = np.concatenate(found)
-        told.sort()
-        bounds = np.searchsorted(told, np.arange(len(rows) + 1) << 35).tolist()
-        return bounds, (told >> 3).astype(np.uint32), (told & 7).astype(np.uint8)
+                if f"{name}.at" in part and _holds(part, name, row, column - begin):
+                    return np.array([(column << GROUP_BITS) + number])
+        return _NO_CARRIERS
 
     def of_column(self, column: int) -> NDArray[np.int8]:
         """Return, for each allele, the number of the group in which a column carries it, -1 where it does not."""
@@ -256,18 +259,31 @@ class Calls:
         return many, count, number
 
 
-def _gathered(part: Arrays, name: str, rows: NDArray[np.intp], width: int) -> Iterator[tuple[Array, Array]]:
-    """Yield what a part holds of one group of some alleles: places within ``rows``, and columns of its window."""
-    if (offsets := part.get(f"{name}.at")) is None:
-        return
-    first = offsets[rows].astype(np.int64)
-    sizes = offsets[rows + 1] - first
-    stops = np.cumsum(sizes)
-    if total := int(sizes.sum()):
-        at = np.repeat(np.arange(len(rows)), sizes)
-        yield at, part[f"{name}.columns"][np.arange(total) + (first - stops + sizes)[at]]
-    if len(dense_rows := part[f"{name}.dense_rows"]):
-        where = np.minimum(dense_rows.searchsorted(rows), len(dense_rows) - 1)
-        having = np.flatnonzero(dense_rows[where] == rows)
-        at, columns = np.nonzero(np.unpackbits(part[f"{name}.dense"][where[having]], axis=1, count=width))
-        yield having[at], columns
+def _in_parts(parts: Sequence[Arrays], name: str, row: int) -> Array:
+    found = [_in_part(part, name, row) for part in parts]
+    return found[0] if len(found) == 1 else np.concatenate([_NOBODY, *found])
+
+
+def _in_part(part: Arrays, name: str, row: int) -> Array:
+    begin, stop = part["window"].tolist()
+    offsets, dense_rows = part[f"{name}.at"], part[f"{name}.dense_rows"]
+    found = part[f"{name}.columns"][offsets[row] : offsets[row + 1]]
+    if not len(found) and len(dense_rows):
+        at = int(dense_rows.searchsorted(row))
+        if at < len(dense_rows) and dense_rows[at] == row:
+            found = np.flatnonzero(np.unpackbits(part[f"{name}.dense"][at], count=stop - begin))
+    found = found.astype(np.uint32)
+    return found + np.uint32(begin) if begin else found
+
+
+def _holds(part: Arrays, name: str, row: int, place: int) -> bool:
+    first, last = part[f"{name}.at"][row : row + 2].tolist()
+    if first < last:
+        held = part[f"{name}.columns"][first:last]
+        at = int(held.searchsorted(held.dtype.type(place)))
+        return at < len(held) and bool(held[at] == place)
+    dense_rows = part[f"{name}.dense_rows"]
+    at = int(dense_rows.searchsorted(np.uint32(row))) if len(dense_rows) else 0
+    if at == len(dense_rows) or dense_rows[at] != row:
+        return False
+    return bool(part[f"{name}.dense"][at, place >> 3] & (0x80 >> (place & 7)))

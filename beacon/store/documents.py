@@ -6,7 +6,7 @@ datasets   one document per dataset: policy, cohorts, and the list of visible se
 people     (people of a dataset, kind, id) -> ordinal, given once
 segments   one document per segment: its dataset, how far it got (states below), since when nobody lists it
 loads      what was done to datasets, by whom and when (beacon.store.journal);  tombstones  who must not come back
-arrays     links of rows to people and samples, per segment and kind
+arrays     links of rows to people and samples, and rows by id (beacon.store.rows), per segment and kind
 records    encoded Beacon records and phenopackets, per (segment, kind, row), and their load, file and line
 postings   (segment, kind, key) -> bitmap of rows
 numbers    (segment, kind, field) -> sorted values and their rows
@@ -40,7 +40,7 @@ from beacon.model.access import (
 from beacon.store.base import Cohort, Dataset, Links, Segment
 from beacon.store.packing import pack, unpack
 
-MODEL_VERSION = 4
+MODEL_VERSION = 5
 Document = dict[str, Any]
 
 SEGMENT_COLLECTIONS = ("arrays", "records", "postings", "numbers", "blocks", "names", "cases")

@@ -66,7 +66,9 @@ class Heads:
 
     def pick(self, which: Array) -> Heads:
         """Return the alleles that a mask or an index array chooses."""
-        return Heads(self.names, *(getattr(self, name)[which] for name in self.__slots__[1:]))
+        if which.dtype == np.bool_:
+            which = np.flatnonzero(which)
+        return Heads(self.names, *[getattr(self, name).take(which) for name in self.__slots__[1:]])
 
     def in_order(self) -> Heads:
         """Return the alleles by (chromosome, start, end, identity)."""
@@ -83,7 +85,9 @@ class Heads:
         same = np.flatnonzero(step == 0)
         if not len(same):
             return self
-        tied = np.union1d(same, same + 1)
+        among = np.zeros(len(self), np.bool_)
+        among[same] = among[same + 1] = True
+        tied = np.flatnonzero(among)
         order = np.arange(len(self))
         order[tied] = tied[np.lexsort((self.key[tied], self.end[tied], start[tied], chrom[tied]))]
         return self.pick(order)
@@ -184,26 +188,32 @@ def _carriers(groups: Sequence[NDArray[np.int32]]) -> NDArray[np.int32]:
     return total
 
 
-def heads_of(blocks: Iterable[tuple[str, int, Arrays]]) -> Heads:
-    """Return all alleles of some blocks, given as (chromosome, number, head)."""
+def heads_of(blocks: Iterable[tuple[str, int, Arrays]], which: NDArray[np.bool_] | None = None) -> Heads:
+    """Return the alleles of some blocks, given as (chromosome, number, head): all, or those that a mask chooses."""
     parts = list(blocks)
     if not parts:
         return Heads.empty()
     names = tuple(sorted({chrom for chrom, _, _ in parts}))
     sizes = [len(head["start"]) for _, _, head in parts]
+    rows = np.arange(sizes[0]) if len(parts) == 1 else np.concatenate([np.arange(size) for size in sizes])
+    chosen = None if which is None else np.flatnonzero(which)
 
-    def joined(name: str, dtype: Any) -> Any:
-        return np.concatenate([head[name] for _, _, head in parts], dtype=dtype)
+    def picked(array: Array, dtype: Any) -> Any:
+        return (array if chosen is None else array.take(chosen)).astype(dtype, copy=False)
+
+    def column(name: str, dtype: Any) -> Any:
+        found = parts[0][2][name] if len(parts) == 1 else np.concatenate([head[name] for _, _, head in parts])
+        return picked(found, dtype)
 
     return Heads(
         names,
-        np.repeat(np.array([names.index(chrom) for chrom, _, _ in parts], np.int32), sizes),
-        joined("start", np.int64),
-        joined("end", np.int64),
-        joined("key", np.uint64),
-        np.repeat(np.array([number for _, number, _ in parts], np.int32), sizes),
-        np.concatenate([np.arange(size, dtype=np.int32) for size in sizes]),
-        _carriers([joined(group, np.int32) for group in GROUPS]),
-        joined("count", np.int32),
-        joined("number", np.int32),
+        picked(np.repeat([names.index(chrom) for chrom, _, _ in parts], sizes), np.int32),
+        column("start", np.int64),
+        column("end", np.int64),
+        column("key", np.uint64),
+        picked(np.repeat([number for _, number, _ in parts], sizes), np.int32),
+        picked(rows, np.int32),
+        _carriers([column(group, np.int32) for group in GROUPS]),
+        column("count", np.int32),
+        column("number", np.int32),
     )

@@ -123,8 +123,6 @@ class Layout:
         """Read what ``encode`` wrote."""
         arrays = unpack(data)
         told: dict[str, Any] = orjson.loads(arrays.pop("told").tobytes())
-        # Copied, and so aligned: searching an array that is not copies all of it each time.
-        arrays = {name: array.copy() for name, array in arrays.items()}
         return cls(
             runs=tuple(Run(*run) for run in told["runs"]),
             kinds=tuple(tuple(kind) for kind in told["kinds"]),

@@ -48,8 +48,9 @@ from beacon.store.base import (
 )  # fmt: skip
 from beacon.store.bitmaps import bitmap_of, distinct, numbers_in
 from beacon.store.blocks import TEXTS, BlockBuilder, by_block, text_part
-from beacon.store.calls import TILE, Calls, is_common, tiles, tiles_of
+from beacon.store.calls import TILE, Calls, Carriers, is_common, tiles, tiles_of
 from beacon.store.documents import Document, decode_dataset, decode_links, decode_rows, no_links
+from beacon.store.fragments import Entries
 from beacon.store.gate import Gate
 from beacon.store.genes import decode_gene, gene_ids
 from beacon.store.heads import Heads, heads_of
@@ -272,7 +273,7 @@ class MongoStore:
         """Return to whom this kind's rows belong."""
         if not segment.live.get(kind):
             return no_links()
-        return await self._reader.array(segment.id, kind, _links)
+        return await self._reader.array(segment.id, kind, decode_links, needed=True)
 
     async def column_rows(self, segment: Segment, kind: str) -> NDArray[np.int64]:
         """Return, by column, the row of its run or analysis; -1 where it has none."""
@@ -285,9 +286,9 @@ class MongoStore:
         found: NDArray[np.uint32] = (await self._reader.array(segment.id, "totals", unpacked))["totals"]
         return found
 
-    async def fragments(self, segment: Segment, numbers: Iterable[int]) -> dict[int, list[bytes]]:
-        """Return whose the columns of some documents are, by number of the document (``beacon.store.fragments``)."""
-        return await self._reader.fragments(segment.id, numbers)
+    async def entries(self, segment: Segment, carriers: Carriers) -> Entries:
+        """Return the encoded case-level entries of some carriers."""
+        return await self._reader.entries(segment.id, carriers, (await self.layout(segment)).columns)
 
     async def cases_of(self, segment: Segment) -> Cases:
         """Return whose the case-level entries are."""
@@ -295,9 +296,9 @@ class MongoStore:
 
     async def row_of(self, segment: Segment, kind: str, id: str) -> int | None:
         """Return the live row of the record with this id."""
-        async with self._reader.asking():
-            found = await self._db["records"].find_one({"s": segment.id, "k": kind, "i": id}, {"r": 1, "_id": 0})
-        return int(found["r"]) if found and found["r"] in segment.live.get(kind, ()) else None
+        live = segment.live.get(kind)
+        row = await self._reader.row_of(segment.id, kind, id) if live else None
+        return row if row is not None and live and row in live else None
 
     async def records(self, segment: Segment, kind: str, rows: Sequence[int]) -> list[bytes]:
         """Return encoded records in the order of ``rows``."""
@@ -344,8 +345,8 @@ class MongoStore:
             Calls(parts["head"], {name: parts[name] for name in calls}, layout.columns).of_column(column) >= 0
             for parts in held.values()
         ]
-        heads = heads_of((layout.run_of(block).chrom, block, parts["head"]) for block, parts in held.items())
-        return heads.pick(np.concatenate(carried))
+        found = ((layout.run_of(block).chrom, block, parts["head"]) for block, parts in held.items())
+        return heads_of(found, np.concatenate(carried))
 
     async def count(self, segment: Segment, predicate: AllelePredicate) -> int | None:
         """Return how many alleles match, whoever carries them, where that is told without looking at each."""
@@ -500,12 +501,6 @@ def _known_to_all(reading: asyncio.Task[None]) -> None:
 
 def _living(segment: Segment, kind: str, rows: BitMap) -> BitMap:
     return rows if kind in (ALLELE, CASE) else rows & segment.live.get(kind, BitMap())
-
-
-def _links(data: bytes) -> Links:
-    if not data:
-        raise gone()
-    return decode_links(data)
 
 
 def _cases(data: bytes) -> Cases:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import orjson
@@ -15,10 +15,17 @@ Array = NDArray[Any]
 Arrays = dict[str, Array]
 
 
+_ALIGNED: Final = 8
+"""Every array begins at a multiple of so many bytes: of others numpy copies piece by piece whatever it works on."""
+
+
 def pack(arrays: Mapping[str, Array]) -> bytes:
     """Write named arrays as one byte string: a JSON line that describes them, then their bytes."""
-    described = [(name, array.dtype.str, array.shape) for name, array in arrays.items()]
-    return b"".join([orjson.dumps(described), b"\n", *(np.ascontiguousarray(a).tobytes() for a in arrays.values())])
+    line = orjson.dumps([(name, array.dtype.str, array.shape) for name, array in arrays.items()])
+    pieces = [line, b" " * (-(len(line) + 1) % _ALIGNED), b"\n"]
+    for array in arrays.values():
+        pieces += [np.ascontiguousarray(array).tobytes(), bytes(-array.nbytes % _ALIGNED)]
+    return b"".join(pieces)
 
 
 def unpack(data: bytes) -> Arrays:
@@ -74,6 +81,7 @@ def _described(line: bytes) -> Mapping[str, Described]:
         size = shape[0] if len(shape) == 1 else math.prod(shape)
         found[name] = kind, size, offset, None if len(shape) == 1 else tuple(shape)
         offset += size * kind.itemsize
+        offset += -offset % _ALIGNED
     return found
 
 

@@ -9,21 +9,27 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterable, Itera
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
+import numpy as np
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
 from pyroaring import BitMap
 
 from beacon.errors import StoreUnavailable
+from beacon.model.calls import GROUPS
 from beacon.model.genome import GENE_IDS, PROTEIN_CHANGES, SYMBOLS
 from beacon.store.base import WRITTEN
+from beacon.store.bitmaps import distinct
 from beacon.store.blocks import HEAD, ends_id, layout_id, part_id
+from beacon.store.calls import GROUP_BITS, Carriers
 from beacon.store.documents import Document, decode_rows
-from beacon.store.fragments import decode_fragments, fragments_kind
+from beacon.store.fragments import ENTRY_BYTES, FRAGMENTS, MOST_KEPT, Entries, decode_fragments, fragments_kind
 from beacon.store.gate import Gate
+from beacon.store.heads import identity
 from beacon.store.kept import Kept
 from beacon.store.layout import NOTHING, Layout
 from beacon.store.outline import Outline
 from beacon.store.packing import Arrays, unpack, unpack_when_asked
+from beacon.store.rows import RowsById, decode_first, rows_kind
 
 T = TypeVar("T")
 Place = tuple[str, str, str]
@@ -187,8 +193,11 @@ class Reader:
         layout = NOTHING if found is None else Layout.decode(bytes(found["d"]))
         return self._keep(era, id, layout, layout.nbytes)
 
-    async def array(self, segment: str, kind: str, decode: Callable[[bytes], T]) -> T:
-        """Return an array of a segment, decoded from its bytes; from none where it is not there."""
+    async def array(self, segment: str, kind: str, decode: Callable[[bytes], T], *, needed: bool = False) -> T:
+        """Return an array of a segment, decoded from its bytes.
+
+        Where it is not there it is decoded from none, or, if ``needed``, ``StoreUnavailable`` raised.
+        """
         key = (segment, kind)
         if (held := self._kept.get(key)) is not None:
             kept: T = held
@@ -196,11 +205,31 @@ class Reader:
         era = self._era
         async with self.asking():
             found = await self._db["arrays"].find_one({"s": segment, "k": kind}, {"data": 1})
+        if found is None and needed:
+            raise gone()
         data = bytes(found["data"]) if found else b""
         return self._keep(era, key, decode(data), len(data) + _VALUE_BYTES)
 
-    async def fragments(self, segment: str, numbers: Iterable[int]) -> dict[int, list[bytes]]:
-        """Return whose the columns of some documents are, by number of the document (``beacon.store.fragments``)."""
+    async def row_of(self, segment: str, kind: str, id: str) -> int | None:
+        """Return the row of the record with this id, live or not. Raises ``StoreUnavailable``."""
+        key = np.uint64(identity(id))
+        first = await self.array(segment, rows_kind(kind), decode_first, needed=True)
+        number = int(first.searchsorted(key, "right")) - 1
+        if number < 0:
+            return None
+        held = await self.array(segment, rows_kind(kind, number), RowsById.decode, needed=True)
+        return held.get(key)
+
+    async def entries(self, segment: str, carriers: Carriers, columns: int) -> Entries:
+        """Return the case-level entries of some carriers of a segment that has so many columns."""
+        fragments = await self._fragments(segment, distinct(carriers // (FRAGMENTS << GROUP_BITS)))
+        made: dict[int, bytes] | None = self._kept.get((segment, "entries"))
+        if made is None:
+            size = min(len(GROUPS) * columns, MOST_KEPT) * ENTRY_BYTES
+            made = self._keep(self._era, (segment, "entries"), {}, size)
+        return Entries(made, fragments)
+
+    async def _fragments(self, segment: str, numbers: Iterable[int]) -> dict[int, list[bytes]]:
         kinds = {number: fragments_kind(number) for number in numbers}
         held = {number: self._kept.get((segment, kind)) for number, kind in kinds.items()}
         if missing := [kind for number, kind in kinds.items() if held[number] is None]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from types import MappingProxyType, TracebackType
 from typing import Any, Self
 
@@ -31,7 +32,7 @@ from beacon.model.variant import Allele
 from beacon.store import journal
 from beacon.store.base import CASE, COLUMN, FROM_SOMEWHERE, NO_SAMPLE, Came, Links
 from beacon.store.batches import Batches
-from beacon.store.blocks import BlockBuilder, ends_id, layout_id, part_id
+from beacon.store.blocks import JOINED, BlockBuilder, ends_id, layout_id, part_id
 from beacon.store.documents import READY, WRITING, Document, encode_links, encode_rows
 from beacon.store.fragments import encode_fragments, fragment
 from beacon.store.garbage import remove_segment
@@ -45,6 +46,7 @@ from beacon.store.parts import Part, supersede, take_from
 from beacon.store.postings import Postings
 from beacon.store.publish import Amendment, Edit, Home, Joining, publish
 from beacon.store.reference import Namer
+from beacon.store.rows import encode_rows_by_id
 from beacon.store.tombstones import IsGone, nobody
 
 
@@ -421,7 +423,7 @@ class SegmentWriter:
         parts = self._block.encode()
         self._settle_carried()
         for name, arrays in parts.items():
-            self._write_part(part_id(self.id, self._blocks, name), arrays)
+            self._write_part(part_id(self.id, self._blocks, name), arrays, apart=name in JOINED)
         assembly, chrom, _ = self._block_place
         for number, ends in self._layout.add(assembly, chrom, parts["head"]):
             self._write_part(ends_id(self.id, number), ends)
@@ -441,9 +443,9 @@ class SegmentWriter:
                 parts.clear()
         self._postings.settle(self._blocks)
 
-    def _write_part(self, id: str, arrays: Arrays) -> None:
+    def _write_part(self, id: str, arrays: Arrays, *, apart: bool = False) -> None:
         data = pack(arrays)
-        self._batches.add("blocks", {"_id": id, "s": self.id, "d": data}, len(data))
+        self._batches.add("blocks", {"_id": id, "s": self.id, "d": data}, len(data), apart=apart)
 
     def _write_layout(self) -> None:
         if not self._blocks:
@@ -482,6 +484,10 @@ class SegmentWriter:
                 }
             )
             self._batches.add("arrays", {"s": self.id, "k": CASE, "data": data}, len(data))
-        for kind, arrays in encode_fragments(self._fragments):
+        by_id: dict[str, dict[str, int]] = defaultdict(dict)
+        for (kind, id), row in self._rows.items():
+            by_id[kind][id] = row
+        rows_by_id = (encode_rows_by_id(kind, held) for kind, held in by_id.items())
+        for kind, arrays in chain(encode_fragments(self._fragments), *rows_by_id):
             data = pack(arrays)
             self._batches.add("arrays", {"s": self.id, "k": kind, "data": data}, len(data))

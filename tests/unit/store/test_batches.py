@@ -30,6 +30,16 @@ def test_everything_that_was_added_is_there_after_flushing(db: Database[dict[str
     assert db["some"].count_documents({}) == db["others"].count_documents({}) == many
 
 
+def test_documents_that_are_read_together_lie_side_by_side(db: Database[dict[str, Any]]) -> None:
+    batches = Batches(db)
+    for number in range(10):
+        batches.add("some", {"_id": number}, apart=number % 2 == 0)
+    batches.flush()
+    batches.close()
+    lying = [found["_id"] % 2 for found in db["some"].find().sort("$natural", 1)]
+    assert sorted(lying) in (lying, lying[::-1])
+
+
 def test_large_documents_are_sent_before_there_are_many(db: Database[dict[str, Any]]) -> None:
     batches = Batches(db)
     for number in range(12):

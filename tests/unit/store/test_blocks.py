@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from beacon.model.calls import GROUPS
 from beacon.model.calls import Calls as AlleleCalls
 from beacon.model.variant import from_vcf
 from beacon.store.blocks import BlockBuilder
-from beacon.store.calls import TILE, Calls
+from beacon.store.calls import GROUP_BITS, TILE, Calls
 from beacon.store.carriers import carried_by, carriers_among
 from beacon.store.heads import UNKNOWN, HeadBuilder, Heads, Spelled, heads_of, identity
 from beacon.store.packing import Arrays, pack, unpack
@@ -123,11 +122,13 @@ def test_a_block_tells_of_any_columns_what_went_into_it(
         sorted((column, at) for at, group in enumerate(GROUPS) for column in (allele.carriers(group) if allele else ()))
         for allele in alleles
     ]
-    bounds, listed, numbers = calls.listed(np.array(rows, np.intp))
-    told = list(zip(listed.tolist(), numbers.tolist(), strict=True))
-    assert [told[begin:stop] for begin, stop in pairwise(bounds)] == [held[row] for row in rows]
+    for row in rows:
+        assert [divmod(one, 1 << GROUP_BITS) for one in calls.listed(row).tolist()] == held[row]
     for column in sorted(chosen)[:3]:
         assert calls.of_column(column).tolist() == [dict(known).get(column, -1) for known in held]
+        for row, carriers in enumerate(held):
+            told = [divmod(one, 1 << GROUP_BITS) for one in calls.how(row, column).tolist()]
+            assert told == [one for one in carriers if one[0] == column]
     for row, allele in enumerate(alleles):
         assert calls.genotyped(row) == (allele is not None)
         assert calls.counted(row) == (allele is not None and allele.counted)
