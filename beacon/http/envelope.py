@@ -22,7 +22,7 @@ from beacon.model.entry_types import ENTRY_TYPES
 from beacon.model.query import Include, Pagination, Query
 from beacon.model.representations import representation
 from beacon.privacy.rules import Protected
-from beacon.query.paging import token
+from beacon.query.paging import tokens
 
 _SHOWN = {
     Include.ALL: (True, False),
@@ -151,10 +151,11 @@ def _pages(query: Query, granularity: Granularity, protected: Sequence[Protected
         more = sum(len(one.records or ()) for one in protected) > (skip + 1) * limit
     else:
         more = any(_has_more(one, (skip + 1) * limit) for one in protected)
+    current, following, before = tokens(query, (skip, skip + 1, skip - 1))
     return {
-        "currentPage": token(query, skip),
-        "nextPage": token(query, skip + 1) if more else "",
-        "previousPage": token(query, skip - 1) if skip else "",
+        "currentPage": current,
+        "nextPage": following if more else "",
+        "previousPage": before if skip else "",
     }
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 from beacon.model.bases import may_agree
 from beacon.model.variant import minimal
@@ -62,8 +63,7 @@ class Edit:
         return str(self.alt) if alone else None
 
 
-@dataclass(frozen=True, slots=True)
-class Normal:
+class Normal(NamedTuple):
     """An allele in minimal form, and how many bases an insertion or deletion could stand further left and right."""
 
     start: int

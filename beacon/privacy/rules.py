@@ -146,7 +146,7 @@ def _depth(query: Query, decision: Decision, draft: _Draft) -> _Draft:
         granularity = min(granularity, Granularity.COUNT)
     if draft.count is None:
         granularity = min(granularity, Granularity.BOOLEAN)
-    return replace(draft, granularity=granularity)
+    return draft if granularity is draft.granularity else replace(draft, granularity=granularity)
 
 
 def _threshold(query: Query, decision: Decision, draft: _Draft) -> _Draft:
@@ -172,7 +172,9 @@ def _threshold(query: Query, decision: Decision, draft: _Draft) -> _Draft:
 
 def _notes(_query: Query, _decision: Decision, draft: _Draft) -> _Draft:
     allowed = _NOTES[draft.granularity]
-    return replace(draft, notes={k: v for k, v in draft.notes.items() if allowed is None or k in allowed})
+    if allowed is None or not draft.notes:
+        return draft
+    return replace(draft, notes={k: v for k, v in draft.notes.items() if k in allowed})
 
 
 def _counts(query: Query, decision: Decision, draft: _Draft) -> _Draft:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Final
 
 import numpy as np
@@ -15,7 +16,7 @@ from beacon.model.calls import GROUPS
 from beacon.query.joins import Selection
 from beacon.store.base import COLUMN, Links, Segment, Store, StoredAllele
 from beacon.store.bitmaps import bitmap_of, mask_of, numbers_in
-from beacon.store.calls import GROUP_BITS, TILE, Calls, Carriers, is_common
+from beacon.store.calls import TILE, Calls, Carriers, is_common, tiles_of
 from beacon.store.fragments import Entries
 from beacon.store.heads import Heads
 
@@ -24,7 +25,7 @@ MAX_CASES: Final = 1_000
 
 Place = tuple[int, int]
 """Block and row of an allele in its segment."""
-_COUNTS: Final = {"het": "heterozygous", "hom": "homozygous", "hemi": "hemizygous", "other": "zygosityNotStated"}
+_NOBODY: Final = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,9 @@ class SegmentPage:
     calls: dict[int, Calls]
     links: Links
     simple: bool
-    listed: dict[Place, Carriers]
+    listed: dict[Place, list[Carriers]]
     totals: dict[Place, int]
-    entries: Entries
+    entries: Mapping[tuple[int, int], Entries]
     details: dict[str, dict[int, list[dict[str, Any]]]]
 
     @classmethod
@@ -59,22 +60,23 @@ class SegmentPage:
         if not simple:
             calls = await store.calls(segment, heads, sets=True, texts=True)
             listed = _listed(calls, places, allowed)
+        elif list(allowed[:2]) == [heads.of]:
+            calls, listed = {}, _own(heads, places)
         elif columns is None:
             calls, listed = await _first(store, segment, heads, places, allowed)
         else:
             calls = await store.calls(segment, heads, columns=allowed, texts=True)
             listed = _listed(calls, places, allowed)
         stored = {(one.block, one.row): one for one in await store.alleles(segment, places)}
-        totals = {place: len(listed[place]) for place in places}
-        if simple:
-            if columns is None:
-                totals = {place: stored[place].carriers or 0 for place in places}
-            listed = {place: found[:MAX_CASES] for place, found in listed.items()}
-        entries = await store.entries(segment, np.concatenate(list(listed.values())))
+        if simple and columns is None:
+            totals = {place: stored[place].carriers or 0 for place in places}
+        else:
+            totals = {place: _size(listed[place]) for place in places}
+        entries = await store.entries(segment, {(tile, group) for some in listed.values() for tile, group, _ in some})
         details: dict[str, dict[int, list[dict[str, Any]]]] = {}
         # Of carriers among counted genotypes hardly any segment tells more.
         detailed = (await store.layout(segment)).detailed
-        if detailed or not all(calls[block].counted(row) for block, row in places):
+        if detailed or not (heads.number >= 0).all():
             for (id, column), told in (await store.cases(segment, [one.id for one in stored.values()])).items():
                 details.setdefault(id, {})[column] = told
         for place, one in stored.items():
@@ -107,21 +109,34 @@ class SegmentPage:
         return bitmap_of(columns[~np.isin(self.links.persons[columns], numbers_in(people))])
 
 
-def _listed(calls: dict[int, Calls], places: list[Place], allowed: BitMap) -> dict[Place, Carriers]:
+def _size(carriers: Sequence[Carriers]) -> int:
+    return sum(len(columns) for _, _, columns in carriers)
+
+
+def _listed(calls: dict[int, Calls], places: list[Place], allowed: BitMap) -> dict[Place, list[Carriers]]:
     """Return which of the allowed columns carry each allele, and how."""
-    if len(allowed) == 1:
-        return {(block, row): calls[block].how(row, allowed[0]) for block, row in places}
     listed = {(block, row): calls[block].listed(row) for block, row in places}
     width = max((one.columns for one in calls.values()), default=0)
     if len(allowed) == width:
         return listed
-    mask = mask_of(allowed, width)
-    return {place: found[mask[found >> GROUP_BITS]] for place, found in listed.items()}
+    masks = {tile: mask_of(allowed, width)[tile * TILE : (tile + 1) * TILE] for tile in tiles_of(allowed)}
+    return {
+        place: [Carriers(tile, group, columns[masks[tile][columns]]) for tile, group, columns in some if tile in masks]
+        for place, some in listed.items()
+    }
+
+
+def _own(heads: Heads, places: list[Place]) -> dict[Place, list[Carriers]]:
+    """Return the one column that carries all of these alleles."""
+    assert heads.of is not None
+    tile, place = divmod(heads.of, TILE)
+    alone = np.array([place])
+    return {at: [Carriers(tile, group, alone)] for at, group in zip(places, heads.how.tolist(), strict=True)}
 
 
 async def _first(
     store: Store, segment: Segment, heads: Heads, places: list[Place], allowed: BitMap
-) -> tuple[dict[int, Calls], dict[Place, Carriers]]:
+) -> tuple[dict[int, Calls], dict[Place, list[Carriers]]]:
     """Return the first carriers of each allele, as many as are written: common ones need few tiles for that."""
     width = (await store.layout(segment)).columns
     common = is_common(heads.carriers, width).tolist()
@@ -129,7 +144,7 @@ async def _first(
     while True:
         calls = await store.calls(segment, heads, columns=BitMap(range(min(upto, width))), texts=True)
         listed = _listed(calls, places, allowed)
-        enough = all(len(listed[place]) >= MAX_CASES for place, many in zip(places, common, strict=True) if many)
+        enough = all(_size(listed[place]) >= MAX_CASES for place, many in zip(places, common, strict=True) if many)
         if enough or upto >= width:
             return calls, listed
         upto *= 2
@@ -143,11 +158,27 @@ def case_level(parts: Sequence[tuple[SegmentPage, StoredAllele]]) -> tuple[int, 
     (page, stored), *others = parts
     if page.simple and not others and stored.id not in page.details:
         place = stored.block, stored.row
-        return page.totals[place], b"[%b]" % b",".join(page.entries.of(page.listed[place]))
+        found = [page.entries[tile, group].joined(columns) for tile, group, columns in _written(page.listed[place])]
+        return page.totals[place], b"[%b]" % b"".join(found)[:-1]
     cases = _Cases()
     for part in parts:
         cases.add(*part)
     return cases.total, b"[%b]" % b",".join(cases.entries)
+
+
+def _written(carriers: Sequence[Carriers]) -> Sequence[Carriers]:
+    """Return as many carriers as are written, those of the first columns."""
+    if _size(carriers) <= MAX_CASES:
+        return carriers
+    found: list[Carriers] = []
+    for _, alike in groupby(sorted(carriers, key=lambda one: one.tile), key=lambda one: one.tile):
+        some = list(alike)
+        room = MAX_CASES - _size(found)
+        if _size(some) > room:
+            last = np.sort(np.concatenate([columns for _, _, columns in some]))[room - 1] if room else -1
+            some = [Carriers(tile, group, columns[columns <= last]) for tile, group, columns in some]
+        found += some
+    return found
 
 
 class _Cases:
@@ -161,24 +192,26 @@ class _Cases:
     def add(self, page: SegmentPage, stored: StoredAllele) -> None:
         """Add what one segment knows of the variant's carriers."""
         place = stored.block, stored.row
-        carriers = page.listed[place]
         details = page.details.get(stored.id, {})
+        listed = page.listed[place]
+        columns = np.concatenate([_NOBODY, *(held.astype(np.int64) + tile * TILE for tile, _, held in listed)])
+        groups = np.repeat([group for _, group, _ in listed], [len(held) for _, _, held in listed])
         if page.simple:
             self.total += page.totals[place]
         else:
-            carriers = carriers[self._fresh(page, carriers)]
-            columns = (carriers >> GROUP_BITS).tolist()
-            self.total += len(columns) + sum(len(details[column]) - 1 for column in columns if column in details)
-        carriers = carriers[: max(MAX_CASES - len(self.entries), 0)]
-        columns = (carriers >> GROUP_BITS).tolist()
-        for column, entry in zip(columns, page.entries.of(carriers), strict=True):
+            fresh = self._fresh(page, columns, groups)
+            columns, groups = columns[fresh], groups[fresh]
+            self.total += len(columns)
+            self.total += sum(len(details[column]) - 1 for column in columns.tolist() if column in details)
+        room = max(MAX_CASES - len(self.entries), 0)
+        for column, group in zip(columns[:room].tolist(), groups[:room].tolist(), strict=True):
+            entry = page.entries[column // TILE, group].joined(np.array([column % TILE]))[:-1]
             for told in details.get(column, [{}]):
                 self.entries.append(orjson.dumps(orjson.loads(entry) | told) if told else entry)
         del self.entries[MAX_CASES:]
 
-    def _fresh(self, page: SegmentPage, carriers: Carriers) -> NDArray[np.intp]:
+    def _fresh(self, page: SegmentPage, columns: NDArray[np.int64], groups: NDArray[np.int64]) -> NDArray[np.intp]:
         """Return the places of samples not yet listed; of two columns of one, the one that tells more."""
-        columns, groups = carriers >> GROUP_BITS, carriers & ((1 << GROUP_BITS) - 1)
         who = page.links.persons[columns].astype(np.uint64) << np.uint64(32) | page.links.samples[columns]
         order = np.lexsort((columns, groups, who))
         first = order[np.append(True, np.diff(who[order]) != 0)] if len(order) else order
@@ -194,22 +227,25 @@ def counts(parts: Sequence[tuple[SegmentPage, StoredAllele]]) -> dict[str, Any]:
         called = stored.genotypes
         if called is None:
             return {}
-        return _told(called, stored.allele_count, stored.allele_number, called["missing"])
+        return _told(called, stored.allele_count, stored.allele_number)
     counts = _Counts()
     for part in parts:
         counts.add(*part)
     if not counts.genotyped:
         return {}
     number = counts.number if counts.counted else None
-    return _told(counts.groups, counts.count, number, counts.missing)
+    return _told((*counts.groups.values(), counts.missing), counts.count, number)
 
 
-def _told(groups: Mapping[str, int], count: int | None, number: int | None, missing: int) -> dict[str, Any]:
-    genotypes = {name: groups[group] for group, name in _COUNTS.items() if groups[group] or group != "other"}
-    info: dict[str, Any] = {"carriers": sum(groups[group] for group in GROUPS), "genotypes": genotypes}
+def _told(genotypes: tuple[int, ...], count: int | None, number: int | None) -> dict[str, Any]:
+    het, hom, hemi, other, missing = genotypes
+    told = {"heterozygous": het, "homozygous": hom, "hemizygous": hemi}
+    if other:
+        told["zygosityNotStated"] = other
+    info: dict[str, Any] = {"carriers": het + hom + hemi + other, "genotypes": told}
     if number is not None:
-        genotypes["missing"] = missing
-        info |= {"alleleCount": count, "alleleNumber": number}
+        told["missing"] = missing
+        info["alleleCount"], info["alleleNumber"] = count, number
     return info
 
 

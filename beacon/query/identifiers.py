@@ -22,25 +22,33 @@ def identifiers(stored: StoredAllele, given: Mapping[str, Any]) -> dict[str, Any
     tells them; VRS ids always need it.
     """
     named = dict(given)
+    name, other = _computed(stored)
+    if name and len(name) <= LONGEST:
+        named.setdefault("genomicHGVSId", name)
+    others = [{"id": other, "notes": "SPDI"}] if other and len(other) <= LONGEST else []
+    if stored.vrs:
+        others.append({"id": stored.vrs, "notes": "GA4GH VRS 1.3 computed identifier"})
+    if known := given.get("variantAlternativeIds"):
+        held = {one["id"] for one in known}
+        others = [*known, *(one for one in others if one["id"] not in held)]
+    if others:
+        named["variantAlternativeIds"] = others
+    return named
+
+
+def _computed(stored: StoredAllele) -> tuple[str | None, str | None]:
+    """Return the HGVS and the SPDI name of an allele, as far as there are any."""
     allele = stored.allele
     known = genome.ASSEMBLIES.get(allele.assembly)
     accession = known.accessions.get(allele.chrom) if known else None
-    others = []
-    if accession and is_sequence(allele.alt):
-        start, ref, alt = allele.minimal
-        settled = Normal(start, ref, alt, *(stored.moves or (0, 0)))
-        if (ref and alt) or stored.moves:
-            name = hgvs.write(accession, settled, mitochondrial=allele.chrom == "MT")
-            if name and len(name) <= LONGEST:
-                named.setdefault("genomicHGVSId", name)
-            if len(name := spdi.write(accession, settled)) <= LONGEST:
-                others.append({"id": name, "notes": "SPDI"})
-    if stored.vrs:
-        others.append({"id": stored.vrs, "notes": "GA4GH VRS 1.3 computed identifier"})
-    held = {one["id"] for one in given.get("variantAlternativeIds", ())}
-    if fresh := [one for one in others if one["id"] not in held]:
-        named["variantAlternativeIds"] = [*given.get("variantAlternativeIds", ()), *fresh]
-    return named
+    if not accession or not is_sequence(allele.alt):
+        return None, None
+    start, ref, alt = allele.minimal
+    if not (ref and alt) and not stored.moves:
+        return None, None
+    settled = Normal(start, ref, alt, *(stored.moves or ()))
+    name = hgvs.write(accession, settled, mitochondrial=allele.chrom == "MT")
+    return name, spdi.write(accession, settled)
 
 
 def in_vrs(

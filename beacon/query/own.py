@@ -16,6 +16,7 @@ from beacon.store.base import AllelePredicate, Dataset, Segment, Store
 from beacon.store.heads import Heads
 from beacon.store.layout import Layout, Run
 
+_ANY: Final = AllelePredicate()
 _MOST: Final = 32
 """At most so many blocks are read together."""
 
@@ -34,7 +35,7 @@ async def variants(store: Store, dataset: Dataset, plan: Plan, columns: Selectio
     None where the question is another: about several columns, or about some variants only; or where more than one
     segment has variants, since others may tell more of the same ones.
     """
-    if plan.alleles != AllelePredicate() or plan.groups != (GROUPS,):
+    if plan.alleles != _ANY or plan.groups != (GROUPS,):
         return None
     holding = [(number, segment) for number, segment in enumerate(dataset.segments) if segment.variants]
     if len(holding) != 1 or len(columns.get(holding[0][1].id, ())) != 1:
@@ -71,7 +72,7 @@ async def _carried(
     while block < run.stop and (wanted > 0 or int(layout.low[block]) <= last):
         likely = int((wanted + 2 * wanted**0.5) / each) + 1 if wanted > 0 else 1
         some = range(block, min(block + min(likely, _MOST), run.stop))
-        mine = await store.heads_of_column(segment, some, column)
+        mine, seen = await store.heads_of_column(segment, some, column, wanted)
         yield mine
         wanted -= len(mine)
-        block, last = some.stop, int(layout.high[some.stop - 1])
+        block, last = block + seen, int(layout.high[block + seen - 1])

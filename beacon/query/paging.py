@@ -11,7 +11,7 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from beacon.errors import BadRequest
@@ -25,8 +25,13 @@ _PARTS = re.compile(
 
 def token(query: Query, skip: int, place: str = "") -> str:
     """Return the token of a page of this question, ``skip`` pages after the first; ``place`` is a network's."""
-    text = f"{skip}.{query.pagination.limit}.{_digest(query)}{'.' if place else ''}{place}"
-    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+    return tokens(query, [skip], place)[0]
+
+
+def tokens(query: Query, skips: Iterable[int], place: str = "") -> list[str]:
+    """Return the tokens of some pages of this question."""
+    rest = f".{query.pagination.limit}.{_digest(query)}{'.' if place else ''}{place}"
+    return [base64.urlsafe_b64encode(f"{skip}{rest}".encode()).decode().rstrip("=") for skip in skips]
 
 
 def page_of(query: Query, given: Mapping[str, Any]) -> Pagination | None:

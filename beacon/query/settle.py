@@ -32,7 +32,8 @@ async def settled(store: Store, asked: Plan, datasets: Sequence[Dataset]) -> Pla
     Raises ``NeedsReference`` where a sequence would be needed that is not here, and ``BadRequest`` where the short
     form contradicts it.
     """
-    asked = replace(asked, conditions=tuple([await _alike(store, item) for item in asked.conditions]))
+    if len(asked.indexed) < len(asked.conditions):
+        asked = replace(asked, conditions=tuple([await _alike(store, item) for item in asked.conditions]))
     alleles = asked.alleles
     if alleles is None:
         return asked
@@ -44,7 +45,7 @@ async def settled(store: Store, asked: Plan, datasets: Sequence[Dataset]) -> Pla
         alleles = await _of_gene(store, alleles, alleles.gene, datasets)
     if alleles.aminoacid_change is not None:
         await _change_is_told(store, alleles.aminoacid_change, datasets)
-    return replace(asked, alleles=alleles, edit=None)
+    return asked if alleles is asked.alleles else replace(asked, alleles=alleles)
 
 
 async def _of_gene(store: Store, alleles: AllelePredicate, asked: str, datasets: Sequence[Dataset]) -> AllelePredicate:

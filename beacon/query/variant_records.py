@@ -64,18 +64,22 @@ async def write(
 def _encode(parts: list[tuple[SegmentPage, StoredAllele]], references: References) -> bytes:
     """Write one variant from all segments that hold it: bodies united, each person counted once."""
     stored = parts[0][1]
-    # Counted genotypes first: where somebody is in several segments, they tell most.
-    parts = sorted((part for part in parts if part[0].holds(part[1])), key=_uncounted)
-    body: dict[str, Any] = {}
-    for _, part in parts:
-        unite(body, orjson.loads(part.body))
-    info = body.setdefault("info", {}) | {"placed": stored.allele.placed} | counts(parts)
+    if len(parts) == 1:
+        body: dict[str, Any] = orjson.loads(stored.body)
+    else:
+        # Counted genotypes first: where somebody is in several segments, they tell most.
+        parts = sorted((part for part in parts if part[0].holds(part[1])), key=_uncounted)
+        body = {}
+        for _, part in parts:
+            unite(body, orjson.loads(part.body))
+    info = body.setdefault("info", {})
+    info["placed"] = stored.allele.placed
+    info.update(counts(parts))
     total, entries = case_level(parts)
     if total:
         body["caseLevelData"] = orjson.Fragment(entries)
         # Below the Beacon's root: a site does not always know the address that others see.
-        info |= {"caseLevelTotal": total, "caseLevelIndividuals": f"/g_variants/{stored.id}/individuals"}
-    body["info"] = info
+        info["caseLevelTotal"], info["caseLevelIndividuals"] = total, f"/g_variants/{stored.id}/individuals"
     if named := identifiers(stored, body.get("identifiers", {})):
         body["identifiers"] = named
     said = None

@@ -22,7 +22,7 @@ from beacon.model.access import DatasetPolicy, Level
 from beacon.model.genome import Gene, Place, Reference
 from beacon.model.variant import Allele
 from beacon.store.bitmaps import bitmap_of, numbers_in
-from beacon.store.calls import Calls, Carriers
+from beacon.store.calls import Calls
 from beacon.store.fragments import Entries
 from beacon.store.heads import Heads
 from beacon.store.layout import Layout
@@ -62,6 +62,9 @@ class Links:
     def having(self, whom: BitMap, by: str) -> BitMap:
         """Return the rows that belong to any of these ``persons`` or ``samples``."""
         wanted, whose = numbers_in(whom), getattr(self, by)
+        if by == "persons" and self._by_person and len(wanted) == 1:
+            first, last = whose.searchsorted(wanted[0]), whose.searchsorted(wanted[0], "right")
+            return bitmap_of(self.rows[first:last])
         if by == "persons" and self._by_person and len(wanted) * 20 < len(whose):
             first = np.searchsorted(whose, wanted)
             many = np.searchsorted(whose, wanted, "right") - first
@@ -285,12 +288,12 @@ class Came(NamedTuple):
 FROM_SOMEWHERE = Came()
 
 
-@dataclass(frozen=True, slots=True)
-class StoredAllele:
+class StoredAllele(NamedTuple):
     """One allele as one segment holds it. ``body`` is encoded JSON; counts are for the whole segment.
 
     ``allele_count`` and ``allele_number`` are None where genotypes are absent or mean nothing; ``genotypes`` are the
-    numbers of columns by group of carriers, and of ``missing`` ones, None without genotypes. ``vrs`` is the VRS id
+    numbers of columns in each of the ``GROUPS`` of carriers and, last, of missing ones, None without genotypes. A
+    tuple, since a page makes one for each of its variants. ``vrs`` is the VRS id
     where the reference sequence is known, ``moves`` how many bases an insertion or deletion then could stand
     further left and right. ``came`` is where it came from.
     """
@@ -304,7 +307,7 @@ class StoredAllele:
     allele_count: int | None
     allele_number: int | None
     body: bytes
-    genotypes: Mapping[str, int] | None = None
+    genotypes: tuple[int, ...] | None = None
     vrs: str | None = None
     moves: tuple[int, int] | None = None
     came: Came = FROM_SOMEWHERE
@@ -399,8 +402,13 @@ class Store(Protocol):
         """
         ...
 
-    async def heads_of_column(self, segment: Segment, blocks: Sequence[int], column: int) -> Heads:
-        """Return the alleles of these blocks that a column carries, in position order."""
+    async def heads_of_column(
+        self, segment: Segment, blocks: Sequence[int], column: int, enough: int
+    ) -> tuple[Heads, int]:
+        """Return the alleles of these blocks that a column carries, in position order, and how many blocks those are.
+
+        The blocks that follow the one with which there are ``enough`` are not looked into.
+        """
         ...
 
     async def count(self, segment: Segment, predicate: AllelePredicate) -> int | None:
@@ -425,8 +433,8 @@ class Store(Protocol):
         """Return how many of the segment's alleles each column carries."""
         ...
 
-    async def entries(self, segment: Segment, carriers: Carriers) -> Entries:
-        """Return the encoded case-level entries of some carriers."""
+    async def entries(self, segment: Segment, wanted: Collection[tuple[int, int]]) -> Mapping[tuple[int, int], Entries]:
+        """Return the case-level entries of some tiles' columns, by tile and number of the group of carriers."""
         ...
 
     async def alleles(self, segment: Segment, places: Sequence[tuple[int, int]]) -> list[StoredAllele]:

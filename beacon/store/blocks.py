@@ -18,7 +18,7 @@ from beacon.model.calls import Calls
 from beacon.model.variant import Allele
 from beacon.store.calls import encode_calls
 from beacon.store.heads import HeadBuilder, Spelled
-from beacon.store.packing import Arrays, pack_texts, text_of
+from beacon.store.packing import Arrays, pack_texts
 
 HEAD = "/head"
 """How the ids of heads end; every block has one."""
@@ -61,9 +61,11 @@ def texts_of(part: Arrays, row: int) -> tuple[str, str, str, str, list[Any], byt
 
     They are in its part of texts; of where it came from (``Came``) what is known.
     """
-    place = row % TEXTS
-    ref, alt, label, mate, *came = orjson.loads(text_of(part, 2 * place))
-    return ref, alt, label, mate, came, text_of(part, 2 * place + 1)
+    place = 2 * (row % TEXTS)
+    begin, middle, stop = part["at"][place : place + 3].tolist()
+    both = part["text"][begin:stop].tobytes()
+    ref, alt, label, mate, *came = orjson.loads(both[: middle - begin])
+    return ref, alt, label, mate, came, both[middle - begin :]
 
 
 class BlockBuilder:

@@ -11,7 +11,8 @@ So a question about rare variants reads no common ones, and one about a single p
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,18 +23,25 @@ from beacon.model.calls import Calls as AlleleCalls
 from beacon.store.packing import Array, Arrays
 
 Mask = NDArray[np.bool_]
-Carriers = NDArray[np.int64]
-"""Columns and how each carries an allele: the number of its group in the lowest ``GROUP_BITS``, the column above."""
-
-GROUP_BITS = 3
-_NO_CARRIERS: Carriers = np.empty(0, np.int64)
 _NOBODY = np.empty(0, np.uint32)
 _NO_SIZES = (0,) * 6
+
+_KEYS = tuple((f"{name}.at", f"{name}.columns", f"{name}.dense_rows", f"{name}.dense") for name in GROUPS)
 
 TILE = 1 << 14
 """Columns per tile."""
 RARE = 32
 """An allele is rare where at most one in so many columns carries it."""
+
+
+class Carriers(NamedTuple):
+    """Columns of one tile that carry an allele alike: the number of their group, and they, counted from the tile's
+    first, ascending.
+    """
+
+    tile: int
+    group: int
+    columns: Array
 
 
 def is_common(many: Any, columns: int) -> Any:
@@ -172,7 +180,7 @@ class Calls:
 
     def _sizes(self, row: int) -> list[int]:
         """Return how many columns each group has, none of an allele without genotypes."""
-        return [max(int(self._head[name][row]), 0) for name in GROUPS]
+        return [max(self._head[name].item(row), 0) for name in GROUPS]
 
     def _parts_of(self, sizes: Sequence[int]) -> list[Arrays]:
         return self._tiles if is_common(sum(sizes), self.columns) else self._rare
@@ -182,31 +190,16 @@ class Calls:
         found = [self.group(name, row) for name in groups]
         return np.unique(np.concatenate([np.asarray(part, np.uint32) for part in found]))
 
-    def listed(self, row: int) -> Carriers:
-        """Return all carriers of an allele, ascending."""
+    def listed(self, row: int) -> list[Carriers]:
+        """Return all carriers of an allele, tile by tile."""
         sizes = self._sizes(row)
-        parts = self._parts_of(sizes)
-        found = [
-            (_in_parts(parts, name, row).astype(np.int64) << GROUP_BITS) + number
-            for number, name in enumerate(GROUPS)
-            if sizes[number]
-        ]
-        if len(found) == 1:
-            return found[0]
-        listed = np.concatenate([_NO_CARRIERS, *found])
-        listed.sort()
-        return listed
-
-    def how(self, row: int, column: int) -> Carriers:
-        """Return a column that carries an allele, or nobody."""
-        for part in self.carrying:
+        found = []
+        for part in self._parts_of(sizes):
             begin, stop = part["window"].tolist()
-            if not begin <= column < stop:
-                continue
             for number, name in enumerate(GROUPS):
-                if f"{name}.at" in part and _holds(part, name, row, column - begin):
-                    return np.array([(column << GROUP_BITS) + number])
-        return _NO_CARRIERS
+                if sizes[number] and len(columns := _in_window(part, name, row, stop - begin)):
+                    found += _by_tile(begin // TILE, number, columns, stop - begin)
+        return found
 
     def of_column(self, column: int) -> NDArray[np.int8]:
         """Return, for each allele, the number of the group in which a column carries it, -1 where it does not."""
@@ -216,14 +209,15 @@ class Calls:
             place = column - begin
             if not 0 <= place < stop - begin:
                 continue
-            for number, name in enumerate(GROUPS):
-                if (at := part.get(f"{name}.at")) is None:
+            for number, (at, columns, dense_rows, dense) in enumerate(_KEYS):
+                if at not in part:
                     continue
-                hits = np.flatnonzero(part[f"{name}.columns"] == place)
-                found[np.searchsorted(at, hits, "right") - 1] = number
-                if len(rows := part[f"{name}.dense_rows"]):
-                    bits = part[f"{name}.dense"][:, place >> 3] & (0x80 >> (place & 7))
-                    found[rows[bits != 0]] = number
+                hits = (part[columns] == place).nonzero()[0]
+                if len(hits):
+                    found[part[at].searchsorted(hits, "right") - 1] = number
+                if len(rows := part[dense_rows]):
+                    bits = part[dense][:, place >> 3] & (0x80 >> (place & 7))
+                    found[rows[bits.nonzero()[0]]] = number
         return found
 
     def shared(self, name: str, row: int) -> BitMap:
@@ -266,24 +260,28 @@ def _in_parts(parts: Sequence[Arrays], name: str, row: int) -> Array:
 
 def _in_part(part: Arrays, name: str, row: int) -> Array:
     begin, stop = part["window"].tolist()
-    offsets, dense_rows = part[f"{name}.at"], part[f"{name}.dense_rows"]
-    found = part[f"{name}.columns"][offsets[row] : offsets[row + 1]]
-    if not len(found) and len(dense_rows):
-        at = int(dense_rows.searchsorted(row))
-        if at < len(dense_rows) and dense_rows[at] == row:
-            found = np.flatnonzero(np.unpackbits(part[f"{name}.dense"][at], count=stop - begin))
-    found = found.astype(np.uint32)
+    found = _in_window(part, name, row, stop - begin).astype(np.uint32)
     return found + np.uint32(begin) if begin else found
 
 
-def _holds(part: Arrays, name: str, row: int, place: int) -> bool:
+def _in_window(part: Arrays, name: str, row: int, width: int) -> Array:
+    """Return the columns of one group that carry an allele, counted from the first one of the part's window."""
     first, last = part[f"{name}.at"][row : row + 2].tolist()
-    if first < last:
-        held = part[f"{name}.columns"][first:last]
-        at = int(held.searchsorted(held.dtype.type(place)))
-        return at < len(held) and bool(held[at] == place)
     dense_rows = part[f"{name}.dense_rows"]
-    at = int(dense_rows.searchsorted(np.uint32(row))) if len(dense_rows) else 0
-    if at == len(dense_rows) or dense_rows[at] != row:
-        return False
-    return bool(part[f"{name}.dense"][at, place >> 3] & (0x80 >> (place & 7)))
+    if first == last and len(dense_rows):
+        at = int(dense_rows.searchsorted(np.uint32(row)))
+        if at < len(dense_rows) and dense_rows[at] == row:
+            return np.unpackbits(part[f"{name}.dense"][at], count=width).nonzero()[0]
+    found: Array = part[f"{name}.columns"][first:last]
+    return found
+
+
+def _by_tile(tile: int, group: int, columns: Array, width: int) -> list[Carriers]:
+    if width <= TILE:
+        return [Carriers(tile, group, columns)]
+    bounds = columns.searchsorted(np.arange(0, width + TILE, TILE, dtype=columns.dtype)).tolist()
+    return [
+        Carriers(number, group, columns[begin:stop] - columns.dtype.type(number * TILE))
+        for number, (begin, stop) in enumerate(pairwise(bounds), tile)
+        if begin < stop
+    ]

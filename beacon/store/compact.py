@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any, Final, NamedTuple
@@ -277,4 +277,4 @@ def _united(found: Sequence[_Held]) -> _Held:
         for name in GROUPS
     }
     first, _, source = found[0]
-    return _Held(replace(first, body=orjson.dumps(body)), AlleleCalls(**groups, counted=False), source)
+    return _Held(first._replace(body=orjson.dumps(body)), AlleleCalls(**groups, counted=False), source)

@@ -1,28 +1,27 @@
 """Case-level entries: whose a column is, encoded once when it is loaded, and how it carries an allele.
 
-What lies in the database is the beginning of each column's entry, its fragment. A whole entry is made when it is asked
-for first, and kept: a page of common variants lists the same people again and again.
+What lies in the database is the beginning of each column's entry, its fragment. The entries of a whole tile are made
+when one is asked for first, and kept: a page of common variants lists the same people again and again. They lie side by
+side in one array, since a thousand small objects are read from memory one after another, and slowly.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
+import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from beacon.model.calls import GROUP_OF_ZYGOSITY, GROUPS
 from beacon.model.entry_types import ZYGOSITIES
-from beacon.store.calls import GROUP_BITS, Carriers
-from beacon.store.packing import Arrays, pack_texts, unpack
+from beacon.store.calls import TILE
+from beacon.store.packing import Array, Arrays, pack_texts, unpack
 
 FRAGMENTS = 4096
 """Fragments in one document."""
-MOST_KEPT: Final = 1 << 16
-"""Entries of a segment that are kept at most."""
-ENTRY_BYTES: Final = 300
-"""What an entry takes in memory, about."""
 
 _ZYGOSITY: Final = {
     group: b',"zygosity":%b}' % orjson.dumps({"id": id, "label": ZYGOSITIES[id]})
@@ -40,6 +39,16 @@ def fragment(biosample: str, individual: str, run: str | None, analysis: str | N
     if analysis is not None:
         entry["analysisId"] = analysis
     return orjson.dumps(entry)[:-1]
+
+
+def fragments_of(tile: int) -> range:
+    """Return the numbers of the documents that hold a tile's fragments; the last of them may not be there."""
+    return range(tile * TILE // FRAGMENTS, (tile + 1) * TILE // FRAGMENTS)
+
+
+def tile_of(number: int) -> int:
+    """Return the tile of whose fragments a document holds a part."""
+    return number * FRAGMENTS // TILE
 
 
 def fragments_kind(number: int | str) -> str:
@@ -60,29 +69,25 @@ def decode_fragments(data: bytes) -> list[bytes]:
     return [text[begin:stop] for begin, stop in pairwise(at)]
 
 
-class Entries:
-    """The encoded entries of some of a segment's carriers.
+class Entries(NamedTuple):
+    """The encoded entries of one tile's columns, all in one group of carriers.
 
-    ``kept`` are those that were made before, ``fragments`` by number of their document; all that will be asked for.
+    ``table`` has one row for each column: its entry and a comma, then zeros. ``even`` says that there are none.
     """
 
-    def __init__(self, kept: dict[int, bytes], fragments: Mapping[int, Sequence[bytes]]) -> None:
-        self._kept = kept
-        self._fragments = fragments
+    table: NDArray[np.uint8]
+    even: bool
 
-    def of(self, carriers: Carriers) -> list[bytes]:
-        """Return the entry of each of some carriers."""
-        wanted = carriers.tolist()
-        try:
-            return [self._kept[one] for one in wanted]
-        except KeyError:
-            return self._made(wanted)
+    @classmethod
+    def of(cls, fragments: Sequence[bytes], group: int) -> Entries:
+        """Make the entries of some fragments."""
+        end = _ENDS[group] + b","
+        width = max(map(len, fragments)) + len(end)
+        data = b"".join((one + end).ljust(width, b"\0") for one in fragments)
+        table = np.frombuffer(data, np.uint8).reshape(len(fragments), width)
+        return cls(table, all(len(one) + len(end) == width for one in fragments))
 
-    def _made(self, wanted: list[int]) -> list[bytes]:
-        if len(self._kept) + len(wanted) > MOST_KEPT:
-            self._kept.clear()
-        for one in wanted:
-            if one not in self._kept:
-                number, place = divmod(one >> GROUP_BITS, FRAGMENTS)
-                self._kept[one] = self._fragments[number][place] + _ENDS[one & ((1 << GROUP_BITS) - 1)]
-        return [self._kept[one] for one in wanted]
+    def joined(self, columns: Array) -> bytes:
+        """Return the entries of some columns of the tile, each with a comma behind it."""
+        found = self.table.take(columns, axis=0)
+        return (found if self.even else found[found != 0]).tobytes()

@@ -6,8 +6,7 @@ A block's head is what nearly every question about variants reads, and mostly al
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,28 +35,86 @@ def same_allele(start: int, ref: str, alt: str) -> int:
     return identity(f"{start}:{ref}:{alt}")
 
 
-@dataclass(frozen=True, slots=True)
 class Heads:
-    """Alleles of one segment: parallel arrays.
+    """Alleles of one segment: parallel arrays, each made when it is asked for, since most questions need few of them.
 
     ``chrom`` holds codes of ``names``; ``key`` is ``identity(variant id)``; ``block`` and ``row`` say where the allele
     is. ``carriers`` is how many columns carried it when it was loaded, ``UNKNOWN`` where the source has no
-    genotypes; ``count`` and ``number`` are AC and AN, ``UNKNOWN`` where they mean nothing.
+    genotypes; ``count`` and ``number`` are AC and AN, ``UNKNOWN`` where they mean nothing. Where they are all that one
+    column carries, ``of`` is that column.
     """
 
-    names: tuple[str, ...]
-    chrom: NDArray[np.int32]
-    start: NDArray[np.int64]
-    end: NDArray[np.int64]
-    key: NDArray[np.uint64]
-    block: NDArray[np.int32]
-    row: NDArray[np.int32]
-    carriers: NDArray[np.int32]
-    count: NDArray[np.int32]
-    number: NDArray[np.int32]
+    __slots__ = ("_made", "_make", "_size", "names", "of")
+
+    def __init__(
+        self, names: tuple[str, ...], size: int, make: Callable[[str], Array], *, of: int | None = None
+    ) -> None:
+        """``make`` returns an array by its name; it is called once for each at most."""
+        self.names = names
+        self.of = of
+        self._size = size
+        self._make = make
+        self._made: dict[str, Array] = {}
 
     def __len__(self) -> int:
-        return len(self.start)
+        return self._size
+
+    def array(self, name: str) -> Array:
+        """Return an array by its name."""
+        found = self._made.get(name)
+        if found is None:
+            found = self._made[name] = self._make(name)
+        return found
+
+    @property
+    def chrom(self) -> NDArray[np.int32]:
+        """Chromosomes, as codes of ``names``."""
+        return self.array("chrom")
+
+    @property
+    def start(self) -> NDArray[np.int64]:
+        """First positions, 0-based."""
+        return self.array("start")
+
+    @property
+    def end(self) -> NDArray[np.int64]:
+        """Positions after the last ones."""
+        return self.array("end")
+
+    @property
+    def key(self) -> NDArray[np.uint64]:
+        """Identities of the variant ids."""
+        return self.array("key")
+
+    @property
+    def block(self) -> NDArray[np.int32]:
+        """Blocks that hold them."""
+        return self.array("block")
+
+    @property
+    def row(self) -> NDArray[np.int32]:
+        """Their rows in those."""
+        return self.array("row")
+
+    @property
+    def carriers(self) -> NDArray[np.int32]:
+        """How many columns carried each when it was loaded, ``UNKNOWN`` without genotypes."""
+        return self.array("carriers")
+
+    @property
+    def count(self) -> NDArray[np.int32]:
+        """AC."""
+        return self.array("count")
+
+    @property
+    def number(self) -> NDArray[np.int32]:
+        """AN."""
+        return self.array("number")
+
+    @property
+    def how(self) -> NDArray[np.int8]:
+        """The number of the group in which the column ``of`` carries each; only where there is one."""
+        return self.array("how")
 
     @property
     def carried(self) -> NDArray[np.bool_]:
@@ -66,30 +123,27 @@ class Heads:
 
     def pick(self, which: Array) -> Heads:
         """Return the alleles that a mask or an index array chooses."""
-        if which.dtype == np.bool_:
-            which = np.flatnonzero(which)
-        return Heads(self.names, *[getattr(self, name).take(which) for name in self.__slots__[1:]])
+        at = which.nonzero()[0] if which.dtype == np.bool_ else which
+        return Heads(self.names, len(at), lambda name: self.array(name).take(at), of=self.of)
 
     def in_order(self) -> Heads:
         """Return the alleles by (chromosome, start, end, identity)."""
-        if not len(self):
-            return self
-        chrom, start = self.chrom, self.start
+        start = self.start
         step = start[1:] - start[:-1]
         if len(self.names) > 1:
-            onward = chrom[1:] - chrom[:-1]
+            onward = self.chrom[1:] - self.chrom[:-1]
             step = np.where(onward == 0, step, onward)
         if (step < 0).any():
-            return self.pick(np.lexsort((self.key, self.end, start, chrom)))
+            return self.pick(np.lexsort((self.key, self.end, start, self.chrom)))
         # As they lie in blocks: what begins at one place may stand in another order there.
-        same = np.flatnonzero(step == 0)
+        same = (step == 0).nonzero()[0]
         if not len(same):
             return self
         among = np.zeros(len(self), np.bool_)
         among[same] = among[same + 1] = True
-        tied = np.flatnonzero(among)
+        tied = among.nonzero()[0]
         order = np.arange(len(self))
-        order[tied] = tied[np.lexsort((self.key[tied], self.end[tied], start[tied], chrom[tied]))]
+        order[tied] = tied[np.lexsort((self.key[tied], self.end[tied], start[tied], self.chrom[tied]))]
         return self.pick(order)
 
     @classmethod
@@ -98,18 +152,27 @@ class Heads:
         if len(parts) == 1:
             return parts[0]
         names = tuple(sorted({name for part in parts for name in part.names}))
-        codes = [np.array([names.index(name) for name in part.names], np.int32)[part.chrom] for part in parts]
-        return cls(
-            names,
-            np.concatenate(codes),
-            *(np.concatenate([getattr(part, name) for part in parts]) for name in cls.__slots__[2:]),
-        )
+
+        def make(name: str) -> Array:
+            if name != "chrom":
+                return np.concatenate([part.array(name) for part in parts])
+            codes = [np.array([names.index(name) for name in part.names], np.int32) for part in parts]
+            return np.concatenate([code[part.chrom] for code, part in zip(codes, parts, strict=True)])
+
+        whose = {part.of for part in parts}
+        return cls(names, sum(map(len, parts)), make, of=whose.pop() if len(whose) == 1 else None)
 
     @classmethod
     def empty(cls) -> Heads:
         """Return no alleles."""
-        small, wide = np.empty(0, np.int32), np.empty(0, np.int64)
-        return cls((), small, wide, wide, np.empty(0, np.uint64), small, small, small, small, small)
+        return cls((), 0, lambda name: np.empty(0, KINDS[name]))
+
+
+KINDS: Mapping[str, Any] = {
+    "chrom": np.int32, "start": np.int64, "end": np.int64, "key": np.uint64, "block": np.int32, "row": np.int32,
+    "carriers": np.int32, "count": np.int32, "number": np.int32,
+}  # fmt: skip
+"""The arrays of ``Heads`` and what they hold."""
 
 
 class Spelled(NamedTuple):
@@ -195,25 +258,30 @@ def heads_of(blocks: Iterable[tuple[str, int, Arrays]], which: NDArray[np.bool_]
         return Heads.empty()
     names = tuple(sorted({chrom for chrom, _, _ in parts}))
     sizes = [len(head["start"]) for _, _, head in parts]
-    rows = np.arange(sizes[0]) if len(parts) == 1 else np.concatenate([np.arange(size) for size in sizes])
-    chosen = None if which is None else np.flatnonzero(which)
+    chosen = None if which is None else which.nonzero()[0]
 
-    def picked(array: Array, dtype: Any) -> Any:
-        return (array if chosen is None else array.take(chosen)).astype(dtype, copy=False)
+    def joined(arrays: list[Array], dtype: Any) -> Array:
+        found = arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+        return (found if chosen is None else found.take(chosen)).astype(dtype, copy=False)
 
-    def column(name: str, dtype: Any) -> Any:
-        found = parts[0][2][name] if len(parts) == 1 else np.concatenate([head[name] for _, _, head in parts])
-        return picked(found, dtype)
+    def make(name: str) -> Array:
+        if name == "carriers":
+            return _carriers([joined([head[group] for _, _, head in parts], np.int32) for group in GROUPS])
+        if name == "row":
+            return joined([np.arange(size) for size in sizes], np.int32)
+        if name in ("block", "chrom"):
+            values = [number if name == "block" else names.index(chrom) for chrom, number, _ in parts]
+            return joined([np.repeat(values, sizes)], np.int32)
+        return joined([head[name] for _, _, head in parts], KINDS[name])
 
+    return Heads(names, sum(sizes) if chosen is None else len(chosen), make)
+
+
+def heads_of_column(blocks: Iterable[tuple[str, int, Arrays]], column: int, how: Sequence[NDArray[np.int8]]) -> Heads:
+    """Return the alleles of some blocks that a column carries; ``how`` says so by block, -1 where it does not."""
+    groups = np.concatenate(how)
+    at = (groups >= 0).nonzero()[0]
+    every = heads_of(blocks)
     return Heads(
-        names,
-        picked(np.repeat([names.index(chrom) for chrom, _, _ in parts], sizes), np.int32),
-        column("start", np.int64),
-        column("end", np.int64),
-        column("key", np.uint64),
-        picked(np.repeat([number for _, number, _ in parts], sizes), np.int32),
-        picked(rows, np.int32),
-        _carriers([column(group, np.int32) for group in GROUPS]),
-        column("count", np.int32),
-        column("number", np.int32),
+        every.names, len(at), lambda name: (groups if name == "how" else every.array(name)).take(at), of=column
     )

@@ -48,14 +48,14 @@ from beacon.store.base import (
 )  # fmt: skip
 from beacon.store.bitmaps import bitmap_of, distinct, numbers_in
 from beacon.store.blocks import TEXTS, BlockBuilder, by_block, text_part
-from beacon.store.calls import TILE, Calls, Carriers, is_common, tiles, tiles_of
+from beacon.store.calls import TILE, Calls, is_common, tiles, tiles_of
 from beacon.store.documents import Document, decode_dataset, decode_links, decode_rows, no_links
 from beacon.store.fragments import Entries
 from beacon.store.gate import Gate
 from beacon.store.genes import decode_gene, gene_ids
-from beacon.store.heads import Heads, heads_of
+from beacon.store.heads import Heads, heads_of_column
 from beacon.store.layout import Layout
-from beacon.store.packing import unpack
+from beacon.store.packing import Arrays, unpack
 from beacon.store.reading import Reader, gone, unpacked
 from beacon.store.reference import chunk_ids, cut, decode_reference
 from beacon.store.segments import named, stored_alleles
@@ -286,9 +286,9 @@ class MongoStore:
         found: NDArray[np.uint32] = (await self._reader.array(segment.id, "totals", unpacked))["totals"]
         return found
 
-    async def entries(self, segment: Segment, carriers: Carriers) -> Entries:
-        """Return the encoded case-level entries of some carriers."""
-        return await self._reader.entries(segment.id, carriers, (await self.layout(segment)).columns)
+    async def entries(self, segment: Segment, wanted: Collection[tuple[int, int]]) -> Mapping[tuple[int, int], Entries]:
+        """Return the case-level entries of some tiles' columns, by tile and number of the group of carriers."""
+        return await self._reader.entries(segment.id, wanted)
 
     async def cases_of(self, segment: Segment) -> Cases:
         """Return whose the case-level entries are."""
@@ -331,22 +331,29 @@ class MongoStore:
         """Return positions and places of the alleles that match, in position order."""
         return await (await self._finder(segment)).find(predicate, calls=calls)
 
-    async def heads_of_column(self, segment: Segment, blocks: Sequence[int], column: int) -> Heads:
-        """Return the alleles of these blocks that a column carries, in position order.
+    async def heads_of_column(
+        self, segment: Segment, blocks: Sequence[int], column: int, enough: int
+    ) -> tuple[Heads, int]:
+        """Return the alleles of these blocks that a column carries, in position order, and how many blocks those are.
 
-        Of a single block the texts are read too: it is the first of a page.
+        The blocks that follow the one with which there are ``enough`` are not looked into. Of a single block the texts
+        are read too: it is the first of a page.
         """
         calls = ["rare", f"tile{column // TILE}"]
         texts = map(text_part, range(0, BlockBuilder.MAX_ALLELES, TEXTS)) if len(blocks) == 1 else ()
         names = ["head", *calls, *texts]
         held = await self._reader.of_blocks(segment.id, dict.fromkeys(blocks, names))
         layout = await self.layout(segment)
-        carried = [
-            Calls(parts["head"], {name: parts[name] for name in calls}, layout.columns).of_column(column) >= 0
-            for parts in held.values()
-        ]
-        found = ((layout.run_of(block).chrom, block, parts["head"]) for block, parts in held.items())
-        return heads_of(found, np.concatenate(carried))
+        found: list[tuple[str, int, Arrays]] = []
+        how: list[NDArray[np.int8]] = []
+        for block, parts in held.items():
+            one = Calls(parts["head"], {name: parts[name] for name in calls}, layout.columns).of_column(column)
+            found.append((layout.run_of(block).chrom, block, parts["head"]))
+            how.append(one)
+            enough -= int(np.count_nonzero(one >= 0))
+            if enough <= 0:
+                break
+        return heads_of_column(found, column, how), len(how)
 
     async def count(self, segment: Segment, predicate: AllelePredicate) -> int | None:
         """Return how many alleles match, whoever carries them, where that is told without looking at each."""
@@ -374,13 +381,17 @@ class MongoStore:
     ) -> dict[int, Calls]:
         """Return the calls of the blocks of these alleles, by block, as far as they are about these alleles."""
         width = (await self.layout(segment)).columns
-        common = is_common(heads.carriers, width)
         names = {block: ["head", "sets"] if sets else ["head"] for block in distinct(heads.block)}
-        for block in distinct(heads.block[~common & heads.carried]):
-            names[block].append("rare")
-        wanted = [f"tile{tile}" for tile in (tiles(width) if columns is None else tiles_of(columns))]
-        for block in distinct(heads.block[common]):
-            names[block] += wanted
+        carriers = heads.carriers
+        common = is_common(carriers, width)
+        rare = ~common & (carriers > 0)
+        if rare.any():
+            for block in distinct(heads.block[rare]):
+                names[block].append("rare")
+        if common.any():
+            wanted = [f"tile{tile}" for tile in (tiles(width) if columns is None else tiles_of(columns))]
+            for block in distinct(heads.block[common]):
+                names[block] += wanted
         more = dict(names)
         if texts:
             for block, some in by_block(zip(heads.block.tolist(), heads.row.tolist(), strict=True)).items():

@@ -15,14 +15,11 @@ from pymongo.errors import PyMongoError
 from pyroaring import BitMap
 
 from beacon.errors import StoreUnavailable
-from beacon.model.calls import GROUPS
 from beacon.model.genome import GENE_IDS, PROTEIN_CHANGES, SYMBOLS
 from beacon.store.base import WRITTEN
-from beacon.store.bitmaps import distinct
 from beacon.store.blocks import HEAD, ends_id, layout_id, part_id
-from beacon.store.calls import GROUP_BITS, Carriers
 from beacon.store.documents import Document, decode_rows
-from beacon.store.fragments import ENTRY_BYTES, FRAGMENTS, MOST_KEPT, Entries, decode_fragments, fragments_kind
+from beacon.store.fragments import Entries, decode_fragments, fragments_kind, fragments_of, tile_of
 from beacon.store.gate import Gate
 from beacon.store.heads import identity
 from beacon.store.kept import Kept
@@ -48,7 +45,8 @@ class Reader:
     """Reads from the collections of one database; every operation passes the gate."""
 
     def __init__(self, db: AsyncDatabase[Document], gate: Gate, kept_bytes: int) -> None:
-        self._db = db
+        # Made once: the driver takes as long for one as for a tenth of a reading.
+        self._postings, self._blocks, self._arrays = db["postings"], db["blocks"], db["arrays"]
         self._gate = gate
         self._kept = Kept(kept_bytes)
         self._era = 0
@@ -91,7 +89,7 @@ class Reader:
             ids, kinds, keys = (set(values) for values in zip(*missing, strict=True))
             where = {"s": _any(ids), "k": _any(kinds), "key": _any(keys)}
             async with self.asking():
-                found = await self._db["postings"].find(where, _POSTING).to_list()
+                found = await self._postings.find(where, _POSTING).to_list()
             data = {(part["s"], part["k"], part["key"]): part["rows"] for part in found}
             for place in missing:
                 held[place] = self._keep_posting(era, place, data.get(place))
@@ -113,10 +111,10 @@ class Reader:
             found = []
             async with self.asking():
                 for kind, keys in asked.items():
-                    if await self._db["postings"].find_one({"s": segment, "k": WRITTEN, **keys}, {"_id": 1}):
+                    if await self._postings.find_one({"s": segment, "k": WRITTEN, **keys}, {"_id": 1}):
                         found.append(kind)
                 # Every allele is found by its type.
-                if not found and not await self._db["postings"].find_one({"s": segment, "k": WRITTEN}, {"_id": 1}):
+                if not found and not await self._postings.find_one({"s": segment, "k": WRITTEN}, {"_id": 1}):
                     raise gone()
             held = self._keep(era, (segment, "namings"), frozenset(found), _VALUE_BYTES)
         return held
@@ -129,7 +127,7 @@ class Reader:
             # A few at a time, so that no question waits long for the place in the gate.
             async with self.asking():
                 where = {"s": segment, "k": kind, "key": {"$gt": last}}
-                found = await self._db["postings"].find(where, _POSTING).sort("key").limit(_AT_ONCE).to_list()
+                found = await self._postings.find(where, _POSTING).sort("key").limit(_AT_ONCE).to_list()
             for part in found:
                 self._keep_posting(era, (segment, kind, part["key"]), part["rows"])
             if len(found) < _AT_ONCE:
@@ -154,7 +152,7 @@ class Reader:
 
     async def _part_bytes(self, ids: Collection[str]) -> dict[str, bytes]:
         async with self.asking():
-            listed = await self._db["blocks"].find({"_id": _any(ids)}, {"d": 1}).to_list()
+            listed = await self._blocks.find({"_id": _any(ids)}, {"d": 1}).to_list()
         found = {part["_id"]: bytes(part["d"]) for part in listed}
         if any(id not in found and id.endswith(HEAD) for id in ids):
             raise gone()
@@ -187,7 +185,7 @@ class Reader:
             return kept
         era = self._era
         async with self.asking():
-            found = await self._db["blocks"].find_one({"_id": id})
+            found = await self._blocks.find_one({"_id": id})
         if found is None and needed:
             raise gone()
         layout = NOTHING if found is None else Layout.decode(bytes(found["d"]))
@@ -204,7 +202,7 @@ class Reader:
             return kept
         era = self._era
         async with self.asking():
-            found = await self._db["arrays"].find_one({"s": segment, "k": kind}, {"data": 1})
+            found = await self._arrays.find_one({"s": segment, "k": kind}, {"data": 1})
         if found is None and needed:
             raise gone()
         data = bytes(found["data"]) if found else b""
@@ -220,28 +218,31 @@ class Reader:
         held = await self.array(segment, rows_kind(kind, number), RowsById.decode, needed=True)
         return held.get(key)
 
-    async def entries(self, segment: str, carriers: Carriers, columns: int) -> Entries:
-        """Return the case-level entries of some carriers of a segment that has so many columns."""
-        fragments = await self._fragments(segment, distinct(carriers // (FRAGMENTS << GROUP_BITS)))
-        made: dict[int, bytes] | None = self._kept.get((segment, "entries"))
-        if made is None:
-            size = min(len(GROUPS) * columns, MOST_KEPT) * ENTRY_BYTES
-            made = self._keep(self._era, (segment, "entries"), {}, size)
-        return Entries(made, fragments)
-
-    async def _fragments(self, segment: str, numbers: Iterable[int]) -> dict[int, list[bytes]]:
-        kinds = {number: fragments_kind(number) for number in numbers}
-        held = {number: self._kept.get((segment, kind)) for number, kind in kinds.items()}
-        if missing := [kind for number, kind in kinds.items() if held[number] is None]:
+    async def entries(self, segment: str, wanted: Collection[tuple[int, int]]) -> dict[tuple[int, int], Entries]:
+        """Return the case-level entries of some tiles' columns, by tile and number of the group of carriers."""
+        held = {place: self._kept.get((segment, "entries", *place)) for place in wanted}
+        if missing := [place for place, entries in held.items() if entries is None]:
             era = self._era
-            async with self.asking():
-                where = {"s": segment, "k": {"$in": missing}}
-                listed = await self._db["arrays"].find(where, {"k": 1, "data": 1, "_id": 0}).to_list()
-            for part in listed:
-                number = int(part["k"].removeprefix(fragments_kind("")))
-                data = bytes(part["data"])
-                held[number] = self._keep(era, (segment, part["k"]), decode_fragments(data), 2 * len(data))
+            fragments = await self._fragments(segment, {tile for tile, _ in missing})
+            for tile, group in missing:
+                entries = Entries.of(fragments[tile], group)
+                held[tile, group] = self._keep(
+                    era, (segment, "entries", tile, group), entries, entries.table.nbytes + _VALUE_BYTES
+                )
         return held
+
+    async def _fragments(self, segment: str, tiles: Collection[int]) -> dict[int, list[bytes]]:
+        """Return whose the columns of some tiles are."""
+        kinds = {fragments_kind(number): number for tile in tiles for number in fragments_of(tile)}
+        async with self.asking():
+            where = {"s": segment, "k": _any(kinds)}
+            listed = await self._arrays.find(where, {"k": 1, "data": 1, "_id": 0}).to_list()
+        found: dict[int, list[bytes]] = {tile: [] for tile in tiles}
+        for part in sorted(listed, key=lambda part: kinds[part["k"]]):
+            found[tile_of(kinds[part["k"]])] += decode_fragments(bytes(part["data"]))
+        if not all(found.values()):
+            raise gone()
+        return found
 
 
 def in_steps(ids: Sequence[str], step: int) -> Iterator[Sequence[str]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +18,7 @@ from beacon.store.layout import NOTHING, Layout, Run
 from beacon.store.packing import Arrays, unpack
 
 _AT_ONCE: Final = 16
-_GENOTYPES: Final = (*GROUPS, "missing")
+_NUMBERS: Final = ("start", "end", "length", "kind", "count", "number", *GROUPS, "missing")
 
 
 def stored_alleles(
@@ -28,7 +27,7 @@ def stored_alleles(
     """Yield some alleles of a block from its head and its parts of texts, without names from a reference sequence."""
     run = layout.run_of(block)
     at = np.asarray(rows)
-    numbers = (head[name][at].tolist() for name in ("start", "end", "length", "kind", "count", "number", *_GENOTYPES))
+    numbers = (head[name].take(at).tolist() for name in _NUMBERS)
     spelled = (texts_of(texts[text_part(row)], row) for row in rows)
     for row, text, start, end, length, kind, count, number, *called in zip(rows, spelled, *numbers, strict=True):
         ref, alt, label, mate, came, body = text
@@ -37,26 +36,19 @@ def stored_alleles(
             run.assembly, run.chrom, start, end, ref, alt, layout.kinds[kind], length if length >= 0 else None,
             label, mate,
         )  # fmt: skip
+        counted = number >= 0
         yield StoredAllele(
-            segment=segment,
-            allele=allele,
-            id=allele.id,
-            block=block,
-            row=row,
-            carriers=sum(called[:-1]) if known else None,
-            allele_count=count if number >= 0 else None,
-            allele_number=number if number >= 0 else None,
-            body=body,
-            genotypes=dict(zip(_GENOTYPES, called, strict=True)) if known else None,
-            came=Came(*came),
-        )
+            segment, allele, allele.id, block, row,
+            sum(called[:-1]) if known else None, count if counted else None, number if counted else None,
+            body, tuple(called) if known else None, came=Came(*came),
+        )  # fmt: skip
 
 
 def named(stored: StoredAllele, names: Mapping[str, Any] | None) -> StoredAllele:
     """Return an allele with what a document of ``names`` says of it."""
     if names is None:
         return stored
-    return replace(stored, vrs=names.get("v"), moves=tuple(names["sh"]) if "sh" in names else None)
+    return stored._replace(vrs=names.get("v"), moves=tuple(names["sh"]) if "sh" in names else None)
 
 
 def read_layout(db: Database[Document], segment: str) -> Layout:

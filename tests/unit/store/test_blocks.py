@@ -17,9 +17,9 @@ from beacon.model.calls import GROUPS
 from beacon.model.calls import Calls as AlleleCalls
 from beacon.model.variant import from_vcf
 from beacon.store.blocks import BlockBuilder
-from beacon.store.calls import GROUP_BITS, TILE, Calls
+from beacon.store.calls import TILE, Calls, Carriers
 from beacon.store.carriers import carried_by, carriers_among
-from beacon.store.heads import UNKNOWN, HeadBuilder, Heads, Spelled, heads_of, identity
+from beacon.store.heads import UNKNOWN, HeadBuilder, Heads, Spelled, heads_of, heads_of_column, identity
 from beacon.store.packing import Arrays, pack, unpack
 
 
@@ -88,6 +88,11 @@ def block(width: int, alleles: list[AlleleCalls | None]) -> tuple[Calls, dict[st
     ), parts
 
 
+def each(listed: list[Carriers]) -> list[tuple[int, int]]:
+    """Every carrier: its column and the number of its group."""
+    return [(tile * TILE + column, group) for tile, group, columns in listed for column in columns.tolist()]
+
+
 def encoded(width: int, alleles: list[Genotypes | None]) -> Calls:
     return block(width, [allele.written() if allele else None for allele in alleles])[0]
 
@@ -123,12 +128,9 @@ def test_a_block_tells_of_any_columns_what_went_into_it(
         for allele in alleles
     ]
     for row in rows:
-        assert [divmod(one, 1 << GROUP_BITS) for one in calls.listed(row).tolist()] == held[row]
+        assert sorted(each(calls.listed(row))) == held[row]
     for column in sorted(chosen)[:3]:
         assert calls.of_column(column).tolist() == [dict(known).get(column, -1) for known in held]
-        for row, carriers in enumerate(held):
-            told = [divmod(one, 1 << GROUP_BITS) for one in calls.how(row, column).tolist()]
-            assert told == [one for one in carriers if one[0] == column]
     for row, allele in enumerate(alleles):
         assert calls.genotyped(row) == (allele is not None)
         assert calls.counted(row) == (allele is not None and allele.counted)
@@ -214,6 +216,7 @@ def test_packed_arrays_come_back_as_they_were(shape: tuple[int, ...]) -> None:
     for name, array in put.items():
         assert (back[name].dtype, back[name].shape) == (array.dtype, array.shape)
         assert back[name].tolist() == array.tolist()
+        assert back[name].flags.aligned
 
 
 def test_heads_joined_from_parts_keep_every_chromosome_name() -> None:
@@ -231,6 +234,23 @@ def test_heads_joined_from_parts_keep_every_chromosome_name() -> None:
     assert joined.carried.tolist() == [True, False, True]
     assert joined.count.tolist() == [5, 6, 7]
     assert len(Heads.joined([Heads.empty()])) == 0
+
+
+def test_heads_of_a_column_say_how_it_carries_them_whatever_is_picked_of_them() -> None:
+    def head(chrom: str, *starts: int) -> Arrays:
+        builder = HeadBuilder({})
+        for start in starts:
+            one = from_vcf("GRCh38", chrom, start + 1, "A", "G")
+            builder.add(one, Spelled.of(one, {}), (1, 0, 0, 0, 0, 0), (1, 10))
+        return builder.encode()
+
+    first = heads_of_column([("1", 4, head("1", 5, 6, 7))], 9, [np.array([-1, 1, 0], np.int8)])
+    second = heads_of_column([("2", 5, head("2", 1, 2))], 9, [np.array([3, -1], np.int8)])
+    both = Heads.joined([first, second])
+    assert (both.of, both.start.tolist(), both.how.tolist()) == (9, [6, 7, 1], [1, 0, 3])
+    assert (both.pick(np.array([2, 0])).of, both.pick(np.array([2, 0])).how.tolist()) == (9, [3, 1])
+    other = heads_of_column([("3", 6, head("3", 1))], 8, [np.array([0], np.int8)])
+    assert Heads.joined([both, other]).of is None
 
 
 def test_an_identity_is_the_same_everywhere_and_fits_64_bits() -> None:
