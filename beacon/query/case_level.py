@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import orjson
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from beacon.model.calls import GROUPS
+from beacon.query.bodies import Body, Place, Spelling, bodies, counted
 from beacon.query.joins import Selection
 from beacon.store.base import COLUMN, Links, Segment, Store, StoredAllele
 from beacon.store.bitmaps import bitmap_of, mask_of, numbers_in
@@ -23,35 +24,74 @@ from beacon.store.heads import Heads
 MAX_CASES: Final = 1_000
 """At most this many case-level entries are written per variant; how many there are is always stated."""
 
-Place = tuple[int, int]
-"""Block and row of an allele in its segment."""
 _NOBODY: Final = np.empty(0, np.int64)
+
+
+class Samples(NamedTuple):
+    """Carriers of an allele, each sample of each person once: columns, ascending, their groups, and who they are."""
+
+    columns: NDArray[np.int64]
+    groups: NDArray[np.int64]
+    who: NDArray[np.uint64]
+
+    @classmethod
+    def of(cls, carriers: Sequence[Carriers], links: Links) -> Samples:
+        """Return the samples of some columns; of two columns of one, the one that tells more."""
+        columns = np.concatenate([_NOBODY, *(held.astype(np.int64) + tile * TILE for tile, _, held in carriers)])
+        groups = np.repeat([group for _, group, _ in carriers], [len(held) for _, _, held in carriers]).astype(np.int64)
+        who = links.persons[columns].astype(np.uint64) << np.uint64(32) | links.samples[columns]
+        order = np.lexsort((columns, groups, who))
+        which = order[np.append(True, np.diff(who[order]) != 0)] if len(order) else order
+        which = which[np.argsort(columns[which])]
+        return cls(columns[which], groups[which], who[which])
+
+    def without(self, seen: NDArray[np.uint64]) -> Samples:
+        """Return those who are not among the ones seen."""
+        fresh = ~np.isin(self.who, seen)
+        return Samples(self.columns[fresh], self.groups[fresh], self.who[fresh])
+
+    def first(self, many: int) -> list[Carriers]:
+        """Return the first so many columns, by tile and group."""
+        columns, groups = self.columns[:many], self.groups[:many]
+        found = []
+        for tile, group in sorted(set(zip((columns // TILE).tolist(), groups.tolist(), strict=True))):
+            held = columns[(columns // TILE == tile) & (groups == group)]
+            found.append(Carriers(tile, group, held - tile * TILE))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentPage:
-    """What is needed to write the alleles of one page that lie in one segment.
+    """What is needed to write the alleles of one page that lie in one segment, in the order of ``places``.
 
     ``simple``: nobody is gone from the segment, every column is another person, and no other segment has any of
-    these alleles; what was counted at loading stands then, and only the columns to be listed are read. ``listed``
-    holds those by place, ``totals`` how many entries there could be.
+    these alleles; what was counted at loading stands then, only the columns to be listed are read, and there are
+    ``bodies`` and, as many as are written, ``listed`` columns, ``totals`` says of how many. Else there are ``alleles``
+    and all ``samples``, which there are also of an allele with ``details``: what was told of single carriers, by
+    column.
     """
 
     segment: Segment
+    places: list[Place]
     alleles: dict[Place, StoredAllele]
+    bodies: dict[Place, Body]
     calls: dict[int, Calls]
     links: Links
     simple: bool
-    listed: dict[Place, list[Carriers]]
+    listed: dict[Place, Sequence[Carriers]]
+    samples: dict[Place, Samples]
     totals: dict[Place, int]
     entries: Mapping[tuple[int, int], Entries]
-    details: dict[str, dict[int, list[dict[str, Any]]]]
+    details: dict[Place, dict[int, list[dict[str, Any]]]]
 
     @classmethod
     async def fetch(
-        cls, store: Store, segment: Segment, heads: Heads, columns: Selection | None, *, only: bool
+        cls, store: Store, segment: Segment, heads: Heads, columns: Selection | None, spelling: Spelling, *, only: bool
     ) -> SegmentPage:
-        """Read what these alleles' records need; ``only`` says that no other segment has any of them."""
+        """Read what these alleles' records need; ``only`` says that no other segment has any of them.
+
+        Raises ``StoreUnavailable``.
+        """
         places = list(zip(heads.block.tolist(), heads.row.tolist(), strict=True))
         links = await store.links(segment, COLUMN)
         live = segment.live.get(COLUMN, BitMap())
@@ -59,44 +99,54 @@ class SegmentPage:
         simple = only and segment.whole and links.alone
         if not simple:
             calls = await store.calls(segment, heads, sets=True, texts=True)
-            listed = _listed(calls, places, allowed)
+            every = _listed(calls, places, allowed)
         elif list(allowed[:2]) == [heads.of]:
-            calls, listed = {}, _own(heads, places)
+            calls, every = {}, _own(heads, places)
         elif columns is None:
-            calls, listed = await _first(store, segment, heads, places, allowed)
+            calls, every = await _first(store, segment, heads, places, allowed)
         else:
             calls = await store.calls(segment, heads, columns=allowed, texts=True)
-            listed = _listed(calls, places, allowed)
-        stored = {(one.block, one.row): one for one in await store.alleles(segment, places)}
-        if simple and columns is None:
-            totals = {place: stored[place].carriers or 0 for place in places}
+            every = _listed(calls, places, allowed)
+        alleles: dict[Place, StoredAllele] = {}
+        told: dict[Place, Body] = {}
+        listed: dict[Place, Sequence[Carriers]] = {}
+        samples: dict[Place, Samples] = {}
+        if simple:
+            told = await bodies(store, segment, places, spelling)
+            listed = {place: _written(some) for place, some in every.items()}
+            shown = {(tile, group) for some in listed.values() for tile, group, _ in some}
         else:
-            totals = {place: _size(listed[place]) for place in places}
-        entries = await store.entries(segment, {(tile, group) for some in listed.values() for tile, group, _ in some})
-        details: dict[str, dict[int, list[dict[str, Any]]]] = {}
+            alleles = {(one.block, one.row): one for one in await store.alleles(segment, places)}
+            samples = {place: Samples.of(some, links) for place, some in every.items()}
+            shown = {(tile, group) for some in samples.values() for tile, group, _ in some.first(MAX_CASES)}
+        if simple and columns is None:
+            totals = {place: max(many, 0) for place, many in zip(places, heads.carriers.tolist(), strict=True)}
+        else:
+            totals = {place: _size(some) for place, some in every.items()}
+        details: dict[Place, dict[int, list[dict[str, Any]]]] = {}
         # Of carriers among counted genotypes hardly any segment tells more.
-        detailed = (await store.layout(segment)).detailed
-        if detailed or not (heads.number >= 0).all():
-            for (id, column), told in (await store.cases(segment, [one.id for one in stored.values()])).items():
-                details.setdefault(id, {})[column] = told
-        for place, one in stored.items():
-            totals[place] += sum(len(told) - 1 for column, told in details.get(one.id, {}).items() if column in allowed)
-        return cls(segment, stored, calls, links, simple, listed, totals, entries, details)
+        if (await store.layout(segment)).detailed or not (heads.number >= 0).all():
+            place_of = {one.id: place for place, one in (told or alleles).items()}
+            for (id, column), cases in (await store.cases(segment, list(place_of))).items():
+                details.setdefault(place_of[id], {})[column] = cases
+        for place, of in details.items():
+            totals[place] += sum(len(cases) - 1 for column, cases in of.items() if column in allowed)
+            if simple:
+                samples[place] = Samples.of(listed[place], links)
+        entries = await store.entries(segment, shown)
+        return cls(segment, places, alleles, told, calls, links, simple, listed, samples, totals, entries, details)
 
     @property
     def live(self) -> BitMap:
         """The segment's live columns."""
         return self.segment.live.get(COLUMN, BitMap())
 
-    def chromosomes(self) -> set[tuple[str, str]]:
-        """Return assembly and chromosome of all alleles that have a place."""
-        return {(one.allele.assembly, one.allele.chrom) for one in self.alleles.values() if one.allele.placed}
-
-    def holds(self, stored: StoredAllele) -> bool:
+    def holds(self, place: Place) -> bool:
         """Whether somebody live carries the allele here, or nobody ever did."""
         if self.segment.whole:
             return True
-        carriers = BitMap(self.calls[stored.block].carriers(stored.row).tolist())
+        block, row = place
+        carriers = BitMap(self.calls[block].carriers(row).tolist())
         return not carriers or bool(carriers & self.live)
 
     def people(self, columns: BitMap) -> BitMap:
@@ -119,9 +169,14 @@ def _listed(calls: dict[int, Calls], places: list[Place], allowed: BitMap) -> di
     width = max((one.columns for one in calls.values()), default=0)
     if len(allowed) == width:
         return listed
-    masks = {tile: mask_of(allowed, width)[tile * TILE : (tile + 1) * TILE] for tile in tiles_of(allowed)}
+    mask = mask_of(allowed, width)
+    masks = {tile: mask[tile * TILE : (tile + 1) * TILE] for tile in tiles_of(allowed)}
     return {
-        place: [Carriers(tile, group, columns[masks[tile][columns]]) for tile, group, columns in some if tile in masks]
+        place: [
+            Carriers(tile, group, held)
+            for tile, group, columns in some
+            if tile in masks and len(held := columns[masks[tile][columns]])
+        ]
         for place, some in listed.items()
     }
 
@@ -150,20 +205,23 @@ async def _first(
         upto *= 2
 
 
-def case_level(parts: Sequence[tuple[SegmentPage, StoredAllele]]) -> tuple[int, bytes]:
+def case_level(parts: Sequence[tuple[SegmentPage, Place]]) -> tuple[int, bytes]:
     """Return how many case-level entries a variant has, and the encoded list of as many as are written.
 
     ``parts`` are the segments that have it, those first that tell most of somebody who is in several.
     """
-    (page, stored), *others = parts
-    if page.simple and not others and stored.id not in page.details:
-        place = stored.block, stored.row
-        found = [page.entries[tile, group].joined(columns) for tile, group, columns in _written(page.listed[place])]
-        return page.totals[place], b"[%b]" % b"".join(found)[:-1]
+    page, place = parts[0]
+    if page.simple and place not in page.details:
+        return page.totals[place], b"[%b]" % b"".join(_encoded(page, page.listed[place]))[:-1]
     cases = _Cases()
     for part in parts:
         cases.add(*part)
-    return cases.total, b"[%b]" % b",".join(cases.entries)
+    return cases.total, b"[%b]" % b"".join(cases.entries)[:-1]
+
+
+def _encoded(page: SegmentPage, carriers: Iterable[Carriers]) -> list[bytes]:
+    """Return the entries of some carriers, each with a comma behind it."""
+    return [page.entries[tile, group].joined(columns) for tile, group, columns in carriers]
 
 
 def _written(carriers: Sequence[Carriers]) -> Sequence[Carriers]:
@@ -182,71 +240,47 @@ def _written(carriers: Sequence[Carriers]) -> Sequence[Carriers]:
 
 
 class _Cases:
-    """The case-level entries of one variant: each sample of each person once, ``entries`` as many as are written."""
+    """The case-level entries of one variant: each sample of each person once, as many ``entries`` as are written."""
 
     def __init__(self) -> None:
         self.total = 0
         self.entries: list[bytes] = []
+        self._room = MAX_CASES
         self._seen = np.empty(0, np.uint64)
 
-    def add(self, page: SegmentPage, stored: StoredAllele) -> None:
+    def add(self, page: SegmentPage, place: Place) -> None:
         """Add what one segment knows of the variant's carriers."""
-        place = stored.block, stored.row
-        details = page.details.get(stored.id, {})
-        listed = page.listed[place]
-        columns = np.concatenate([_NOBODY, *(held.astype(np.int64) + tile * TILE for tile, _, held in listed)])
-        groups = np.repeat([group for _, group, _ in listed], [len(held) for _, _, held in listed])
+        details = page.details.get(place, {})
+        samples = page.samples[place]
         if page.simple:
             self.total += page.totals[place]
         else:
-            fresh = self._fresh(page, columns, groups)
-            columns, groups = columns[fresh], groups[fresh]
-            self.total += len(columns)
-            self.total += sum(len(details[column]) - 1 for column in columns.tolist() if column in details)
-        room = max(MAX_CASES - len(self.entries), 0)
-        for column, group in zip(columns[:room].tolist(), groups[:room].tolist(), strict=True):
-            entry = page.entries[column // TILE, group].joined(np.array([column % TILE]))[:-1]
-            for told in details.get(column, [{}]):
-                self.entries.append(orjson.dumps(orjson.loads(entry) | told) if told else entry)
-        del self.entries[MAX_CASES:]
-
-    def _fresh(self, page: SegmentPage, columns: NDArray[np.int64], groups: NDArray[np.int64]) -> NDArray[np.intp]:
-        """Return the places of samples not yet listed; of two columns of one, the one that tells more."""
-        who = page.links.persons[columns].astype(np.uint64) << np.uint64(32) | page.links.samples[columns]
-        order = np.lexsort((columns, groups, who))
-        first = order[np.append(True, np.diff(who[order]) != 0)] if len(order) else order
-        fresh = np.sort(first[~np.isin(who[first], self._seen)])
-        self._seen = np.union1d(self._seen, who[fresh])
-        return fresh
+            samples = samples.without(self._seen)
+            self._seen = np.union1d(self._seen, samples.who)
+            self.total += len(samples.who)
+            self.total += sum(len(details[column]) - 1 for column in samples.columns.tolist() if column in details)
+        if not details:
+            self.entries += _encoded(page, samples.first(self._room))
+            self._room -= min(len(samples.who), self._room)
+            return
+        for column, group in zip(samples.columns.tolist(), samples.groups.tolist(), strict=True):
+            if not self._room:
+                return
+            (entry,) = _encoded(page, [Carriers(column // TILE, group, np.array([column % TILE]))])
+            some = details.get(column, [{}])[: self._room]
+            self.entries += [b"%b," % orjson.dumps(orjson.loads(entry[:-1]) | one) if one else entry for one in some]
+            self._room -= len(some)
 
 
-def counts(parts: Sequence[tuple[SegmentPage, StoredAllele]]) -> dict[str, Any]:
+def counts(parts: Sequence[tuple[SegmentPage, Place]]) -> dict[str, Any]:
     """Return what a variant's record says of how many carry it, each person counted in one segment only."""
-    (page, stored), *others = parts
-    if page.simple and not others:
-        called = stored.genotypes
-        if called is None:
-            return {}
-        return _told(called, stored.allele_count, stored.allele_number)
     counts = _Counts()
     for part in parts:
         counts.add(*part)
     if not counts.genotyped:
         return {}
     number = counts.number if counts.counted else None
-    return _told((*counts.groups.values(), counts.missing), counts.count, number)
-
-
-def _told(genotypes: tuple[int, ...], count: int | None, number: int | None) -> dict[str, Any]:
-    het, hom, hemi, other, missing = genotypes
-    told = {"heterozygous": het, "homozygous": hom, "hemizygous": hemi}
-    if other:
-        told["zygosityNotStated"] = other
-    info: dict[str, Any] = {"carriers": het + hom + hemi + other, "genotypes": told}
-    if number is not None:
-        told["missing"] = missing
-        info["alleleCount"], info["alleleNumber"] = count, number
-    return info
+    return counted((*counts.groups.values(), counts.missing), counts.count, number)
 
 
 class _Counts:
@@ -260,12 +294,13 @@ class _Counts:
         self._counted = BitMap()
         self._missing = BitMap()
 
-    def add(self, page: SegmentPage, stored: StoredAllele) -> None:
+    def add(self, page: SegmentPage, place: Place) -> None:
         """Add what one segment knows."""
-        if stored.genotypes is None:
+        if page.alleles[place].genotypes is None:
             return
         self.genotyped = True
-        calls, row = page.calls[stored.block], stored.row
+        block, row = place
+        calls = page.calls[block]
         for group in GROUPS:
             columns = BitMap(calls.group(group, row).tolist()) & page.live
             people = page.people(columns) - self._carriers

@@ -6,7 +6,6 @@ else, so that a Phenopacket goes out only where the record itself would.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -88,7 +87,7 @@ async def _originals(store: Store, dataset: Dataset, ids: Sequence[str]) -> dict
     found: dict[str, bytes] = {}
     for segment in dataset.segments:
         left = [id for id in ids if id not in found]
-        rows = await asyncio.gather(*(store.row_of(segment, "individual", id) for id in left))
+        rows = [await store.row_of(segment, "individual", id) for id in left]
         by_row = {row: id for row, id in zip(rows, left, strict=True) if row is not None}
         held = await store.record_ids(segment, _KIND, sorted(by_row)) if by_row else {}
         packets = await store.records(segment, _KIND, sorted(held)) if held else []

@@ -45,7 +45,8 @@ async def settled(store: Store, asked: Plan, datasets: Sequence[Dataset]) -> Pla
         alleles = await _of_gene(store, alleles, alleles.gene, datasets)
     if alleles.aminoacid_change is not None:
         await _change_is_told(store, alleles.aminoacid_change, datasets)
-    return asked if alleles is asked.alleles else replace(asked, alleles=alleles)
+    done = alleles is asked.alleles and asked.edit is None
+    return asked if done else replace(asked, alleles=alleles, edit=None)
 
 
 async def _of_gene(store: Store, alleles: AllelePredicate, asked: str, datasets: Sequence[Dataset]) -> AllelePredicate:

@@ -1,23 +1,21 @@
-"""Variants as Beacon records: identifiers, counts, and the people who carry them."""
+"""Variants as Beacon records: what is told of them, and the people who carry them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import orjson
 
-from beacon.model.genome import Reference
 from beacon.model.records import unite
-from beacon.model.variant import variation
+from beacon.query.bodies import Body, Place, Spelling
 from beacon.query.case_level import SegmentPage, case_level, counts
-from beacon.query.identifiers import identifiers, in_vrs
 from beacon.query.joins import Selection
 from beacon.query.variants import Found
-from beacon.store.base import Dataset, Store, StoredAllele
+from beacon.store.base import Dataset, Store
 
-References = Mapping[tuple[str, str], Reference | None]
+Part = tuple[SegmentPage, Place]
+"""A segment that has a variant, and where."""
 
 
 async def write(
@@ -40,54 +38,29 @@ async def write(
         for number, index in places:
             wanted.setdefault(number, []).append(index)
     only = all(len(places) == 1 for places in page)
-    writers = {
-        number: await SegmentPage.fetch(
-            store, dataset.segments[number], found.heads[number].pick(np.array(indices)), columns, only=only
-        )
-        for number, indices in wanted.items()
-    }
-    references: dict[tuple[str, str], Reference | None] = {}
-    if as_vrs:
-        for place in {place for writer in writers.values() for place in writer.chromosomes()}:
-            references[place] = await store.reference(*place)
-    records = []
-    for places in page:
-        parts = []
-        for number, index in places:
-            heads = found.heads[number]
-            stored = writers[number].alleles[int(heads.block[index]), int(heads.row[index])]
-            parts.append((writers[number], stored))
-        records.append(_encode(parts, references))
-    return tuple(records)
+    spelling = Spelling(as_vrs, tuple(await store.references()))
+    parts: dict[tuple[int, int], Part] = {}
+    for number, indices in wanted.items():
+        heads = found.heads[number].pick(np.array(indices))
+        held = await SegmentPage.fetch(store, dataset.segments[number], heads, columns, spelling, only=only)
+        parts |= {(number, index): (held, place) for index, place in zip(indices, held.places, strict=True)}
+    return tuple([_encode([parts[place] for place in places], spelling) for places in page])
 
 
-def _encode(parts: list[tuple[SegmentPage, StoredAllele]], references: References) -> bytes:
+def _encode(parts: list[Part], spelling: Spelling) -> bytes:
     """Write one variant from all segments that hold it: bodies united, each person counted once."""
-    stored = parts[0][1]
-    if len(parts) == 1:
-        body: dict[str, Any] = orjson.loads(stored.body)
-    else:
-        # Counted genotypes first: where somebody is in several segments, they tell most.
-        parts = sorted((part for part in parts if part[0].holds(part[1])), key=_uncounted)
-        body = {}
-        for _, part in parts:
-            unite(body, orjson.loads(part.body))
-    info = body.setdefault("info", {})
-    info["placed"] = stored.allele.placed
-    info.update(counts(parts))
-    total, entries = case_level(parts)
-    if total:
-        body["caseLevelData"] = orjson.Fragment(entries)
-        # Below the Beacon's root: a site does not always know the address that others see.
-        info["caseLevelTotal"], info["caseLevelIndividuals"] = total, f"/g_variants/{stored.id}/individuals"
-    if named := identifiers(stored, body.get("identifiers", {})):
-        body["identifiers"] = named
-    said = None
-    if (place := (stored.allele.assembly, stored.allele.chrom)) in references:
-        said = in_vrs(stored.allele, stored.moves, references[place], stored.vrs)
-    said = said or variation(stored.allele)
-    return orjson.dumps({"variantInternalId": stored.id, "variation": said} | body)
+    page, place = parts[0]
+    if page.simple:
+        return page.bodies[place].closed(*case_level(parts))
+    stored = page.alleles[place]
+    # Counted genotypes first: where somebody is in several segments, they tell most.
+    parts = sorted((part for part in parts if part[0].holds(part[1])), key=_uncounted)
+    told: dict[str, Any] = {}
+    for page, place in parts:
+        unite(told, orjson.loads(page.alleles[place].body))
+    return Body.of(stored, told, counts(parts), spelling).closed(*case_level(parts))
 
 
-def _uncounted(part: tuple[SegmentPage, StoredAllele]) -> bool:
-    return part[1].allele_number is None
+def _uncounted(part: Part) -> bool:
+    page, place = part
+    return page.alleles[place].allele_number is None

@@ -174,8 +174,9 @@ class AlleleFinder:
             heads = [held_parts[part_id(self.segment, block, "head")] for block in some]
             mask = where.mask(some, heads, chosen, by_gene)
             chroms = (self.layout.run_of(block).chrom for block in some)
-            found = heads_of(zip(chroms, some, heads, strict=True), mask)
-            yield await self._spelled(asked, found)
+            found = await self._spelled(asked, heads_of(zip(chroms, some, heads, strict=True), mask))
+            # Of many blocks none is kept for the few alleles that were found in it.
+            yield found if len(blocks) <= _AT_ONCE else found.settled()
 
     async def _spelled(self, asked: AllelePredicate, found: Heads) -> Heads:
         """Leave out alleles whose bases are not those asked for, where only their texts can tell."""

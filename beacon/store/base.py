@@ -445,6 +445,14 @@ class Store(Protocol):
         """Return what was recorded of single carriers, by (variant id, column)."""
         ...
 
+    def recall(self, segment: Segment, what: tuple[Any, ...]) -> Any:
+        """Return what was remembered, None where it was not or has been given up."""
+        ...
+
+    def remember(self, segment: Segment, what: tuple[Any, ...], value: Any, size: int) -> None:
+        """Keep something of so many bytes that was worked out of a segment's own data, as long as there is room."""
+        ...
+
     async def references(self) -> Sequence[Reference]:
         """Return all reference sequences that are there."""
         ...

@@ -279,7 +279,7 @@ def _in_window(part: Arrays, name: str, row: int, width: int) -> Array:
 def _by_tile(tile: int, group: int, columns: Array, width: int) -> list[Carriers]:
     if width <= TILE:
         return [Carriers(tile, group, columns)]
-    bounds = columns.searchsorted(np.arange(0, width + TILE, TILE, dtype=columns.dtype)).tolist()
+    bounds = columns.searchsorted(np.arange(0, width + TILE, TILE)).tolist()
     return [
         Carriers(number, group, columns[begin:stop] - columns.dtype.type(number * TILE))
         for number, (begin, stop) in enumerate(pairwise(bounds), tile)

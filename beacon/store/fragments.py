@@ -7,6 +7,7 @@ side in one array, since a thousand small objects are read from memory one after
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
@@ -27,6 +28,8 @@ _ZYGOSITY: Final = {
     group: b',"zygosity":%b}' % orjson.dumps({"id": id, "label": ZYGOSITIES[id]})
     for id, group in GROUP_OF_ZYGOSITY.items()
 }
+_MOST_ZEROS: Final = 3
+"""A table that would be more than so many times as large as what it holds is not made."""
 _ENDS: Final = tuple(_ZYGOSITY.get(group, b"}") for group in GROUPS)
 """What a fragment lacks to be an entry, by number of group."""
 
@@ -51,7 +54,7 @@ def tile_of(number: int) -> int:
     return number * FRAGMENTS // TILE
 
 
-def fragments_kind(number: int | str) -> str:
+def fragments_kind(number: int) -> str:
     """Return the kind under which the fragments of columns number * FRAGMENTS and on lie."""
     return f"fragments{number}"
 
@@ -72,22 +75,34 @@ def decode_fragments(data: bytes) -> list[bytes]:
 class Entries(NamedTuple):
     """The encoded entries of one tile's columns, all in one group of carriers.
 
-    ``table`` has one row for each column: its entry and a comma, then zeros. ``even`` says that there are none.
+    ``table`` has one row for each column: its entry and a comma, then zeros, of which there are none where it is
+    ``even``. Where few ids are so long that most rows would be zeros, there are ``texts`` instead.
     """
 
     table: NDArray[np.uint8]
     even: bool
+    texts: list[bytes]
 
     @classmethod
     def of(cls, fragments: Sequence[bytes], group: int) -> Entries:
         """Make the entries of some fragments."""
         end = _ENDS[group] + b","
-        width = max(map(len, fragments)) + len(end)
-        data = b"".join((one + end).ljust(width, b"\0") for one in fragments)
-        table = np.frombuffer(data, np.uint8).reshape(len(fragments), width)
-        return cls(table, all(len(one) + len(end) == width for one in fragments))
+        texts = [one + end for one in fragments]
+        sizes = [len(one) for one in texts]
+        width = max(sizes)
+        if width * len(texts) > _MOST_ZEROS * sum(sizes):
+            return cls(np.empty((0, 0), np.uint8), False, texts)
+        table = np.frombuffer(b"".join(one.ljust(width, b"\0") for one in texts), np.uint8).reshape(len(texts), width)
+        return cls(table, min(sizes) == width, [])
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory they take."""
+        return self.table.nbytes + sum(map(sys.getsizeof, self.texts))
 
     def joined(self, columns: Array) -> bytes:
         """Return the entries of some columns of the tile, each with a comma behind it."""
+        if self.texts:
+            return b"".join([self.texts[column] for column in columns.tolist()])
         found = self.table.take(columns, axis=0)
         return (found if self.even else found[found != 0]).tobytes()

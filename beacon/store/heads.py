@@ -121,6 +121,13 @@ class Heads:
         """Whether anybody carried the allele when it was loaded."""
         return self.carriers > 0
 
+    def settled(self) -> Heads:
+        """Return them with every array made, so that nothing is kept of what they are made from."""
+        for name in KINDS:
+            self.array(name)
+        self._make = _nothing
+        return self
+
     def pick(self, which: Array) -> Heads:
         """Return the alleles that a mask or an index array chooses."""
         at = which.nonzero()[0] if which.dtype == np.bool_ else which
@@ -166,6 +173,10 @@ class Heads:
     def empty(cls) -> Heads:
         """Return no alleles."""
         return cls((), 0, lambda name: np.empty(0, KINDS[name]))
+
+
+def _nothing(name: str) -> Array:
+    raise KeyError(name)
 
 
 KINDS: Mapping[str, Any] = {

@@ -1,7 +1,7 @@
 """Reading from MongoDB, asynchronously: the one implementation of ``Store``.
 
 Every call passes a first-in first-out gate, because the driver's own pool lets requests starve. What cannot
-change (a segment's links) is kept in memory, up to a bound; what an answer says is read anew each time.
+change (whatever lies in a segment, and what follows from that alone) is kept in memory, up to a bound.
 """
 
 from __future__ import annotations
@@ -288,7 +288,7 @@ class MongoStore:
 
     async def entries(self, segment: Segment, wanted: Collection[tuple[int, int]]) -> Mapping[tuple[int, int], Entries]:
         """Return the case-level entries of some tiles' columns, by tile and number of the group of carriers."""
-        return await self._reader.entries(segment.id, wanted)
+        return await self._reader.entries(segment.id, wanted, (await self.layout(segment)).columns)
 
     async def cases_of(self, segment: Segment) -> Cases:
         """Return whose the case-level entries are."""
@@ -433,6 +433,14 @@ class MongoStore:
             async for part in self._db["cases"].find({"s": segment.id, "v": {"$in": list(ids)}}):
                 found.setdefault((part["v"], part["c"]), []).append(orjson.loads(part["b"]))
         return found
+
+    def recall(self, segment: Segment, what: tuple[Any, ...]) -> Any:
+        """Return what was remembered, None where it was not or has been given up."""
+        return self._reader.recall((segment.id, *what))
+
+    def remember(self, segment: Segment, what: tuple[Any, ...], value: Any, size: int) -> None:
+        """Keep something of so many bytes that was worked out of a segment's own data, as long as there is room."""
+        self._reader.remember((segment.id, *what), value, size)
 
     async def references(self) -> Sequence[Reference]:
         """Return all reference sequences that are there."""

@@ -93,9 +93,3 @@ def pack_texts(texts: list[bytes]) -> Arrays:
     at = np.zeros(len(texts) + 1, np.uint32)
     np.cumsum([len(text) for text in texts], out=at[1:])
     return {"at": at, "text": np.frombuffer(b"".join(texts), np.uint8)}
-
-
-def text_of(arrays: Arrays, number: int) -> bytes:
-    """Return one of the byte strings that ``pack_texts`` put together."""
-    begin, stop = arrays["at"][number : number + 2].tolist()
-    return arrays["text"][begin:stop].tobytes()

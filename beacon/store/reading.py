@@ -18,6 +18,7 @@ from beacon.errors import StoreUnavailable
 from beacon.model.genome import GENE_IDS, PROTEIN_CHANGES, SYMBOLS
 from beacon.store.base import WRITTEN
 from beacon.store.blocks import HEAD, ends_id, layout_id, part_id
+from beacon.store.calls import TILE
 from beacon.store.documents import Document, decode_rows
 from beacon.store.fragments import Entries, decode_fragments, fragments_kind, fragments_of, tile_of
 from beacon.store.gate import Gate
@@ -50,6 +51,7 @@ class Reader:
         self._gate = gate
         self._kept = Kept(kept_bytes)
         self._era = 0
+        self._shown: Collection[str] | None = None
 
     @property
     def room(self) -> float:
@@ -76,10 +78,14 @@ class Reader:
 
     def keep_only(self, segments: Collection[str]) -> None:
         """Keep nothing of other segments than these: what is gone takes no memory, and purged data are not in it."""
-        self._kept.drop(lambda key: (key.partition("/")[0] if isinstance(key, str) else key[0]) not in segments)
+        self._shown = segments
+        self._kept.drop(lambda key: _segment_of(key) not in segments)
 
-    def _keep(self, era: int, key: object, value: T, size: int) -> T:
-        return self._kept.put(key, value, size) if era == self._era else value
+    def _keep(self, era: int, key: str | tuple[Any, ...], value: T, size: int) -> T:
+        # A question that began before a segment was replaced may still be reading it.
+        if era != self._era or (self._shown is not None and _segment_of(key) not in self._shown):
+            return value
+        return self._kept.put(key, value, size)
 
     async def postings(self, segments: Collection[str], wanted: Collection[tuple[str, str]]) -> dict[Place, BitMap]:
         """Return what lies under several (kind, index key) of several segments, whether live or not."""
@@ -158,6 +164,14 @@ class Reader:
             raise gone()
         return {id: found.get(id, b"") for id in ids}
 
+    def recall(self, key: tuple[Any, ...]) -> Any:
+        """Return what was remembered under a key that begins with a segment; None where it is not there."""
+        return self._kept.get(key)
+
+    def remember(self, key: tuple[Any, ...], value: Any, size: int) -> None:
+        """Keep a value of so many bytes under such a key."""
+        self._keep(self._era, key, value, size + _VALUE_BYTES)
+
     def outline(self, segment: str) -> Outline | None:
         """Return the outline of a segment where there is one in memory."""
         held: Outline | None = self._kept.get((segment, "outline"))
@@ -218,20 +232,24 @@ class Reader:
         held = await self.array(segment, rows_kind(kind, number), RowsById.decode, needed=True)
         return held.get(key)
 
-    async def entries(self, segment: str, wanted: Collection[tuple[int, int]]) -> dict[tuple[int, int], Entries]:
-        """Return the case-level entries of some tiles' columns, by tile and number of the group of carriers."""
+    async def entries(
+        self, segment: str, wanted: Collection[tuple[int, int]], columns: int
+    ) -> dict[tuple[int, int], Entries]:
+        """Return the case-level entries of some tiles' columns, by tile and number of the group of carriers.
+
+        ``columns`` is how many the segment has. Raises ``StoreUnavailable``.
+        """
         held = {place: self._kept.get((segment, "entries", *place)) for place in wanted}
         if missing := [place for place, entries in held.items() if entries is None]:
             era = self._era
-            fragments = await self._fragments(segment, {tile for tile, _ in missing})
+            fragments = await self._fragments(segment, {tile for tile, _ in missing}, columns)
             for tile, group in missing:
                 entries = Entries.of(fragments[tile], group)
-                held[tile, group] = self._keep(
-                    era, (segment, "entries", tile, group), entries, entries.table.nbytes + _VALUE_BYTES
-                )
+                key = (segment, "entries", tile, group)
+                held[tile, group] = self._keep(era, key, entries, entries.nbytes + _VALUE_BYTES)
         return held
 
-    async def _fragments(self, segment: str, tiles: Collection[int]) -> dict[int, list[bytes]]:
+    async def _fragments(self, segment: str, tiles: Collection[int], columns: int) -> dict[int, list[bytes]]:
         """Return whose the columns of some tiles are."""
         kinds = {fragments_kind(number): number for tile in tiles for number in fragments_of(tile)}
         async with self.asking():
@@ -240,7 +258,8 @@ class Reader:
         found: dict[int, list[bytes]] = {tile: [] for tile in tiles}
         for part in sorted(listed, key=lambda part: kinds[part["k"]]):
             found[tile_of(kinds[part["k"]])] += decode_fragments(bytes(part["data"]))
-        if not all(found.values()):
+        # Where one document is gone already, the others would name the wrong people.
+        if any(len(held) != min(TILE, columns - tile * TILE) for tile, held in found.items()):
             raise gone()
         return found
 
@@ -248,6 +267,10 @@ class Reader:
 def in_steps(ids: Sequence[str], step: int) -> Iterator[Sequence[str]]:
     """Yield some ids after another."""
     return (ids[begin : begin + step] for begin in range(0, len(ids), step))
+
+
+def _segment_of(key: str | tuple[Any, ...]) -> str:
+    return key.partition("/")[0] if isinstance(key, str) else str(key[0])
 
 
 def unpacked(data: bytes) -> Arrays:

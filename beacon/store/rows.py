@@ -1,6 +1,6 @@
 """The row of each record by its id: 64 bits for an id, ascending, few enough in one document to stay in memory.
 
-Two ids of a million share those bits in one dataset of 30 million.
+That two of a million ids have the same bits happens in one of 30 million datasets; such a load is refused.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from beacon.errors import LoadError
 from beacon.store.heads import identity
 from beacon.store.packing import Arrays, unpack
 
@@ -24,11 +25,16 @@ def rows_kind(kind: str, number: int | None = None) -> str:
 
 
 def encode_rows_by_id(kind: str, rows: Mapping[str, int]) -> Iterator[tuple[str, Arrays]]:
-    """Yield the documents of all records of a kind: kind and arrays. The first one tells where each of them begins."""
+    """Yield the documents of all records of a kind: kind and arrays. The first one tells where each of them begins.
+
+    Raises ``LoadError`` where two ids cannot be told apart.
+    """
     keys = np.array([identity(id) for id in rows], np.uint64)
     values = np.array(list(rows.values()), np.uint32)
     order = np.argsort(keys)
     keys, values = keys[order], values[order]
+    if (keys[1:] == keys[:-1]).any():
+        raise LoadError(f"two ids of the kind {kind} cannot be told apart by 64 bits; give one of them another id")
     yield rows_kind(kind), {"first": keys[::ROWS]}
     for number, begin in enumerate(range(0, len(keys), ROWS)):
         part = slice(begin, begin + ROWS)

@@ -159,6 +159,14 @@ def test_common_alleles_lie_apart_from_rare_ones_as_bits_where_that_is_smaller()
     assert parts["tile0"]["het.dense_rows"].tolist() == [2]
 
 
+@pytest.mark.parametrize("width", [3 * TILE, 3 * TILE + 1, 4 * TILE - 1, 4 * TILE, 4 * TILE + 1, 9 * TILE])
+def test_the_carriers_of_a_rare_allele_are_listed_whatever_tile_they_are_in(width: int) -> None:
+    carrying = [0, 5, TILE - 1, TILE, 2 * TILE + 7, width - 1]
+    rare = AlleleCalls(het=np.array(carrying[::2], np.uint32), hom=np.array(carrying[1::2], np.uint32))
+    calls, _ = block(width, [rare])
+    assert sorted(each(calls.listed(0))) == [(column, at % 2) for at, column in enumerate(carrying)]
+
+
 @pytest.mark.parametrize("width", [65_535, 65_536, 65_537, 200_000])
 def test_columns_beyond_65536_are_told_apart_from_those_below(width: int) -> None:
     last = width - 1
@@ -249,6 +257,7 @@ def test_heads_of_a_column_say_how_it_carries_them_whatever_is_picked_of_them() 
     both = Heads.joined([first, second])
     assert (both.of, both.start.tolist(), both.how.tolist()) == (9, [6, 7, 1], [1, 0, 3])
     assert (both.pick(np.array([2, 0])).of, both.pick(np.array([2, 0])).how.tolist()) == (9, [3, 1])
+    assert (both.settled().how.tolist(), both.key.tolist()) == ([1, 0, 3], [*first.key.tolist(), *second.key.tolist()])
     other = heads_of_column([("3", 6, head("3", 1))], 8, [np.array([0], np.int8)])
     assert Heads.joined([both, other]).of is None
 

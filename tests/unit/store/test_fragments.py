@@ -49,6 +49,14 @@ def test_nothing_but_entries_is_written_where_ids_are_of_different_lengths() -> 
     assert entries.joined(np.array([0])) == entries.joined(np.array([0])).strip(b"\0 ")
 
 
+def test_one_long_id_among_many_makes_no_large_table() -> None:
+    put = [fragment(f"s{number}", "p", None, None) for number in range(200)] + [fragment("x" * 5_000, "p", None, None)]
+    entries = Entries.of(put, 0)
+    assert entries.nbytes < 4 * sum(map(len, put))
+    told = orjson.loads(b"[%b]" % entries.joined(np.array([200, 7]))[:-1])
+    assert [one["biosampleId"] for one in told] == ["x" * 5_000, "s7"]
+
+
 def test_fragments_come_back_from_their_documents(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fragments_module, "FRAGMENTS", 3)
     put = [fragment(f"s{number}", f"p{number}", None, None) for number in range(8)]

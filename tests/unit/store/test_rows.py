@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from beacon.errors import LoadError
 from beacon.store import rows as rows_module
 from beacon.store.heads import identity
 from beacon.store.packing import pack
@@ -18,6 +19,12 @@ def found(documents: dict[str, bytes], id: str) -> int | None:
     key = np.uint64(identity(id))
     number = int(decode_first(documents[rows_kind("run")]).searchsorted(key, "right")) - 1
     return None if number < 0 else RowsById.decode(documents[rows_kind("run", number)]).get(key)
+
+
+def test_ids_that_cannot_be_told_apart_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_module, "identity", lambda _id: 7)
+    with pytest.raises(LoadError, match="cannot be told apart"):
+        list(encode_rows_by_id("run", {"a": 1, "b": 2}))
 
 
 @settings(max_examples=60, deadline=None)
