@@ -184,6 +184,9 @@ async def _receive(request: web.Request, seconds: float, most: int) -> None:
     if (request.content_length or 0) > most:
         raise _too_large(most)
     try:
+        if request.content.is_eof():
+            await request.read()  # it came with the headers, as most do: nothing is waited for
+            return
         async with asyncio.timeout(seconds):
             await request.read()
     except TimeoutError:

@@ -123,7 +123,7 @@ class Heads:
 
     def settled(self) -> Heads:
         """Return them with every array made, so that nothing is kept of what they are made from."""
-        for name in KINDS:
+        for name in KINDS if self.of is None else (*KINDS, "how"):
             self.array(name)
         self._make = _nothing
         return self

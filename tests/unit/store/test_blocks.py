@@ -257,7 +257,8 @@ def test_heads_of_a_column_say_how_it_carries_them_whatever_is_picked_of_them() 
     both = Heads.joined([first, second])
     assert (both.of, both.start.tolist(), both.how.tolist()) == (9, [6, 7, 1], [1, 0, 3])
     assert (both.pick(np.array([2, 0])).of, both.pick(np.array([2, 0])).how.tolist()) == (9, [3, 1])
-    assert (both.settled().how.tolist(), both.key.tolist()) == ([1, 0, 3], [*first.key.tolist(), *second.key.tolist()])
+    fresh = Heads.joined([first, second]).settled()
+    assert (fresh.how.tolist(), fresh.key.tolist()) == ([1, 0, 3], [*first.key.tolist(), *second.key.tolist()])
     other = heads_of_column([("3", 6, head("3", 1))], 8, [np.array([0], np.int8)])
     assert Heads.joined([both, other]).of is None
 
