@@ -91,6 +91,7 @@ class MongoStore:
     def __init__(self, client: AsyncMongoClient[Document], database: str, gate: Gate, kept_bytes: int) -> None:
         self._client = client
         self._db = client[database]
+        self._records = self._db["records"]  # made once: see ``Reader``
         self._gate = gate
         self._reader = Reader(self._db, gate, kept_bytes)
         self._changed = asyncio.Event()
@@ -324,7 +325,7 @@ class MongoStore:
         async with self._reader.asking():
             return {
                 part["r"]: part[wanted]
-                for part in await self._db["records"].find(where, {"r": 1, wanted: 1, "_id": 0}).to_list()
+                for part in await self._records.find(where, {"r": 1, wanted: 1, "_id": 0}).to_list()
             }
 
     async def heads(self, segment: Segment, predicate: AllelePredicate, *, calls: bool = False) -> Heads:
