@@ -96,10 +96,10 @@ def trim(start: int, ref: str, alt: str) -> tuple[int, str, str]:
 
 def minimal(start: int, ref: str, alt: str) -> tuple[int, str, str]:
     """Remove all shared bases, end first; an insertion's ref or a deletion's alt becomes ""."""
-    if len(ref) == len(alt) == 1 and alt in _SINGLE:  # shares nothing, or is the same
+    if len(ref) == len(alt) == 1 and alt in _SINGLE:  # known at once: nearly every allele is one
         return start, ref.upper(), alt
     start, ref, alt = trim(start, ref, alt)
-    if len(ref) == len(alt) == 1:
+    if len(ref) == len(alt) == 1:  # an ALT of one character shares nothing, or is the same
         return start, ref, alt
     if is_sequence(alt) and ref and alt and ref != alt:
         if ref[-1] == alt[-1]:

@@ -111,28 +111,26 @@ class SegmentPage:
         told: dict[Place, Body] = {}
         listed: dict[Place, Sequence[Carriers]] = {}
         samples: dict[Place, Samples] = {}
+        totals: dict[Place, int] = {}
         if simple:
             told = await bodies(store, segment, places, spelling)
+            carriers = heads.carriers.tolist() if columns is None else [_size(every[place]) for place in places]
+            totals = {place: max(many, 0) for place, many in zip(places, carriers, strict=True)}
             listed = {place: _written(some) for place, some in every.items()}
             shown = {(tile, group) for some in listed.values() for tile, group, _ in some}
         else:
             alleles = {(one.block, one.row): one for one in await store.alleles(segment, places)}
             samples = {place: Samples.of(some, links) for place, some in every.items()}
             shown = {(tile, group) for some in samples.values() for tile, group, _ in some.first(MAX_CASES)}
-        if simple and columns is None:
-            totals = {place: max(many, 0) for place, many in zip(places, heads.carriers.tolist(), strict=True)}
-        else:
-            totals = {place: _size(some) for place, some in every.items()}
         details: dict[Place, dict[int, list[dict[str, Any]]]] = {}
         # Of carriers among counted genotypes hardly any segment tells more.
         if (await store.layout(segment)).detailed or not (heads.number >= 0).all():
             place_of = {one.id: place for place, one in (told or alleles).items()}
             for (id, column), cases in (await store.cases(segment, list(place_of))).items():
                 details.setdefault(place_of[id], {})[column] = cases
-        for place, of in details.items():
+        for place, of in details.items() if simple else ():
             totals[place] += sum(len(cases) - 1 for column, cases in of.items() if column in allowed)
-            if simple:
-                samples[place] = Samples.of(listed[place], links)
+            samples[place] = Samples.of(listed[place], links)
         entries = await store.entries(segment, shown)
         return cls(segment, places, alleles, told, calls, links, simple, listed, samples, totals, entries, details)
 
