@@ -13,7 +13,8 @@ class DatasetResult:
 
     ``count`` is exact and for the whole query, not the page; None where only existence was asked.
     ``people`` is the number of distinct individuals behind the count, where the store knows it, else
-    None. ``records`` are encoded JSON objects (UTF-8), one page of them.
+    None. ``records`` are encoded JSON objects (UTF-8), one page of them. ``caveat`` says what could not be looked at,
+    in a sentence that depends on the question and on which files the dataset has, never on what is in them.
     """
 
     dataset: str
@@ -21,3 +22,4 @@ class DatasetResult:
     count: int | None = None
     records: tuple[bytes, ...] | None = None
     info: Mapping[str, Any] = field(default_factory=dict)
+    caveat: str | None = None

@@ -43,7 +43,7 @@ class Protected:
     ``granularity`` is how deep this answer goes. ``count`` is there from ``COUNT`` on, ``records`` (encoded
     JSON objects, one page) at ``RECORD``. ``withheld`` means that the truth is anything from nothing to just
     below the threshold; ``exists`` is then false without meaning no. ``info`` holds ``returnedGranularity``,
-    ``reasons``, ``threshold`` where one applied, ``withheld`` where it bit, and the store's notes.
+    ``reasons``, ``threshold`` where one applied, ``withheld`` where it bit, the ``caveat``, and the notes of the store.
     """
 
     dataset: str
@@ -132,7 +132,7 @@ def protect(query: Query, decision: Decision, result: DatasetResult) -> Protecte
         count_precision=draft.precision if counted else None,
         count_adjusted_to=draft.adjusted_to if counted else None,
         records=draft.records if draft.granularity is Granularity.RECORD else None,
-        info=MappingProxyType(_info(decision, draft)),
+        info=MappingProxyType(_info(decision, draft) | ({} if result.caveat is None else {"caveat": result.caveat})),
         withheld=draft.withheld,
         key=_KEY,
     )

@@ -7,6 +7,7 @@ chooses one record; all are turned into rows of the wanted kind and intersected 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
 
 import orjson
@@ -82,9 +83,9 @@ class _Evaluation:
     async def result(self) -> DatasetResult:
         """Return the findings, no deeper than the answer or its protection needs."""
         if self.plan.anchor and self.plan.anchor.entry_type == "dataset" and self.plan.anchor.id != self.dataset.id:
-            return self._made(0, (), 0)
+            return replace(self._made(0, (), 0), caveat=None)
         if not self.answerable or not meets("dataset", dataset_record(self.dataset), self.plan.about("dataset")):
-            return self._made(0, (), 0)
+            return replace(self._made(0, (), 0), caveat=None)
         if self.plan.target in SIDES:
             return await self._collections()
         if self.plan.target == "genomicVariant":
@@ -208,4 +209,5 @@ class _Evaluation:
             count if self.depth is not Granularity.BOOLEAN else None,
             records if self.depth is Granularity.RECORD else None,
             {"people": people} if self.people_matter and people is not None else {},
+            self.plan.caveats.get(self.dataset.id),
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from beacon.errors import BadRequest, CannotAnswer
 from beacon.model import protein
@@ -31,6 +32,7 @@ class Plan:
 
     ``edit`` is what is left open until a reference sequence has been looked at (``beacon.query.settle``): a change
     that can be written in several places, or whose bases are not written; ``text`` the short form that it comes from.
+    ``caveats`` say of datasets (by id) what cannot be looked at, settled there too.
     """
 
     target: str
@@ -40,6 +42,7 @@ class Plan:
     groups: tuple[tuple[str, ...], ...]
     edit: Edit | None = None
     text: str | None = None
+    caveats: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def choosing(self) -> tuple[IndexCondition, ...]:

@@ -1,14 +1,16 @@
 """The part of a question that only stored sequences, gene tables and ontologies can settle: what an allele's other
 spellings are, where a gene lies, which terms are similar.
 
-All of this is decided before any data are looked at, so that an error never tells anything of them, save whether a
-dataset's variants name their genes.
+All of this is decided before any data are looked at, so that an error never tells anything of them, save whether the
+files that whoever asks may see something of name their genes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
+
+from pyroaring import BitMap
 
 from beacon.errors import BadRequest, CannotAnswer, NeedsReference, StoreUnavailable, UnknownFilter
 from beacon.model import genome
@@ -20,7 +22,7 @@ from beacon.query.filters import SimilarCondition
 from beacon.query.index import IndexCondition
 from beacon.query.plan import Plan
 from beacon.query.short_form import WHERE
-from beacon.store.base import AllelePredicate, Dataset, KeyCondition, Store
+from beacon.store.base import COLUMN, AllelePredicate, Dataset, KeyCondition, Naming, Store
 
 LONGEST = 100_000
 """An allele that replaces more bases than this is not moved about."""
@@ -29,8 +31,8 @@ LONGEST = 100_000
 async def settled(store: Store, asked: Plan, datasets: Sequence[Dataset]) -> Plan:
     """Return the plan with nothing left open; ``datasets`` are those that will be asked.
 
-    Raises ``NeedsReference`` where a sequence would be needed that is not here, and ``BadRequest`` where the short
-    form contradicts it.
+    Raises ``NeedsReference`` where a sequence would be needed that is not here, ``BadRequest`` where the short form
+    contradicts it, and ``CannotAnswer`` where of no variants of a dataset it is known what is asked.
     """
     if len(asked.indexed) < len(asked.conditions):
         asked = replace(asked, conditions=tuple([await _alike(store, item) for item in asked.conditions]))
@@ -41,53 +43,91 @@ async def settled(store: Store, asked: Plan, datasets: Sequence[Dataset]) -> Pla
         alleles = await _elsewhere(store, alleles, asked.edit, asked.text)
     elif alleles.vrs is not None:
         await _all_named(store, alleles, datasets)
-    if alleles.gene is not None:
-        alleles = await _of_gene(store, alleles, alleles.gene, datasets)
-    if alleles.aminoacid_change is not None:
-        await _change_is_told(store, alleles.aminoacid_change, datasets)
-    done = alleles is asked.alleles and asked.edit is None
-    return asked if done else replace(asked, alleles=alleles, edit=None)
+    caveats: list[tuple[str, str]] = []
+    if (gene := alleles.gene) is not None:
+        alleles = await _placed(store, alleles, gene)
+        caveats += _of_gene(alleles, gene, datasets)
+    if (change := alleles.aminoacid_change) is not None:
+        caveats += _changing(alleles, change, datasets)
+    if alleles is asked.alleles and asked.edit is None and not caveats:
+        return asked
+    return replace(asked, alleles=alleles, edit=None, caveats=_joined(caveats))
 
 
-async def _of_gene(store: Store, alleles: AllelePredicate, asked: str, datasets: Sequence[Dataset]) -> AllelePredicate:
-    """Add a gene's other names, and where it lies.
+async def _placed(store: Store, alleles: AllelePredicate, asked: str) -> AllelePredicate:
+    """Add a gene's other names, and where it lies."""
+    gene = await store.gene(asked)
+    return alleles if gene is None else replace(alleles, gene_names=gene.names, gene_places=gene.places)
+
+
+def _of_gene(alleles: AllelePredicate, asked: str, datasets: Sequence[Dataset]) -> Iterator[tuple[str, str]]:
+    """Yield the datasets of which some variants may be in a gene though nobody says so, and a sentence about it.
 
     Raises ``CannotAnswer`` where a dataset has variants, but neither do they name genes in such a way nor does a table
     tell where this one lies: that none of them is found would not mean that there is none.
     """
-    gene = await store.gene(asked)
-    if gene is not None:
-        alleles = replace(alleles, gene_names=gene.names, gene_places=gene.places)
-    names = {naming(name) for name in (asked, *alleles.gene_names)}
+    names = frozenset(map(naming, {asked, *alleles.gene_names}))
     placed = {place.assembly for place in alleles.gene_places}
+    by = " or ".join(sorted(names))
     for dataset in datasets:
-        held = set(dataset.assemblies)
-        missing = (held if alleles.assembly is None else held & {alleles.assembly}) - placed
-        if (missing or not held) and await _tells_none(store, dataset, names):
-            where = f" that says where it lies in {', '.join(sorted(missing))}" if missing else ""
+        concerned = list(_concerned(dataset, alleles))
+        silent = [one for one in concerned if one.by.isdisjoint(names) and _meant(one, alleles) - placed]
+        if not silent:
+            continue
+        missing = frozenset().union(*(_meant(one, alleles) for one in silent)) - placed - {""}
+        where = f" that says where it lies in {', '.join(sorted(missing))}" if missing else ""
+        if len(silent) == len(concerned):
             raise CannotAnswer(
                 f"Which variants of dataset {dataset.id} are in {asked} cannot be told here: they do not name genes by "
-                f"{' or '.join(sorted(names))}, and there is no table of genes{where}. Ask by another name, by "
-                "position, or in other datasets.",
+                f"{by}, and there is no table of genes{where}. Ask by another name, by position, or in other datasets.",
                 where="geneId",
             )
-    return alleles
+        told = f"Some of its files do not name genes by {by}, and there is no table of genes{where}"
+        yield dataset.id, f"{told}; what is in them was not found by gene."
 
 
-async def _change_is_told(store: Store, asked: str, datasets: Sequence[Dataset]) -> None:
-    """Raise ``CannotAnswer`` where a dataset has variants, and of none is told how it changes a protein."""
+def _changing(alleles: AllelePredicate, asked: str, datasets: Sequence[Dataset]) -> Iterator[tuple[str, str]]:
+    """Yield the datasets of some of whose variants nobody says how they change a protein, and a sentence about it.
+
+    Raises ``CannotAnswer`` where a dataset has variants, and of none is told how it changes a protein.
+    """
     for dataset in datasets:
-        if await _tells_none(store, dataset, {PROTEIN_CHANGES}):
+        concerned = list(_concerned(dataset, alleles))
+        silent = [one for one in concerned if PROTEIN_CHANGES not in one.by]
+        if silent and len(silent) == len(concerned):
             raise CannotAnswer(
                 f"Which variants of dataset {dataset.id} are {asked} cannot be told here: of none of them is known how "
                 "it changes a protein. Ask by position and bases, or in other datasets.",
                 where="aminoacidChange",
             )
+        if silent:
+            yield (
+                dataset.id,
+                "Some of its files do not tell how variants change proteins; what is in them was not found.",
+            )
 
 
-async def _tells_none(store: Store, dataset: Dataset, of: Set[str]) -> bool:
-    has_variants = any(segment.variants for segment in dataset.segments)
-    return has_variants and of.isdisjoint(await store.namings(dataset))
+def _concerned(dataset: Dataset, alleles: AllelePredicate) -> Iterator[Naming]:
+    """Yield what the loads tell that have variants which a question may be about, and of somebody whom it may see."""
+    for segment in dataset.segments:
+        live = segment.live.get(COLUMN, BitMap())
+        for one in segment.namings:
+            seen = bool(live) if one.columns is None else not live.isdisjoint(one.columns)
+            if (seen or segment.uncarried) and _meant(one, alleles):
+                yield one
+
+
+def _meant(naming: Naming, alleles: AllelePredicate) -> Set[str]:
+    """Return the assemblies that are meant of those that a load has variants in."""
+    return naming.assemblies if alleles.assembly is None else naming.assemblies & {alleles.assembly}
+
+
+def _joined(caveats: Iterable[tuple[str, str]]) -> Mapping[str, str]:
+    """Return all sentences about each dataset as one text."""
+    found: dict[str, str] = {}
+    for dataset, said in caveats:
+        found[dataset] = f"{found[dataset]} {said}" if dataset in found else said
+    return found
 
 
 async def _alike(store: Store, item: IndexCondition | SimilarCondition) -> IndexCondition:

@@ -96,14 +96,30 @@ class Cases:
     alleles: Uints
 
 
+class Naming(NamedTuple):
+    """Variants that came with one load: the assemblies they are in ("" for those without a place), what they name genes
+    by (``genome.naming``), and ``PROTEIN_CHANGES`` if they tell any; ``columns`` are the load's, None for all.
+    """
+
+    assemblies: frozenset[str]
+    by: frozenset[str]
+    columns: BitMap | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One visible segment: its live rows by kind, and whether all of its columns are live."""
+    """One visible segment: its live rows by kind, and whether all of its columns are live.
+
+    ``variants`` is how many it has, ``uncarried`` says whether there are some that nobody ever carried, ``namings``
+    what its loads' variants tell.
+    """
 
     id: str
     live: Mapping[str, BitMap]
     whole: bool
     variants: int
+    uncarried: bool = False
+    namings: tuple[Naming, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -463,10 +479,6 @@ class Store(Protocol):
 
     async def bases(self, reference: Reference, start: int, end: int) -> str | None:
         """Return bases [start, end) of a sequence, upper case; None where another has just taken its place."""
-        ...
-
-    async def namings(self, dataset: Dataset) -> frozenset[str]:
-        """Return what variants of a dataset name genes by, and ``PROTEIN_CHANGES`` (``genome``) if they tell any."""
         ...
 
     async def gene(self, name: str) -> Gene | None:

@@ -37,10 +37,10 @@ from beacon.model.access import (
     StricterRecords,
     Withheld,
 )
-from beacon.store.base import Cohort, Dataset, Links, Segment
+from beacon.store.base import Cohort, Dataset, Links, Naming, Segment
 from beacon.store.packing import pack, unpack
 
-MODEL_VERSION = 5
+MODEL_VERSION = 6
 Document = dict[str, Any]
 
 SEGMENT_COLLECTIONS = ("arrays", "records", "postings", "numbers", "blocks", "names", "cases")
@@ -184,6 +184,8 @@ def decode_dataset(document: Document) -> Dataset:
                 live={kind: decode_rows(rows) for kind, rows in part["live"].items()},
                 whole=part["whole"],
                 variants=part["variants"],
+                uncarried=part["uncarried"] > 0,
+                namings=tuple(_naming(load) for load in part["loads"] if "naming" in load),
             )
             for part in document["segments"]
         ),
@@ -194,6 +196,11 @@ def decode_dataset(document: Document) -> Dataset:
         stated=decode_body(document.get("stated")),
         stated_at=document.get("stated_at"),
     )
+
+
+def _naming(load: Document) -> Naming:
+    columns = decode_rows(load["columns"]) if "columns" in load else None
+    return Naming(frozenset(load["assemblies"]), frozenset(load["naming"]), columns)
 
 
 def decode_body(data: bytes | None) -> dict[str, Any]:

@@ -458,10 +458,6 @@ class MongoStore:
             found = self._db["bases"].find({"_id": {"$in": chunk_ids(reference, start, end)}})
             return cut({part["_id"]: part["b"] async for part in found}, reference, start, end)
 
-    async def namings(self, dataset: Dataset) -> frozenset[str]:
-        """Return what variants of a dataset name genes by, and ``PROTEIN_CHANGES`` (``genome``) if they tell any."""
-        return frozenset().union(*[await self._reader.namings(one.id) for one in dataset.segments if one.variants])
-
     async def gene(self, name: str) -> Gene | None:
         """Return what the tables of genes say of this symbol or id, None where they say nothing."""
         if not (await self._now()).genes:

@@ -13,6 +13,7 @@ from pyroaring import BitMap
 from beacon.model import protein
 from beacon.model.calls import Calls
 from beacon.model.entry_types import ENTRY_TYPES, FREQUENCY
+from beacon.model.genome import PROTEIN_CHANGES, naming
 from beacon.model.indexing import (
     HELD,
     Ancestors,
@@ -106,6 +107,13 @@ class Postings:
         """Note that there are alleles with a frequency among all columns."""
         if _COUNTED not in self._borne:
             self._bearing(_COUNTED, "").columns.update(range(columns))
+
+    @property
+    def naming(self) -> frozenset[str]:
+        """What alleles name genes by (``genome.naming``), and ``PROTEIN_CHANGES`` if they tell any."""
+        written = [key for kind, key in self._postings if kind == WRITTEN]
+        genes = {naming(key.removeprefix("gene:")) for key in written if key.startswith("gene:")}
+        return frozenset(genes | {PROTEIN_CHANGES for key in written if key.startswith("protein:")})
 
     def settle(self, block: int) -> None:
         """Keep what is known of carriers as bitmaps, where the block that was just written has none of it."""

@@ -15,8 +15,6 @@ from pymongo.errors import PyMongoError
 from pyroaring import BitMap
 
 from beacon.errors import StoreUnavailable
-from beacon.model.genome import GENE_IDS, PROTEIN_CHANGES, SYMBOLS
-from beacon.store.base import WRITTEN
 from beacon.store.blocks import HEAD, ends_id, layout_id, part_id
 from beacon.store.calls import TILE
 from beacon.store.documents import Document, decode_rows
@@ -105,25 +103,6 @@ class Reader:
         if not rows:
             return self._keep(era, place, BitMap(), _VALUE_BYTES)
         return self._keep(era, place, decode_rows(rows), len(rows) + _VALUE_BYTES)
-
-    async def namings(self, segment: str) -> frozenset[str]:
-        """Return what the alleles of a segment, not of an empty one, name genes by, and ``PROTEIN_CHANGES`` if told."""
-        held: frozenset[str] | None = self._kept.get((segment, "namings"))
-        if held is None:
-            era, ranges = self._era, {kind: _beginning(f"gene:{begin}") for kind, begin in GENE_IDS.items()}
-            others: Document = {"key": _beginning("gene:"), "$nor": [{"key": one} for one in ranges.values()]}
-            asked: dict[str, Document] = {SYMBOLS: others, PROTEIN_CHANGES: {"key": _beginning("protein:")}}
-            asked |= {kind: {"key": one} for kind, one in ranges.items()}
-            found = []
-            async with self.asking():
-                for kind, keys in asked.items():
-                    if await self._postings.find_one({"s": segment, "k": WRITTEN, **keys}, {"_id": 1}):
-                        found.append(kind)
-                # Every allele is found by its type.
-                if not found and not await self._postings.find_one({"s": segment, "k": WRITTEN}, {"_id": 1}):
-                    raise gone()
-            held = self._keep(era, (segment, "namings"), frozenset(found), _VALUE_BYTES)
-        return held
 
     async def read_postings(self, segment: str, kind: str, least_room: float) -> None:
         """Keep the postings of a kind for later, while at least this part of the memory stays free."""
@@ -281,10 +260,6 @@ def unpacked(data: bytes) -> Arrays:
 def gone() -> StoreUnavailable:
     """Return the error for a segment that was garbage before a question was through with it."""
     return StoreUnavailable("The data asked for have just been replaced; ask again.")
-
-
-def _beginning(text: str) -> Document:
-    return {"$gte": text, "$lt": f"{text}\U0010ffff"}
 
 
 def _any(values: Collection[str]) -> Any:

@@ -264,6 +264,7 @@ class SegmentWriter:
 
         Where there is nothing in it, the dataset lists no segment for it, and does not change unless ``change`` does.
         """
+        self._finish_alleles()
         load = {
             "id": self.id,
             "sha256": self._load.sha256,
@@ -272,6 +273,10 @@ class SegmentWriter:
             "chroms": sorted(self._chromosomes),
             "intact": True,
         }
+        if self._alleles:
+            # What its variants do not tell cannot be answered "no"; of several loads in one segment each is asked.
+            nowhere = [""] if "" in self._chromosomes else []
+            load |= {"assemblies": [*nowhere, *sorted(self._assemblies)], "naming": sorted(self._postings.naming)}
         return self._publish([load], self._amendment(change), change.counts)
 
     def publish_instead(self, of: Sequence[Part], loads: list[Document], resting: Mapping[str, BitMap]) -> Published:
@@ -280,6 +285,7 @@ class SegmentWriter:
         ``loads`` are those that their records came with, ``resting`` the derived rows for which others stand now.
         Raises ``LoadError`` where the others are not shown as they were.
         """
+        self._finish_alleles()
         written = {part.id: part.live for part in of}
 
         def leave(parts: list[Part]) -> None:
@@ -299,8 +305,6 @@ class SegmentWriter:
         counts: Mapping[str, int],
         resting: Mapping[str, BitMap] = MappingProxyType({}),
     ) -> Published:
-        self._write_cases()
-        self._write_block()
         self._write_layout()
         self._write_postings()
         self._write_links()
@@ -416,6 +420,10 @@ class SegmentWriter:
             for column, detail in case.details:
                 self._post_detail(variant_id, column, detail)
                 self._batches.add("cases", {"s": self.id, "v": variant_id, "c": column, "b": orjson.dumps(detail)})
+
+    def _finish_alleles(self) -> None:
+        self._write_cases()
+        self._write_block()
 
     def _write_block(self) -> None:
         if self._block is None or not len(self._block):

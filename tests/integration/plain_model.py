@@ -186,14 +186,35 @@ class Model:
         return Answer(tuple(sorted(row.id for row in rows)), len({row.person for row in rows}))
 
     def may_refuse(self, query: Query) -> bool:
-        """Whether of no live variant it is told what the question asks for, its genes or its changes."""
-        alive = [part for part in self.parts if not part.groups or any(column.live for column in part.groups)]
-        return any(not any(told) for told in _asked_of(alive, query))
+        """Whether it can be that of no variant it is told what the question asks for, its genes or its changes."""
+        seen, shown = self._loads()
+        return any(seen <= silent and shown & silent for silent in self._silent(query))
 
     def must_refuse(self, query: Query) -> bool:
-        """Whether it may, and of those that have gone it was not told either."""
-        anything = any(not part.groups or any(column.live for column in part.groups) for part in self.parts)
-        return anything and any(not any(told) for told in _asked_of(self.parts, query))
+        """Whether it must be so."""
+        seen, shown = self._loads()
+        return any(seen and shown <= silent for silent in self._silent(query))
+
+    def may_have_caveat(self, query: Query) -> bool:
+        """Whether it can be that some loads tell that and others do not."""
+        _, shown = self._loads()
+        return any(shown & silent and shown - silent for silent in self._silent(query))
+
+    def must_have_caveat(self, query: Query) -> bool:
+        """Whether it must be so."""
+        seen, _ = self._loads()
+        return any(seen & silent and seen - silent for silent in self._silent(query))
+
+    def _loads(self) -> tuple[set[int], set[int]]:
+        """Return the loads that have variants of somebody, and those that have variants and somebody."""
+        seen = {p.load for p in self.parts if not p.groups or any(column.live for column in p.groups)}
+        people = {column.load for column in self.live("column")}
+        return seen, seen | {part.load for part in self.parts if part.load in people}
+
+    def _silent(self, query: Query) -> Iterator[set[int]]:
+        """Yield, for each thing that the question asks of variants, the loads of which no variant tells it."""
+        for told in _asked_of(self.parts, query):
+            yield {p.load for p in self.parts} - {p.load for p, one in zip(self.parts, told, strict=True) if one}
 
     def _collections(self, query: Query) -> Answer:
         people = {row.person for row in self.select(query, "individual")}

@@ -351,8 +351,11 @@ def told(record: dict[str, Any]) -> dict[str, Any]:
     return said
 
 
-def check(world: World, dataset: str, query: Query, expected: Answer) -> None:
-    """Ask at every depth, page by page and at once, with and without a threshold, and compare."""
+def check(world: World, dataset: str, query: Query, expected: Answer) -> bool:
+    """Ask at every depth, page by page and at once, with and without a threshold, and compare.
+
+    Returns whether the answer says that some files could not tell.
+    """
     if query.anchor == Anchor("dataset", "this"):
         query = replace(query, anchor=Anchor("dataset", dataset))
     records = world.pages(dataset, query)
@@ -366,8 +369,10 @@ def check(world: World, dataset: str, query: Query, expected: Answer) -> None:
     for depth, count in ((Granularity.COUNT, len(ids)), (Granularity.BOOLEAN, None)):
         shallow = world.ask(dataset, replace(query, granularity=depth))
         assert (shallow.count, shallow.exists, shallow.records) == (count, bool(ids), None)
+        assert shallow.caveat == everything.caveat
     if variants:
         assert {id: told(record) for id, record in zip(ids, records, strict=True)} == dict(expected.variants)
+    return everything.caveat is not None
 
 
 @settings(max_examples=WORLDS, phases=[Phase.generate], deadline=None, suppress_health_check=list(HealthCheck))
@@ -380,8 +385,9 @@ def test_every_answer_is_the_one_that_plain_lists_give(world: World, random: Ran
         query = dice.question()
         try:
             try:
-                check(world, dataset, query, model.answer(query))
+                caveat = check(world, dataset, query, model.answer(query))
                 assert not model.must_refuse(query)
+                assert model.may_have_caveat(query) if caveat else not model.must_have_caveat(query)
             except CannotAnswer:
                 assert model.may_refuse(query)
         except BaseException:

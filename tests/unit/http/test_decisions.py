@@ -112,3 +112,41 @@ async def test_a_gene_that_nobody_could_tell_is_refused_and_not_denied(mongo_uri
         for dataset in told:
             assert [await asked(dataset, geneId=name) for name in ("A", "HGNC:5")] == [1, 1]
         assert await asked("bare", geneId="B") == unsaid
+
+
+async def test_an_answer_says_which_files_could_not_tell_of_a_gene(mongo_uri: str, database_name: str) -> None:
+    told: dict[str, dict[str, Any]] = {
+        "1": {"molecularAttributes": {"geneIds": ["A"], "aminoacidChanges": ["V600E"]}},
+        "2": {},
+    }
+    with Admin.open(mongo_uri, database_name) as admin:
+        admin.create_dataset("mixed", policy=policy_for(Level.PUBLIC, Granularity.RECORD))
+        for chrom, body in told.items():
+            load = LoadInfo(chrom, chrom, "vcf", "test", admin.dataset("mixed").created, "test", assembly="GRCh38")
+            with admin.begin("mixed", load, lambda term: ()) as writer:
+                writer.allele(from_vcf("GRCh38", chrom, 101, "A", "G"), body, None)
+                writer.publish()
+
+    async def asked(granularity: str = "count", **given: str) -> tuple[Any, ...]:
+        params = {"requestedGranularity": granularity, "includeResultsetResponses": "ALL"}
+        answer = await client.get("/g_variants", "genomicVariant", **params, **given)
+        one = answer.sets["mixed"]
+        return one["exists"], one.get("resultsCount"), one["info"].get("caveat")
+
+    names = (
+        "Some of its files do not name genes by symbols, and there is no table of genes that says where it lies in "
+        "GRCh38; what is in them was not found by gene."
+    )
+    changes = "Some of its files do not tell how variants change proteins; what is in them was not found."
+    async with site(mongo_uri, database_name) as client:
+        assert await asked(geneId="A") == (True, 1, names)
+        assert await asked(geneId="B") == (False, 0, names)
+        assert await asked("boolean", geneId="A") == (True, None, names)
+        assert await asked("record", aminoacidChange="V600E") == (True, 1, changes)
+        assert await asked(geneId="A", aminoacidChange="V600E") == (True, 1, f"{names} {changes}")
+        assert await asked(referenceName="2", assemblyId="GRCh38", start="100", end="101") == (True, 1, None)
+        with Admin.open(mongo_uri, database_name) as admin:
+            gene = Gene(frozenset({"A"}), (Place("GRCh38", "2", 50, 150),))
+            admin.store_genes("GRCh38", [gene], {"source": "made"})
+        assert await asked(geneId="A") == (True, 2, None)
+        assert await asked(geneId="B") == (False, 0, names)

@@ -169,3 +169,13 @@ def test_nobody_else_makes_changes_copies_or_unpacks_a_protected_answer() -> Non
         answer.count = 2  # type: ignore[misc]
     with pytest.raises(TypeError):
         answer.info["people"] = 2  # type: ignore[index]
+
+
+def test_what_could_not_be_looked_at_is_said_at_every_depth_and_shows_no_number_through_a_threshold() -> None:
+    def some(count: int) -> DatasetResult:
+        return dataclasses.replace(found(count), caveat="Not all.")
+
+    for asked in (BOOLEAN, COUNT, RECORD):
+        assert protect(query(asked), decision(RECORD, **PUBLIC), some(7)).info["caveat"] == "Not all."
+    hidden = [protect(query(COUNT), decision(COUNT), some(number)) for number in range(5)]
+    assert all(one == hidden[0] and one.info["caveat"] == "Not all." for one in hidden)

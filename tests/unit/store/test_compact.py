@@ -196,3 +196,38 @@ def test_after_a_purge_that_was_interrupted_and_done_again_no_collection_has_the
     cases(admin, dataset, SECRET, source="again")
     assert traces(db, SECRET) == []
     assert admin.purge(dataset, SECRET, ancestors, "ada", wait=lambda seconds: None) == 0
+
+
+def test_what_each_load_names_genes_by_is_known_after_they_became_one_segment_while_anybody_is_in_it(
+    world: World, admin: Admin
+) -> None:
+    def load(person: str, *genes: str, cases: bool = True) -> None:
+        origin: LoadInfo = replace(info(), format="phenopackets", source=person)
+        found = (Case(SNV if genes else OWN, None, "het", genes),) if cases else ()
+        with admin.begin(dataset, origin, ancestors) as writer:
+            write_packet(writer, Packet(person, Facts(), cases=found))
+            writer.publish()
+
+    def asked() -> tuple[int | None, bool]:
+        told = world.ask(dataset, query)
+        return told.count, told.caveat is not None
+
+    dataset = world.load()
+    query = Query("individual", variant=VariantQuery(gene="FBN1"), granularity=Granularity.COUNT)
+    load("a", "FBN1")
+    load("b")
+    assert asked() == (1, True)
+    assert admin.compact(dataset, ancestors, "ada", everything=True) == 1
+    assert len(world.run(world.store.datasets())[dataset].segments) == 1
+    assert asked() == (1, True)
+    load("b", "FBN1")  # somebody looked: the load that did not say has nobody left
+    assert asked() == (2, False)
+    load("c")
+    assert asked() == (2, True)
+    admin.withdraw(dataset, "c", "ada")
+    assert asked() == (2, False)
+    load("d", cases=False)
+    for gone in ("a", "b", "c"):
+        admin.withdraw(dataset, gone, "ada")
+        admin.purge(dataset, gone, ancestors, "ada")
+    assert asked() == (0, False)
