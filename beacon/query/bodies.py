@@ -13,6 +13,7 @@ from beacon.model.genome import Reference
 from beacon.model.variant import Allele, variation
 from beacon.query.identifiers import identifiers, in_vrs
 from beacon.store.base import Segment, Store, StoredAllele
+from beacon.store.fragments import Encoded
 
 Place = tuple[int, int]
 """Block and row of an allele in its segment."""
@@ -77,13 +78,16 @@ class Body(NamedTuple):
         """How much memory it takes."""
         return len(self.id) + len(self.begin) + len(self.individuals) + _OBJECT_BYTES
 
-    def closed(self, total: int, entries: bytes) -> bytes:
-        """Return the whole record, with an encoded list of case-level ``entries``; ``total`` is how many there are."""
+    def closed(self, total: int, entries: Sequence[Encoded]) -> bytes:
+        """Return the whole record with case-level ``entries``, each with a comma behind it; in all there are ``total``.
+
+        Of those there is at least one where the total is not 0.
+        """
         if not total:
             return self.begin + b"}}"
-        return b'%b,"caseLevelTotal":%d,"caseLevelIndividuals":%b},"caseLevelData":%b}' % (
-            self.begin, total, self.individuals, entries
-        )  # fmt: skip
+        told = b',"caseLevelTotal":%d,"caseLevelIndividuals":%b},"caseLevelData":[' % (total, self.individuals)
+        *others, last = [one for one in entries if one]
+        return b"".join((self.begin, told, *others, last[:-1], b"]}"))
 
 
 async def bodies(store: Store, segment: Segment, places: Sequence[Place], spelling: Spelling) -> dict[Place, Body]:

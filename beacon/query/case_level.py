@@ -18,7 +18,7 @@ from beacon.query.joins import Selection
 from beacon.store.base import COLUMN, Links, Segment, Store, StoredAllele
 from beacon.store.bitmaps import bitmap_of, mask_of, numbers_in
 from beacon.store.calls import TILE, Calls, Carriers, is_common, tiles_of
-from beacon.store.fragments import Entries
+from beacon.store.fragments import Encoded, Entries
 from beacon.store.heads import Heads
 
 MAX_CASES: Final = 1_000
@@ -203,21 +203,21 @@ async def _first(
         upto *= 2
 
 
-def case_level(parts: Sequence[tuple[SegmentPage, Place]]) -> tuple[int, bytes]:
-    """Return how many case-level entries a variant has, and the encoded list of as many as are written.
+def case_level(parts: Sequence[tuple[SegmentPage, Place]]) -> tuple[int, Sequence[Encoded]]:
+    """Return how many case-level entries a variant has, and as many as are written, each with a comma behind it.
 
     ``parts`` are the segments that have it, those first that tell most of somebody who is in several.
     """
     page, place = parts[0]
     if page.simple and place not in page.details:
-        return page.totals[place], b"[%b]" % b"".join(_encoded(page, page.listed[place]))[:-1]
+        return page.totals[place], _encoded(page, page.listed[place])
     cases = _Cases()
     for part in parts:
         cases.add(*part)
-    return cases.total, b"[%b]" % b"".join(cases.entries)[:-1]
+    return cases.total, cases.entries
 
 
-def _encoded(page: SegmentPage, carriers: Iterable[Carriers]) -> list[bytes]:
+def _encoded(page: SegmentPage, carriers: Iterable[Carriers]) -> list[Encoded]:
     """Return the entries of some carriers, each with a comma behind it."""
     return [page.entries[tile, group].joined(columns) for tile, group, columns in carriers]
 
@@ -242,7 +242,7 @@ class _Cases:
 
     def __init__(self) -> None:
         self.total = 0
-        self.entries: list[bytes] = []
+        self.entries: list[Encoded] = []
         self._room = MAX_CASES
         self._seen = np.empty(0, np.uint64)
 
@@ -266,7 +266,8 @@ class _Cases:
                 return
             (entry,) = _encoded(page, [Carriers(column // TILE, group, np.array([column % TILE]))])
             some = details.get(column, [{}])[: self._room]
-            self.entries += [b"%b," % orjson.dumps(orjson.loads(entry[:-1]) | one) if one else entry for one in some]
+            told = orjson.loads(bytes(entry[:-1]))
+            self.entries += [b"%b," % orjson.dumps(told | one) if one else entry for one in some]
             self._room -= len(some)
 
 

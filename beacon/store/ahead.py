@@ -26,13 +26,15 @@ _AT_ONCE: Final = 32
 
 
 async def read_ahead(reader: Reader, segments: Sequence[Segment]) -> None:
-    """Fetch postings of people and variants, then where alleles lie, then who carries rare ones.
+    """Fetch postings of people and variants, then people by their ids, where alleles lie, and who carries rare ones.
 
     Of a segment whose heads are too many its outline is read. Raises ``StoreUnavailable`` and ``Overloaded``.
     """
     for segment in segments:
         for kind in _KINDS:
             await reader.read_postings(segment.id, kind, _POSTINGS_LEAVE)
+        if segment.live.get("individual"):
+            await reader.read_rows(segment.id, "individual", _POSTINGS_LEAVE)
     whole: list[tuple[str, Layout]] = []
     for segment in segments:
         layout = await reader.layout(segment.id, needed=segment.variants > 0)

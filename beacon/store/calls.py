@@ -176,7 +176,7 @@ class Calls:
         """Return the columns of one group of carriers, ascending."""
         if self._head[name][row] <= 0:
             return _NOBODY
-        return _in_parts(self._parts_of(self._sizes(row)), name, row)
+        return _in_parts(self._parts_of(self._sizes(row)), GROUPS.index(name), row)
 
     def _sizes(self, row: int) -> list[int]:
         """Return how many columns each group has, none of an allele without genotypes."""
@@ -196,8 +196,8 @@ class Calls:
         found = []
         for part in self._parts_of(sizes):
             begin, stop = part["window"].tolist()
-            for number, name in enumerate(GROUPS):
-                if sizes[number] and len(columns := _in_window(part, name, row, stop - begin)):
+            for number in range(len(GROUPS)):
+                if sizes[number] and len(columns := _in_window(part, number, row, stop - begin)):
                     found += _by_tile(begin // TILE, number, columns, stop - begin)
         return found
 
@@ -253,26 +253,26 @@ class Calls:
         return many, count, number
 
 
-def _in_parts(parts: Sequence[Arrays], name: str, row: int) -> Array:
-    found = [_in_part(part, name, row) for part in parts]
+def _in_parts(parts: Sequence[Arrays], group: int, row: int) -> Array:
+    found = [_in_part(part, group, row) for part in parts]
     return found[0] if len(found) == 1 else np.concatenate([_NOBODY, *found])
 
 
-def _in_part(part: Arrays, name: str, row: int) -> Array:
+def _in_part(part: Arrays, group: int, row: int) -> Array:
     begin, stop = part["window"].tolist()
-    found = _in_window(part, name, row, stop - begin).astype(np.uint32)
+    found = _in_window(part, group, row, stop - begin).astype(np.uint32)
     return found + np.uint32(begin) if begin else found
 
 
-def _in_window(part: Arrays, name: str, row: int, width: int) -> Array:
+def _in_window(part: Arrays, group: int, row: int, width: int) -> Array:
     """Return the columns of one group that carry an allele, counted from the first one of the part's window."""
-    first, last = part[f"{name}.at"][row : row + 2].tolist()
-    dense_rows = part[f"{name}.dense_rows"]
-    if first == last and len(dense_rows):
-        at = int(dense_rows.searchsorted(np.uint32(row)))
-        if at < len(dense_rows) and dense_rows[at] == row:
-            return np.unpackbits(part[f"{name}.dense"][at], count=width).nonzero()[0]
-    found: Array = part[f"{name}.columns"][first:last]
+    at, columns, dense_rows, dense = _KEYS[group]
+    first, last = part[at][row : row + 2].tolist()
+    if first == last and len(rows := part[dense_rows]):
+        place = int(rows.searchsorted(np.uint32(row)))
+        if place < len(rows) and rows[place] == row:
+            return np.unpackbits(part[dense][place], count=width).nonzero()[0]
+    found: Array = part[columns][first:last]
     return found
 
 

@@ -72,6 +72,10 @@ def decode_fragments(data: bytes) -> list[bytes]:
     return [text[begin:stop] for begin, stop in pairwise(at)]
 
 
+Encoded = bytes | memoryview
+"""Part of a record as it will be sent: of long ones no copy is made until the record is put together."""
+
+
 class Entries(NamedTuple):
     """The encoded entries of one tile's columns, all in one group of carriers.
 
@@ -100,9 +104,9 @@ class Entries(NamedTuple):
         """How much memory they take."""
         return self.table.nbytes + sum(map(sys.getsizeof, self.texts))
 
-    def joined(self, columns: Array) -> bytes:
+    def joined(self, columns: Array) -> Encoded:
         """Return the entries of some columns of the tile, each with a comma behind it."""
         if self.texts:
             return b"".join([self.texts[column] for column in columns.tolist()])
         found = self.table.take(columns, axis=0)
-        return (found if self.even else found[found != 0]).tobytes()
+        return (found.reshape(-1) if self.even else found[found != 0]).data

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
 from pyroaring import BitMap
@@ -137,7 +138,8 @@ class Reader:
 
     async def _part_bytes(self, ids: Collection[str]) -> dict[str, bytes]:
         async with self.asking():
-            listed = await self._blocks.find({"_id": _any(ids)}, {"d": 1}).to_list()
+            # Whole documents: MongoDB takes longer to leave out the little that is not needed.
+            listed = await self._blocks.find({"_id": _any(ids)}).to_list()
         found = {part["_id"]: bytes(part["d"]) for part in listed}
         if any(id not in found and id.endswith(HEAD) for id in ids):
             raise gone()
@@ -204,12 +206,21 @@ class Reader:
     async def row_of(self, segment: str, kind: str, id: str) -> int | None:
         """Return the row of the record with this id, live or not. Raises ``StoreUnavailable``."""
         key = np.uint64(identity(id))
-        first = await self.array(segment, rows_kind(kind), decode_first, needed=True)
-        number = int(first.searchsorted(key, "right")) - 1
-        if number < 0:
-            return None
-        held = await self.array(segment, rows_kind(kind, number), RowsById.decode, needed=True)
-        return held.get(key)
+        number = int((await self._first_ids(segment, kind)).searchsorted(key, "right")) - 1
+        return None if number < 0 else (await self._rows_by_id(segment, kind, number)).get(key)
+
+    async def read_rows(self, segment: str, kind: str, least_room: float) -> None:
+        """Keep the rows of a kind by id for later, while at least this part of the memory stays free."""
+        for number in range(len(await self._first_ids(segment, kind))):
+            if self.room < least_room:
+                return
+            await self._rows_by_id(segment, kind, number)
+
+    async def _first_ids(self, segment: str, kind: str) -> NDArray[np.uint64]:
+        return await self.array(segment, rows_kind(kind), decode_first, needed=True)
+
+    async def _rows_by_id(self, segment: str, kind: str, number: int) -> RowsById:
+        return await self.array(segment, rows_kind(kind, number), RowsById.decode, needed=True)
 
     async def entries(
         self, segment: str, wanted: Collection[tuple[int, int]], columns: int
