@@ -166,12 +166,13 @@ class AlleleFinder:
             annotated = await self.postings([f"gene:{name}" for name in sorted({asked.gene, *asked.gene_names})])
             by_gene = BitMap.union(BitMap(), *annotated.values())
         blocks = where.blocks(chosen, by_gene)
-        along = calls and _bounded(asked, _RARE_ENOUGH)
-        names = ("head", "rare") if along else ("head",)
+        names: tuple[str, ...] = ("head",)
+        if calls and self.layout.columns and _bounded(asked, _RARE_ENOUGH):
+            names = ("rare",) if where.told_along else ("head", "rare")
         for begin in range(0, len(blocks), _AT_ONCE):
             some = blocks[begin : begin + _AT_ONCE].tolist()
             held_parts = await self.parts(part_id(self.segment, block, name) for block in some for name in names)
-            heads = [held_parts[part_id(self.segment, block, "head")] for block in some]
+            heads = [held_parts[part_id(self.segment, block, names[0])] for block in some]
             mask = where.mask(some, heads, chosen, by_gene)
             chroms = (self.layout.run_of(block).chrom for block in some)
             found = await self._spelled(asked, heads_of(zip(chroms, some, heads, strict=True), mask))
@@ -215,6 +216,13 @@ class _Where:
         self.asked = asked
         self.named = named
         self.runs = layout.within(asked.assembly, asked.chrom, placeless=asked.placeless)
+
+    @property
+    def told_along(self) -> bool:
+        """Whether what goes along with rare carriers tells which alleles match."""
+        asked = self.asked
+        of_heads = (asked.types, asked.min_length, asked.max_length, self.named)
+        return all(one is None for one in of_heads) and not _exact(asked)
 
     def blocks(self, chosen: BitMap | None, by_gene: BitMap | None) -> NDArray[np.int64]:
         """Return the blocks to look into, in position order."""

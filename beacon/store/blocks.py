@@ -1,6 +1,6 @@
 """Blocks: consecutive alleles of one chromosome, in parts that are read apart.
 
-head        where they lie and how often they were seen (``beacon.store.heads``)
+head        where they lie and how often they were seen (``beacon.store.heads``); most of it goes along with rare, too
 text0..     what cannot be said in numbers, ``TEXTS`` alleles in each: bases, label, mate, origin and encoded body
 rare, tile0.., sets   who carries them (``beacon.store.calls``)
 
@@ -17,11 +17,11 @@ import orjson
 from beacon.model.calls import Calls
 from beacon.model.variant import Allele
 from beacon.store.calls import encode_calls
-from beacon.store.heads import HeadBuilder, Spelled
+from beacon.store.heads import ALONG, HeadBuilder, Spelled
 from beacon.store.packing import Arrays, pack_texts
 
-HEAD = "/head"
-"""How the ids of heads end; every block has one."""
+ALWAYS = ("/head", "/rare")
+"""How the ids of parts end that every block has, the latter where the segment has columns."""
 JOINED = ("head", "rare")
 """Parts of many blocks at once are read by questions that join people with rare variants."""
 TEXTS = 64
@@ -113,7 +113,10 @@ class BlockBuilder:
 
     def encode(self) -> dict[str, Arrays]:
         """Return all parts by name."""
-        parts = {"head": self._head.encode()} | encode_calls(self._calls, self._sizes, self.columns)
+        head = self._head.encode()
+        parts = {"head": head} | encode_calls(self._calls, self._sizes, self.columns)
+        if self.columns:
+            parts["rare"] |= {name: head[name] for name in ALONG}
         for row in range(0, len(self), TEXTS):
             parts[text_part(row)] = pack_texts(self._texts[2 * row : 2 * (row + TEXTS)])
         return parts

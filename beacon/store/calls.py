@@ -65,7 +65,7 @@ def tiles_of(columns: BitMap) -> list[int]:
 def encode_calls(
     calls: Sequence[AlleleCalls | None], counted: Sequence[tuple[int, ...] | None], columns: int
 ) -> dict[str, Arrays]:
-    """Return the parts of one block's calls by name; those that would be empty are left out.
+    """Return the parts of one block's calls by name; those that would be empty are left out, but for ``rare``.
 
     ``counted`` are the sizes of the calls.
     """
@@ -76,8 +76,8 @@ def encode_calls(
     parts: dict[str, Arrays] = {}
     # Of each group that anybody is in, the alleles that have it.
     having = {name: carried[:, number] > 0 for number, name in enumerate(GROUPS) if carried[:, number].any()}
-    if (many[~common] > 0).any():
-        rare = {name: have & ~common for name, have in having.items()}
+    if columns:
+        rare = {name: have & ~common for name, have in having.items() if (have & ~common).any()}
         parts["rare"] = _encode_groups(calls, rare, (0, columns), columns, dense=False)
     if common.any():
         others = {name: have & common for name, have in having.items()}
@@ -145,7 +145,10 @@ def _encode_sets(calls: Sequence[AlleleCalls | None], name: str) -> Arrays:
 
 
 class Calls:
-    """The calls of one block, as far as they were read: ``parts`` by name; ``head`` is the block's."""
+    """The calls of one block, as far as they were read: ``parts`` by name; ``head`` is the block's, or what is along.
+
+    (``beacon.store.heads.ALONG``)
+    """
 
     def __init__(self, head: Arrays, parts: Mapping[str, Arrays], columns: int) -> None:
         self.columns = columns

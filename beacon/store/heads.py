@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import orjson
@@ -249,6 +249,10 @@ COLUMNS: tuple[tuple[str, Any], ...] = (
 """A head's arrays, each kept as narrow as its values allow: 0-based half-open coordinates, identities of id and minimal
 allele, length in bases, number of the combination of types, columns in each group of carriers and without a call, AC
 and AN."""
+
+
+ALONG: Final = ("start", "end", "key", *GROUPS, "count", "number")
+"""What goes along with the carriers of rare alleles too: who asks about these needs no head."""
 
 
 def carriers(head: Arrays) -> NDArray[np.int32]:

@@ -382,24 +382,25 @@ class MongoStore:
     ) -> dict[int, Calls]:
         """Return the calls of the blocks of these alleles, by block, as far as they are about these alleles."""
         width = (await self.layout(segment)).columns
-        names = {block: ["head", "sets"] if sets else ["head"] for block in distinct(heads.block)}
         carriers = heads.carriers
         common = is_common(carriers, width)
-        rare = ~common & (carriers > 0)
-        if rare.any():
-            for block in distinct(heads.block[rare]):
-                names[block].append("rare")
+        of_rare = set(distinct(heads.block[~common & (carriers > 0)]))
+        # Of rare carriers, what is needed of the head goes along.
+        names = {block: ["rare" if block in of_rare else "head"] for block in distinct(heads.block)}
+        if sets:
+            for some in names.values():
+                some.append("sets")
         if common.any():
             wanted = [f"tile{tile}" for tile in (tiles(width) if columns is None else tiles_of(columns))]
             for block in distinct(heads.block[common]):
                 names[block] += wanted
         more = dict(names)
         if texts:
-            for block, some in by_block(zip(heads.block.tolist(), heads.row.tolist(), strict=True)).items():
-                more[block] = [*names[block], *dict.fromkeys(map(text_part, some))]
+            for block, rows in by_block(zip(heads.block.tolist(), heads.row.tolist(), strict=True)).items():
+                more[block] = [*names[block], *dict.fromkeys(map(text_part, rows))]
         held = await self._reader.of_blocks(segment.id, more)
         return {
-            block: Calls(held[block]["head"], {name: held[block][name] for name in some[1:]}, width)
+            block: Calls(held[block][some[0]], {name: held[block][name] for name in some if name != "head"}, width)
             for block, some in names.items()
         }
 

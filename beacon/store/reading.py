@@ -16,7 +16,7 @@ from pymongo.errors import PyMongoError
 from pyroaring import BitMap
 
 from beacon.errors import StoreUnavailable
-from beacon.store.blocks import HEAD, ends_id, layout_id, part_id
+from beacon.store.blocks import ALWAYS, ends_id, layout_id, part_id
 from beacon.store.calls import TILE
 from beacon.store.documents import Document, decode_rows
 from beacon.store.fragments import Entries, decode_fragments, fragments_kind, fragments_of, tile_of
@@ -141,7 +141,7 @@ class Reader:
             # Whole documents: MongoDB takes longer to leave out the little that is not needed.
             listed = await self._blocks.find({"_id": _any(ids)}).to_list()
         found = {part["_id"]: bytes(part["d"]) for part in listed}
-        if any(id not in found and id.endswith(HEAD) for id in ids):
+        if any(id not in found and id.endswith(ALWAYS) for id in ids):
             raise gone()
         return {id: found.get(id, b"") for id in ids}
 

@@ -17,9 +17,9 @@ from beacon.model.calls import GROUPS
 from beacon.model.calls import Calls as AlleleCalls
 from beacon.model.variant import from_vcf
 from beacon.store.blocks import BlockBuilder
-from beacon.store.calls import TILE, Calls, Carriers
+from beacon.store.calls import TILE, Calls, Carriers, is_common
 from beacon.store.carriers import carried_by, carriers_among
-from beacon.store.heads import UNKNOWN, HeadBuilder, Heads, Spelled, heads_of, heads_of_column, identity
+from beacon.store.heads import ALONG, UNKNOWN, HeadBuilder, Heads, Spelled, heads_of, heads_of_column, identity
 from beacon.store.packing import Arrays, pack, unpack
 
 
@@ -147,6 +147,25 @@ def test_a_block_tells_of_any_columns_what_went_into_it(
                 sum(call[0] for call in called),
                 sum(call[1] for call in called),
             )
+
+
+@settings(max_examples=60, deadline=None)
+@given(blocks())
+def test_what_goes_along_with_rare_carriers_tells_of_them_what_the_head_does(
+    made: tuple[int, list[Genotypes | None]],
+) -> None:
+    width, alleles = made
+    whole, parts = block(width, [allele.written() if allele else None for allele in alleles])
+    if not width:
+        assert "rare" not in parts
+        return
+    alone = Calls(parts["rare"], {"rare": parts["rare"]}, width)
+    assert alone.size == len(alleles)
+    assert all(parts["rare"][name].tolist() == parts["head"][name].tolist() for name in ALONG)
+    for row, allele in enumerate(alleles):
+        if not is_common(len(allele.carriers(*GROUPS)) if allele else 0, width):
+            assert each(alone.listed(row)) == each(whole.listed(row))
+            assert alone.carriers(row).tolist() == whole.carriers(row).tolist()
 
 
 def test_common_alleles_lie_apart_from_rare_ones_as_bits_where_that_is_smaller() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,13 +15,15 @@ from hypothesis import strategies as st
 from beacon.errors import StoreUnavailable
 from beacon.model.variant import from_vcf, unplaced
 from beacon.store import freshness, postings
-from beacon.store.base import AllelePredicate, Bound, Segment
+from beacon.store.base import AllelePredicate, Bound, Range, Segment
+from beacon.store.heads import KINDS
 from beacon.store.kept import Kept
 from beacon.store.mongo import MongoStore
 from tests.integration.plain_model import like
-from tests.world import Case, Facts, Load, Packet, World, info, open_world
+from tests.world import Case, Facts, Load, Packet, Sequenced, Site, World, info, open_world
 
 SNV = from_vcf("GRCh38", "1", 101, "A", "G")
+DELETED = from_vcf("GRCh38", "1", 201, "ATT", "A")
 NOWHERE = unplaced("GRCh38", "FBN1", "SO:1000029", "exon 3")
 AGE = "ageAtLastEncounter"
 
@@ -233,3 +236,54 @@ def test_a_reading_that_fails_is_told_to_all_who_wait_for_it_and_the_next_one_is
     told, after = world.run(ask())
     assert [type(one) for one in told] == [StoreUnavailable] * 5
     assert isinstance(after, dict)
+
+
+@pytest.fixture(scope="module")
+def shares(world: World) -> Segment:
+    """Alleles that from none to all of seventy people carry."""
+    people = [f"q{at}" for at in range(70)]
+    sites = tuple(
+        Site(allele, tuple("0/1" if at < many else "0/0" for at in range(70)), (f"G{many % 3}",))
+        for many, allele in zip(
+            (0, 1, 2, 3, 35, 70, 1, 0, 2),
+            [from_vcf("GRCh38", "1", 101 + 10 * (at // 2), "A", alt) for at, alt in enumerate("GTGTGTGT")] + [DELETED],
+            strict=True,
+        )
+    )
+    sequenced = tuple(Sequenced(person, person, None, None) for person in people)
+    return segment_of(world, world.load(Load(sequenced=sequenced, sites=sites)))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        AllelePredicate(assembly="GRCh38", chrom="1", overlap=(100, 125)),
+        AllelePredicate(gene="G1"),
+        AllelePredicate(ids=(from_vcf("GRCh38", "1", 111, "A", "G").id,)),
+        AllelePredicate(assembly="GRCh38", chrom="1", bracket=(100, 130, 101, 140)),
+        AllelePredicate(assembly="GRCh38", chrom="1", sequence=(100, "A", "T")),
+        AllelePredicate(types=frozenset({"DEL"})),
+        AllelePredicate(min_length=2),
+        AllelePredicate(max_length=1),
+    ],
+    ids=lambda asked: str({name for name in asked.__slots__ if getattr(asked, name)}),
+)
+@pytest.mark.parametrize("high", [0.008, 0.5])
+def test_alleles_whose_calls_are_read_along_are_the_same(
+    world: World, shares: Segment, asked: AllelePredicate, high: float
+) -> None:
+    asked = replace(asked, frequency=(Range(high=Bound(high, inclusive=True)),))
+
+    async def told(*, calls: bool) -> list[list[Any]]:
+        store = await MongoStore.open(world.uri, world.database)
+        try:
+            heads = await store.heads(shares, asked, calls=calls)
+            held = await store.calls(shares, heads)
+            carried = [held[block].carriers(row).tolist() for block, row in zip(heads.block, heads.row, strict=True)]
+            return [*(heads.array(name).tolist() for name in KINDS), carried]
+        finally:
+            await store.close()
+
+    along = world.run(told(calls=True))
+    assert along == world.run(told(calls=False))
+    assert along[-1]
