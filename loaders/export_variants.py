@@ -48,10 +48,10 @@ class Names:
         return number
 
     def of(self, segment: Segment, columns: Any) -> Numbers:
-        """Return the numbers of those of a segment's columns that are live."""
+        """Return the numbers of those of a segment's columns that are live; of some segments none is left."""
         listed = np.asarray(columns, np.int64)
-        if not len(listed):
-            return listed
+        if not len(listed) or segment.id not in self.numbers:
+            return np.empty(0, np.int64)
         found = self.numbers[segment.id][listed]
         return found[found >= 0]
 

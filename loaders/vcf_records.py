@@ -32,7 +32,6 @@ _ALT = re.compile(
     rf"{_BASES}+|\*|<[^<>\s,]+>|\.{_BASES}+|{_BASES}+\.|"
     rf"{_BASES}+(?:\[{_PLACE}\[|\]{_PLACE}\])|(?:\[{_PLACE}\[|\]{_PLACE}\]){_BASES}+"
 )
-_SPANNED = re.compile(r"<(?:(?:DEL|DUP|INV|CNV)(?::.*)?|CN\d+)>", re.IGNORECASE)
 """Symbolic alleles that reach as far as SVLEN says where there is no END."""
 
 
@@ -270,12 +269,7 @@ class RecordReader:
         end = self._integer(line, info, "END", 0) if info.get("CHR2", contig) == contig else None
         lengths = info.get("SVLEN", "").split(",")
         length = self._integer(line, info, "SVLEN", index if len(lengths) == alts else 0)
-        spanned = bool(_SPANNED.fullmatch(alt))
-        if end is None and length and spanned:
-            end = pos + abs(length)
-        if length is None and spanned and end is not None and end > pos:
-            length = end - pos
-        return end, length
+        return variant.extent(pos, alt, end, length)
 
     def _integer(self, line: int, info: Info, key: str, index: int) -> int | None:
         text = info.get(key, "").split(",")[index]

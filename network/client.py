@@ -53,6 +53,11 @@ _RESERVE_SECONDS: Final = 0.1
 """What of a deadline is kept for the way there and back, at most half of it."""
 
 
+def kept_short(seconds: float) -> float:
+    """Return how many of some seconds to give on, so that what comes of it is there in time."""
+    return max(seconds - _RESERVE_SECONDS, seconds / 2)
+
+
 class Client:
     """Asks members; made once, used by all requests of one event loop."""
 
@@ -200,7 +205,7 @@ class Client:
 
     async def _send(self, member: Member, question: Question, behalf: Behalf, seconds: float) -> Reply:
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
-        headers[DEADLINE] = f"{max(seconds - _RESERVE_SECONDS, seconds / 2):.3f}"
+        headers[DEADLINE] = f"{kept_short(seconds):.3f}"
         if question.body is not None:
             headers["Content-Type"] = "application/json"
         method = "GET" if question.body is None else "POST"

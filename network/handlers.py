@@ -28,7 +28,7 @@ from beacon.model.query import Anchor, Query
 from beacon.query import testmode
 from network import fanout, pages
 from network.answers import answer
-from network.client import Client
+from network.client import Client, kept_short
 from network.credentials import Behalf
 from network.events import events
 from network.merge import join, join_terms, tally
@@ -158,11 +158,15 @@ async def _accounted(request: web.Request, coming: AsyncGenerator[Outcome]) -> A
 
 
 def _seconds(request: web.Request) -> float:
-    """Return how long members have: this node's deadline, or what is left of that of whoever asks, if less."""
+    """Return how long members have: this node's deadline, or what is left of that of whoever asks, if less.
+
+    Of the latter some is kept back for joining what they said: whoever asks gets that in place of nothing.
+    """
     seconds = request.app[NODE].deadline_seconds
-    return (
-        min(seconds, max(request[DEADLINE] - asyncio.get_running_loop().time(), 0)) if DEADLINE in request else seconds
-    )
+    if DEADLINE not in request:
+        return seconds
+    left = max(request[DEADLINE] - asyncio.get_running_loop().time(), 0)
+    return min(seconds, kept_short(left))
 
 
 async def _onward(request: web.Request, asks: Sequence[fanout.Ask]) -> tuple[tuple[fanout.Ask, ...], Behalf]:

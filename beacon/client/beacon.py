@@ -25,6 +25,8 @@ from beacon.errors import ConfigurationError
 
 Filter = str | Mapping[str, Any]
 PAGE: Final = 100
+_TRIES: Final = 3
+"""So often a page is asked for of which nothing comes, while members of a network have more."""
 _API: Final = "v2.0"
 _LINES: Final = "application/x-ndjson"
 _COMPARISON: Final = re.compile(r"(?P<id>.+?):?(?P<operator>>=|<=|=|<|>|!)(?P<value>.+)")
@@ -104,9 +106,11 @@ class Beacon:
     ) -> AsyncGenerator[Found]:
         """Yield all records, or the first ``most``, page by page.
 
-        Nothing comes of a beacon that releases no records; ``count`` says what it does release.
+        Nothing comes of a beacon that releases no records; ``count`` says what it does release. Raises ``NoAnswer``
+        after the last one where members of a network did not give all of theirs, though asked again.
         """
         number = 0
+        answer: Answer | None = None
         async for answer in self.pages(path, page=page, **asked):
             for found in answer.found:
                 if number == most:
@@ -115,6 +119,9 @@ class Beacon:
                 yield found
             if number == most:
                 return
+        if answer is not None and answer.next_page:
+            message = f"Not all records of {self.url} could be had: not every member gave all of its own; ask again."
+            raise NoAnswer(message, outcomes=answer.outcomes)
 
     async def pages(
         self, path: str = "individuals", *, page: int = PAGE, **asked: Unpack[Asked]
@@ -122,23 +129,27 @@ class Beacon:
         """Yield answers with up to ``page`` records of each result set, until there are no more.
 
         The beacon's page tokens are used where it has them, else ``skip``. That counts pages (Beacon v2), in some
-        beacons records; which, is seen from the second page.
+        beacons records; which, is seen from the second page. A member of a network that fails keeps its place, and is
+        asked again a few times; the last answer has a ``next_page`` where that was in vain.
         """
         held = asked.copy()  # each page asks the same, also where filters came from an iterator
         held["filters"], held["datasets"] = list(asked.get("filters", ())), list(asked.get("datasets", ()))
         held["purpose"] = list(asked.get("purpose", ()))
         answer = await self._ask(path, "record", held, {"skip": 0, "limit": page})
-        turn, step, seen = 0, 1, 0
+        turn, step, seen, empty = 0, 1, 0, 0
         while True:
             these = {_key(found) for found in answer.found}
-            if these or turn == 0:
+            if these or turn == 0 or answer.outcomes:
                 yield answer
-            turn, seen = turn + 1, seen + len(these)
+            turn, seen, empty = turn + 1, seen + len(these), 0 if these else empty + 1
+            if answer.next_page:
+                following = None if empty > _TRIES else await self._onward(path, held, answer)
+                if following is None:
+                    return
+                answer = following
+                continue
             if not these or answer.next_page == "" or _complete(answer, turn, seen, page):
                 return
-            if answer.next_page:
-                answer = await self._ask(path, "record", held, {"nextPage": answer.next_page})
-                continue
             following = await self._ask(path, "record", held, {"skip": turn * step, "limit": page})
             if turn == 1 and (again := len(these & {_key(found) for found in following.found})):
                 widths = [len(one.records) for one in answer.sets]
@@ -148,6 +159,16 @@ class Beacon:
                 if these & {_key(found) for found in following.found}:
                     raise NoAnswer(f"{self.url} gives the same records on different pages; only the first can be read.")
             answer = following
+
+    async def _onward(self, path: str, asked: Asked, answer: Answer) -> Answer | None:
+        """Return the page after an answer's; None where only members that fail again and again are left."""
+        for _ in range(_TRIES):
+            try:
+                return await self._ask(path, "record", asked, {"nextPage": answer.next_page})
+            except NoAnswer as problem:
+                if not problem.outcomes:
+                    raise
+        return None
 
     async def terms(self, *, purpose: Iterable[str] = ()) -> tuple[Term, ...]:
         """List the terms that filters can be made of; more of them, maybe, for this ``purpose`` (see ``Asked``)."""

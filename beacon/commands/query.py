@@ -206,7 +206,8 @@ async def _streamed(coming: AsyncGenerator[Arrival | Answer], options: argparse.
 def _conclude(answer: Answer, options: argparse.Namespace) -> None:
     """Say the total below a table; elsewhere, say at least who is missing in what was written."""
     if options.format == "table":
-        told = ("yes" if answer.exists else "no") if answer.total is None else str(answer.total)
+        no = "not known" if any(one.withheld for one in answer.sets) else "no"
+        told = ("yes" if answer.exists else no) if answer.total is None else str(answer.total)
         print(f"all: {told}" + (f"; {answer.answered} of {answer.asked} answered" if answer.outcomes else ""))
     elif answer.answered < answer.asked:
         print(f"skerry: {answer.answered} of {answer.asked} members answered", file=sys.stderr)
@@ -233,6 +234,8 @@ async def _found(beacon: Beacon, options: argparse.Namespace) -> None:
     assert last is not None
     if options.format != "json":
         write_records(options.format, found)
+    if last.next_page and len(found) != most:
+        print(f"skerry: not every member of {beacon.url} gave all its records; ask again", file=sys.stderr)
     if last.granularity != "record" and last.exists:
         print(f"skerry: {beacon.url} releases no records to you, only {last.granularity}", file=sys.stderr)
     if options.format == "table" or last.answered < last.asked:

@@ -197,7 +197,11 @@ async def _decide(
     A purpose in the request stands in place of one that was declared at login.
     """
     if anchor is not None and anchor.entry_type == "dataset":
-        wanted = (anchor.id,) if wanted is None or anchor.id in wanted else ()
+        if wanted is not None and anchor.id not in wanted:
+            raise BadRequest(
+                "The path asks for one dataset, and the request names others; leave out either.", where="datasets"
+            )
+        wanted = (anchor.id,)
     store, principal = request.app[SITE].store, request[PRINCIPAL]
     declared = await purposes(store, purpose or principal.purpose)
     datasets = await store.datasets()

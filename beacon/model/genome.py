@@ -7,6 +7,7 @@ GCF_000001405.40 (GRCh38.p14) and GCF_009914755.1 (T2T-CHM13v2.0).
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -174,6 +175,14 @@ PROTEIN_CHANGES: Final = "protein changes"
 """What variants may be told by beside ``GENE_IDS``."""
 GENE_IDS: Final[Mapping[str, str]] = {"HGNC ids": "HGNC:", "Ensembl ids": "ENSG", "NCBI Gene ids": "NCBIGene:"}
 """What genes may be named by other than symbols, and how such names begin."""
+
+
+def gene_name(text: str) -> str:
+    """Return a gene's name as it is looked for: an Ensembl id without the version of what is known of the gene."""
+    return text.partition(".")[0] if _VERSIONED.fullmatch(text) else text
+
+
+_VERSIONED: Final = re.compile(r"ENS[A-Z]*G[0-9]{11}\.[0-9]+")
 
 
 def naming(gene: str) -> str:

@@ -18,6 +18,7 @@ _BASES = re.compile(r"[ACGTUNRYSWKMBDHV]*")
 _SINGLE = frozenset("ACGTN")
 """What nearly every ALT is, known at once."""
 _MATE = re.compile(r"[^\[\]]*[\[\]]([^\[\]]+?)(?::\d+)?[\[\]][^\[\]]*")
+_SPANNED = re.compile(r"<(?:(?:DEL|DUP|INV|CNV)(?::.*)?|CN\d+)>", re.IGNORECASE)
 _TWO_ENDED = frozenset({"BND", "TRA", "CTX"})
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_.*:\-]{1,100}")
 
@@ -153,6 +154,20 @@ def from_vcf(
     stop = max(end or 0, start + len(trimmed_ref))
     size = abs(length) if length else None
     return Allele(assembly, name, start, stop, trimmed_ref, trimmed_alt, types, size, mate=other)
+
+
+def extent(pos: int, alt: str, end: int | None, length: int | None) -> tuple[int | None, int | None]:
+    """Return END (0-based, exclusive) and SVLEN of an allele that is not written in bases (VCF 4.4, sections 3 and 5).
+
+    Of one that spans a region each is told by the other, where only one is given. ``pos`` is 1-based.
+    """
+    if not _SPANNED.fullmatch(alt):
+        return end, length
+    if end is None and length:
+        end = pos + abs(length)
+    if length is None and end is not None and end > pos:
+        length = end - pos
+    return end, length
 
 
 def mate_chromosome(alt: str) -> str:

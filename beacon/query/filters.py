@@ -35,6 +35,8 @@ from beacon.store.base import Bound, KeyCondition, NumberCondition, TextConditio
 _RANGES = ("<", ">", "<=", ">=")
 _SIDES = ("dataset", "cohort")
 """Entry types of which there are few, each with one record that is looked at as it is."""
+_AMBIGUOUS = ("id", "name")
+"""Fields of these alone that whoever asks for other records may mean of those."""
 _WORDS = {label: id for id, label in (SEXES | ZYGOSITIES).items()}
 """Words for the terms of closed fields, as custom filters name them."""
 
@@ -181,6 +183,12 @@ def _field(item: AlphanumericFilter, targets: Sequence[str]) -> tuple[Field, tup
     for target in targets:
         if target in holders:
             return holders[target], (target,)
+    if scope is None and item.id in _AMBIGUOUS and set(holders) <= set(_SIDES):
+        raise UnknownFilter(
+            f"The filter {item.id!r} could be meant of what is asked for or of its dataset; ask for one record by its "
+            "path, or give the filter the scope dataset or cohort.",
+            where=item.id,
+        )
     return next(iter(holders.values())), tuple(holders)
 
 
@@ -247,6 +255,8 @@ def _equal(item: AlphanumericFilter, field: Field, kinds: tuple[str, ...]) -> Co
                 f"The field {item.id!r} is asked with =; name the zygosity that is wanted.", where=item.id
             )
         return ZygosityCondition(GROUP_OF_ZYGOSITY[item.value])
+    if field.id == ZYGOSITY and "%" in item.value:
+        raise UnknownFilter(f"The field {item.id!r} is asked with a whole term, not with a part.", where=item.id)
     if field.whole:
         if "%" in item.value:
             raise UnknownFilter(

@@ -107,7 +107,7 @@ def _variant(given: Mapping[str, Any]) -> VariantQuery:
         variant_type=given.get("variantType"),
         min_length=_length(given.get("variantMinLength")),
         max_length=_length(given.get("variantMaxLength")),
-        gene=given.get("geneId"),
+        gene=None if (gene := given.get("geneId")) is None else genome.gene_name(gene),
         aminoacid_change=given.get("aminoacidChange"),
         short_form=given.get("genomicAlleleShortForm"),
         mate=genome.chromosome(given["mateName"]) if "mateName" in given else None,

@@ -205,6 +205,8 @@ class Spelled(NamedTuple):
         id = allele.id
         same = same_allele(*allele.minimal) if allele.chrom else 0
         told = {member: body[member] for member in _TOLD if member in body}
+        if genes := body.get("info", {}).get("genes"):
+            told["info"] = {"genes": genes}
         return cls(id, identity(id), same, orjson.dumps(body), orjson.dumps(told))
 
 

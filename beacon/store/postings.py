@@ -13,7 +13,7 @@ from pyroaring import BitMap
 from beacon.model import protein
 from beacon.model.calls import Calls
 from beacon.model.entry_types import ENTRY_TYPES, FREQUENCY
-from beacon.model.genome import PROTEIN_CHANGES, naming
+from beacon.model.genome import PROTEIN_CHANGES, gene_name, naming
 from beacon.model.indexing import (
     HELD,
     Ancestors,
@@ -166,7 +166,7 @@ class Postings:
         )
 
     def _read_told(self, allele: Allele, body: Mapping[str, Any]) -> Told:
-        genes = body.get("molecularAttributes", {}).get("geneIds", ())
+        genes = _genes(body)
         written = allele_keys(allele.types, genes, _protein_changes(body), allele.mate)
         entries = index_entries(_VARIANT, body, _no_ancestors)
         postings = [self._posting(WRITTEN, key, "") for key in written]
@@ -226,6 +226,15 @@ def _document(segment: str, place: tuple[str, str], label: str, rows: BitMap) ->
     kind, key = place
     data = encode_rows(rows)
     return "postings", {"s": segment, "k": kind, "key": key, "label": label, "rows": data}, len(data)
+
+
+def _genes(body: Mapping[str, Any]) -> list[str]:
+    """Return every name of a gene that a variant's body tells of: as Beacon has it, and by the id beside it."""
+    told = body.get("info", {}).get("genes")
+    # Whatever else a file calls so is not for us to read.
+    rows = [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+    beside = [one["id"] for one in rows if isinstance(one.get("id"), str)]
+    return list(dict.fromkeys(map(gene_name, [*body.get("molecularAttributes", {}).get("geneIds", ()), *beside])))
 
 
 def _protein_changes(body: Mapping[str, Any]) -> list[str]:

@@ -98,8 +98,14 @@ def readmit(
     people = BitMap(_ordinals(db, home, [id]).values())
     known = {*samples, *_samples(db, home, people)}
     lifted = tombstones.lift([("individual", id), *(("biosample", sample) for sample in known)])
-    _done(db, home, "readmit an individual", who, Amendment(returning=people))
+    _done(db, home, "readmit an individual", who, Amendment([_load_again], returning=people))
     return lifted
+
+
+def _load_again(parts: list[Part]) -> None:
+    """Let no load say that it holds its files already: each may have left somebody out who may come now."""
+    for part in parts:
+        part.document = part.document | {"loads": [load | {"intact": False} for load in part.loads]}
 
 
 def _done(db: Database[Document], home: Home, what: str, who: str, amendment: Amendment) -> dict[str, int]:

@@ -178,3 +178,17 @@ def test_an_export_that_was_changed_by_hand_is_told_and_not_taken(tmp_path: Path
         ("bff-extension", str(number)) for number in range(1, 6)
     ]
     assert report.counts["genomicVariant"] == 1
+
+
+async def test_a_load_of_which_no_carrier_is_left_is_exported_as_far_as_it_is_shown(
+    mongo_uri: str, database_name: str, tmp_path: Path
+) -> None:
+    (tmp_path / "A.json").write_text(json.dumps(packet("A", interpretations=[variant("G")])), "utf-8")
+    (tmp_path / "B.json").write_text(json.dumps(packet("B")), "utf-8")
+    with Admin.open(mongo_uri, database_name) as admin:
+        admin.create_dataset("d", policy=RECORD)
+        load_phenopackets(admin, [tmp_path / "A.json", tmp_path / "B.json"], "d")
+        admin.delete_people("d", ["A"], "")
+        counts = await write(mongo_uri, database_name, tmp_path / "out")
+    assert counts["individuals.json.gz"] == 1
+    assert "genomicVariations.json.gz" not in counts

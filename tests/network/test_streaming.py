@@ -118,6 +118,21 @@ async def test_members_are_told_how_long_they_have_and_whoever_asks_may_want_it_
         assert response.status == 400
 
 
+async def test_whoever_wants_it_sooner_gets_what_came_in_time(members: Group, start: Start) -> None:
+    await members.add("hanging", hanging)
+    await members.add("quick", HIT)
+    urls = {name: member.url for name, member in members.members.items()}
+    network = await start(urls, deadline_seconds=20)
+    for seconds in ("1", "2"):
+        headers = {"Skerry-Deadline": seconds}
+        async with network.session.get(f"{network.url}/api/individuals", headers=headers) as response:
+            assert response.status == 200
+            body = await response.json()
+        assert {one["peer"]: one["outcome"] for one in body["info"]["outcomes"]} == {
+            "hanging": "timeout", "quick": "hit",
+        }  # fmt: skip
+
+
 async def test_a_member_that_keeps_failing_is_rested_and_shown_so(members: Group, start: Start) -> None:
     await members.add("a", replying(b"Internal Server Error", 500))
     await members.add("b", HIT)

@@ -210,6 +210,50 @@ async def test_every_record_comes_once_whatever_skip_counts(
         assert len([one async for one in beacon.records("individuals", page=page, most=4)]) == 4
 
 
+def failing(*script: str) -> Handler:
+    """A network of which one member fails now and then: a page for each letter, ``f`` one without that member's record,
+    ``x`` a refusal since nobody else has more, ``.`` the last record.
+    """
+    left = list(script)
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        del request
+        step = left.pop(0)
+        outcome = {"peer": "b", "outcome": "hit" if step == "." else "timeout"}
+        info = {"outcomes": [{"peer": "a", "outcome": "hit"}, outcome]}
+        if step == "x":
+            problem = {"errorCode": 502, "errorMessage": "No member said yes, and not all answered."}
+            return web.json_response({"error": problem, "info": info}, status=502)
+        body = answer({"a": people("P1") if step == "1" else [], "b": people("P2") if step == "." else []}, total=2)
+        body["meta"]["receivedRequestSummary"]["pagination"]["nextPage"] = "" if step == "." else "onward"
+        body["responseSummary"] = {"exists": True}
+        return web.json_response(body | {"info": info})
+
+    return handle
+
+
+@pytest.mark.parametrize("script", ["1.", "1f.", "1ff.", "1x.", "1xx.", "1xfx."])
+async def test_a_member_that_fails_is_asked_again_for_its_records(script: str) -> None:
+    async with serving(failing(*script)) as network, Beacon(network.url) as beacon:
+        found = [one.record["id"] async for one in beacon.records("individuals")]
+        assert found == ["P1", "P2"]
+
+
+@pytest.mark.parametrize("script", ["1fffff", "1xxxxx"])
+async def test_records_that_a_member_never_gave_are_said_to_be_missing(script: str) -> None:
+    found: list[str] = []
+
+    async def read(beacon: Beacon) -> None:
+        async for one in beacon.records("individuals"):
+            found[len(found) :] = [one.record["id"]]
+
+    async with serving(failing(*script)) as network, Beacon(network.url) as beacon:
+        with pytest.raises(NoAnswer, match="Not all records") as raised:
+            await read(beacon)
+    assert found == ["P1"]
+    assert [one.outcome for one in raised.value.outcomes] == ["hit", "timeout"]
+
+
 async def test_a_beacon_that_pages_nothing_is_found_out() -> None:
     async with serving(paging("nothing")) as site, Beacon(site.url) as beacon:
         with pytest.raises(NoAnswer, match="same records"):

@@ -150,3 +150,30 @@ async def test_an_answer_says_which_files_could_not_tell_of_a_gene(mongo_uri: st
             admin.store_genes("GRCh38", [gene], {"source": "made"})
         assert await asked(geneId="A") == (True, 2, None)
         assert await asked(geneId="B") == (False, 0, names)
+
+
+async def test_a_path_and_a_request_that_ask_for_different_datasets_are_told_so(client: Client) -> None:
+    answer = await client.get("/datasets/open/individuals", "individual", datasets="counted")
+    assert (answer.status, answer.body["error"]["where"]) == (400, "datasets")
+    both = await client.get("/datasets/open/individuals", "individual", datasets="counted,open")
+    assert set(both.sets) == {"open"}
+
+
+async def test_a_gene_is_found_by_the_id_beside_its_symbol_and_by_any_version_of_it(
+    mongo_uri: str, database_name: str
+) -> None:
+    told: list[dict[str, Any]] = [
+        {"molecularAttributes": {"geneIds": ["SATB2"]}, "info": {"genes": [{"id": "HGNC:21637", "symbol": "SATB2"}]}},
+        {"molecularAttributes": {"geneIds": ["ENSG00000119042.18"]}, "info": {"genes": ["of another shape"]}},
+    ]
+    with Admin.open(mongo_uri, database_name) as admin:
+        admin.create_dataset("d", policy=policy_for(Level.PUBLIC, Granularity.RECORD))
+        load = LoadInfo("made", "1", "vcf", "test", admin.dataset("d").created, "test", assembly="GRCh38")
+        with admin.begin("d", load, lambda term: ()) as writer:
+            for at, body in enumerate(told):
+                writer.allele(from_vcf("GRCh38", "1", 101 + at, "A", "G"), body, None)
+            writer.publish()
+    async with site(mongo_uri, database_name) as client:
+        for gene in ("SATB2", "HGNC:21637", "ENSG00000119042", "ENSG00000119042.5"):
+            answer = await client.get("/g_variants", "genomicVariant", geneId=gene, requestedGranularity="count")
+            assert answer.summary["numTotalResults"] == 1, gene

@@ -228,6 +228,23 @@ async def test_a_cohort_described_without_its_members_keeps_them_but_no_counts_o
             admin.withdraw("d", "P3", "me")
 
 
+@pytest.mark.parametrize("ids", [["P1", "P2", "ghost"], {"individualIds": ["P1", "P2", "ghost"]}, "P1", 7])
+async def test_the_members_of_a_cohort_are_told_to_nobody_however_they_are_written(
+    admin: Admin, mongo_uri: str, database_name: str, tmp_path: Path, ids: Any
+) -> None:
+    folder = files(tmp_path / "in")
+    (folder / "cohorts.json").write_text(
+        json.dumps([{"id": "c", "name": "C", "cohortType": "user-defined", "ids": ids}])
+    )
+    report = load_bff(admin, [folder], "d")
+    (record,) = await told(mongo_uri, database_name, "cohort")
+    assert "ghost" not in json.dumps(record)
+    assert "ids" not in json.dumps(record)
+    if not isinstance(ids, str | int):
+        assert record["cohortSize"] == 2
+        assert any("nobody in the dataset" in one.message for one in report.problems)
+
+
 async def test_cohorts_and_datasets_alone_are_taken_and_the_second_time_change_nothing(
     admin: Admin, mongo_uri: str, database_name: str, tmp_path: Path
 ) -> None:

@@ -38,6 +38,24 @@ def test_a_symbolic_allele_has_the_extent_that_its_info_gives() -> None:
 
 
 @pytest.mark.parametrize(
+    ("alt", "info", "end", "length"),
+    [
+        ("<DEL>", "END=9000", 9000, 4000),
+        ("<DEL>", "SVLEN=-500", 5500, 500),
+        ("<DUP>", "SVTYPE=DUP;SVLEN=500", 5500, 500),
+        ("<INS>", "SVLEN=320", 5000, 320),
+        ("<BND>", "CHR2=chr7;END=90000", 5000, None),
+    ],
+)
+def test_a_symbolic_allele_is_the_one_that_the_same_record_of_a_vcf_is(
+    alt: str, info: str, end: int, length: int | None
+) -> None:
+    found = allele({"vcfRecord": RECORD | {"pos": 5000, "ref": "A", "alt": alt, "info": info}}, "case-1")
+    assert (found.end, found.length) == (end, length)
+    assert found.mate == ("7" if "CHR2" in info else "")
+
+
+@pytest.mark.parametrize(
     ("syntax", "value"),
     [
         ("hgvs.g", "NC_000015.10:g.48505037G>A"),

@@ -56,15 +56,23 @@ def test_what_is_said_of_an_excluded_feature_is_excluded_too() -> None:
         ]
     }  # fmt: skip
     entries = index_entries(ENTRY_TYPES["individual"], record, above)
-    assert set(entries.keys) == {"!HP:3", f"{FEATURE}!HP:3", "phenotypicFeatures.severity!HP:9"}
+    assert set(entries.keys) == {"!HP:3", f"{FEATURE}!HP:3", "!HP:9", "phenotypicFeatures.severity!HP:9"}
     assert entries.numbers == []
 
 
 def test_a_term_that_is_not_everyday_is_found_with_its_field_alone() -> None:
-    found = keys({"phenotypicFeatures": [feature("HP:1") | {"severity": {"id": "HP:9"}}]})
-    assert "phenotypicFeatures.severity=HP:9" in found
+    found = keys({"measures": [{"assayCode": {"id": "LOINC:1"}, "measurementValue": {"id": "HP:9"}}]})
+    assert "measures.measurementValue=HP:9" in found
     assert "=HP:9" not in found
     assert "^HP:9" not in found
+
+
+def test_severities_and_onsets_are_found_by_their_terms_alone() -> None:
+    record = {
+        "phenotypicFeatures": [feature("HP:1") | {"severity": {"id": "HP:9"}, "onset": {"id": "HP:8"}}],
+        "diseases": [{"diseaseCode": {"id": "OMIM:1"}, "ageOfOnset": {"id": "HP:7"}}],
+    }
+    assert {"=HP:9", "=HP:8", "=HP:7", "^HP:7"} <= keys(record)
 
 
 def test_every_onset_of_several_diseases_is_a_number_in_days() -> None:

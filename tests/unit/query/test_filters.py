@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -154,7 +156,24 @@ def test_a_pattern_may_stand_for_terms() -> None:
 def test_the_asked_for_kind_goes_first_where_a_dataset_and_a_cohort_have_a_field() -> None:
     asked = AlphanumericFilter("name", "=", "cases")
     assert conditions([asked], "cohort", "individual") == [KeyCondition(("cohort",), "name=cases")]
-    assert one(asked) == KeyCondition(("dataset", "cohort"), "name=cases")
+    for scope in ("dataset", "cohort"):
+        assert one(replace(asked, scope=scope)) == KeyCondition((scope,), "name=cases")
+
+
+@pytest.mark.parametrize("field", ["id", "name"])
+def test_a_field_of_datasets_that_may_be_meant_of_what_is_asked_for_needs_a_scope(field: str) -> None:
+    with pytest.raises(UnknownFilter, match="scope dataset or cohort"):
+        conditions([AlphanumericFilter(field, "=", "P1")], "individual")
+
+
+@pytest.mark.parametrize("term", ["SO:0001583", "ENSGLOSSARY:0000174", "GENO:0000603"])
+def test_terms_of_what_is_told_of_variants_are_looked_for_there_without_a_scope(term: str) -> None:
+    assert one(OntologyFilter(term, descendants=False)) == KeyCondition(("genomicVariant",), f"={term}", term)
+
+
+def test_zygosity_is_asked_for_by_a_whole_term() -> None:
+    with pytest.raises(UnknownFilter, match="whole term"):
+        conditions([AlphanumericFilter("caseLevelData.zygosity", "=", "GENO:000013%")], "individual")
 
 
 def test_twelve_months_are_a_year() -> None:

@@ -266,7 +266,7 @@ def shares(world: World) -> Segment:
         AllelePredicate(min_length=2),
         AllelePredicate(max_length=1),
     ],
-    ids=lambda asked: str({name for name in asked.__slots__ if getattr(asked, name)}),
+    ids=lambda asked: " ".join(name for name in asked.__slots__ if getattr(asked, name)),
 )
 @pytest.mark.parametrize("high", [0.008, 0.5])
 def test_alleles_whose_calls_are_read_along_are_the_same(

@@ -15,7 +15,20 @@ from beacon.model.access import Granularity
 from beacon.model.query import OntologyFilter, Pagination, Query
 from beacon.model.variant import from_vcf
 from beacon.store.admin import Admin
-from tests.world import Case, Facts, Load, Packet, Sample, Sequenced, Site, World, info, open_world, write
+from tests.world import (
+    Case,
+    Facts,
+    Load,
+    Packet,
+    Sample,
+    Sequenced,
+    Site,
+    World,
+    info,
+    open_world,
+    write,
+    write_packet,
+)  # fmt: skip
 
 SNV = from_vcf("GRCh38", "1", 101, "A", "G")
 OWN = from_vcf("GRCh38", "1", 201, "C", "T")
@@ -156,6 +169,18 @@ def test_who_is_readmitted_comes_back_with_the_next_load(world: World, admin: Ad
     write(admin, dataset, packets("ana", "ben"))
     assert [one["id"] for one in records(world, dataset, "individual")] == ["ana", "ben"]
     assert admin.readmit(dataset, "ana", (), "") == 0
+
+
+def test_after_a_readmission_no_load_says_that_it_holds_its_files_already(world: World, admin: Admin) -> None:
+    dataset = world.load()
+    admin.withdraw(dataset, "ana", "")
+    with admin.begin(dataset, info(sha256="v1"), lambda _: ()) as writer:
+        for one in packets("ana", "ben").packets:
+            write_packet(writer, one)
+        writer.publish()
+    assert admin.loaded(dataset, "v1", "test") == writer.id
+    admin.readmit(dataset, "ana", (), "")
+    assert admin.loaded(dataset, "v1", "test") is None
 
 
 def test_without_the_right_key_that_its_owner_alone_can_read_nothing_is_loaded(
