@@ -170,7 +170,11 @@ class Report:
         return sorted(self.rules.items(), key=lambda item: (item[0][0], -item[1], item[0][1]))
 
 
-PLURALS: Mapping[str, str] = {"analysis": "analyses", "genomicVariant": "genomic variants"}
+PLURALS: Mapping[str, str] = {
+    "analysis": "analyses",
+    "genomicVariant": "genomic variants",
+    "withdrawn individual left out": "withdrawn individuals left out",
+}
 
 
 def plural(noun: str, number: int) -> str:

@@ -126,7 +126,7 @@ def earlier_files(
     """
     found = [one for one in admin.earlier(report.dataset, source, FORMAT) if chromosomes & set(one["chroms"])]
     for gone in sorted({chrom for one in found for chrom in one["chroms"]} - set(chromosomes)):
-        message = f"An earlier {source} had variants of chromosome {gone or 'unknown'}, and this one has none."
+        message = f"An earlier {source} brought variants of chromosome {gone or 'unknown'}, and this load brings none."
         hint = f"They {done} with its calls; give the rest of a file that was split another name, or --keep-earlier."
         report.add(Problem(source, None, "CHROM", "vcf-part-vanished", Severity.WARNING, message, gone, hint))
     return frozenset(one["id"] for one in found)

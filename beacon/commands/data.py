@@ -206,7 +206,8 @@ def _readmit(options: argparse.Namespace) -> int:
         lifted = admin.readmit(options.dataset, options.individual, options.sample, getpass.getuser())
     if not lifted:
         raise ConfigurationError(f"Nobody of this id withdrew from dataset {options.dataset}; nothing was changed.")
-    print("They may come again: load the file that has them.")
+    print(f"They may come again, {lifted:,} ids in all (the person's and those of samples): load their files again.")
+    print("After a purge nobody knows which samples were theirs; name them with --sample.")
     return 0
 
 

@@ -145,9 +145,9 @@ def _encode_sets(calls: Sequence[AlleleCalls | None], name: str) -> Arrays:
 
 
 class Calls:
-    """The calls of one block, as far as they were read: ``parts`` by name; ``head`` is the block's, or what is along.
+    """The calls of one block, as far as they were read: ``parts`` by name.
 
-    (``beacon.store.heads.ALONG``)
+    ``head`` is the block's, or, of rare alleles, the part with what goes along (``beacon.store.heads.ALONG``).
     """
 
     def __init__(self, head: Arrays, parts: Mapping[str, Arrays], columns: int) -> None:

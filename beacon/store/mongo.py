@@ -397,7 +397,7 @@ class MongoStore:
         more = dict(names)
         if texts:
             for block, rows in by_block(zip(heads.block.tolist(), heads.row.tolist(), strict=True)).items():
-                more[block] = [*names[block], *dict.fromkeys(map(text_part, rows))]
+                more[block] = list(dict.fromkeys((*names[block], "head", *map(text_part, rows))))
         held = await self._reader.of_blocks(segment.id, more)
         return {
             block: Calls(held[block][some[0]], {name: held[block][name] for name in some if name != "head"}, width)
