@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from beacon.model.collections import data_use_codes
 from beacon.store.admin import Admin
@@ -33,8 +33,7 @@ class Collections:
 
     def sayings(self, read: Callable[[str], Iterator[Entry]]) -> list[Saying]:
         """Read everything that ``read`` yields of cohorts and datasets; return what it changes."""
-        entries = map(_with_members, read("cohort"))
-        cohorts = [(entry, body) for entry in entries if (body := self.fitting.fitted("cohort", COHORT, entry))]
+        cohorts = [(entry, body) for entry in read("cohort") if (body := self.fitting.fitted("cohort", COHORT, entry))]
         said = [self._cohort(entry, body) for entry, body in cohorts]
         described = [
             (entry, body) for entry in read("dataset") if (body := self.fitting.fitted("dataset", DATASET, entry))
@@ -50,7 +49,7 @@ class Collections:
 
     def _cohort(self, entry: Entry, body: Json) -> Saying | None:
         id, members = body["id"], self._members(entry, body)
-        told = _without_members({name: value for name, value in body.items() if name not in _MADE_HERE})
+        told = {name: value for name, value in body.items() if name not in _MADE_HERE}
         self.fitting.report.count("cohort")
         if self.admin is None:
             return None
@@ -92,20 +91,4 @@ class Collections:
                 f"to decide goes into the [consent] of its file (skerry dataset policy {self.dataset} --file ...)."
             )
             self.fitting.warn(entry, "bff-data-use", message, "/dataUseConditions", ", ".join(sorted(codes)))
-        return stated(_without_members({name: value for name, value in body.items() if name != "ids"}))
-
-
-def _with_members(entry: Entry) -> Entry:
-    """Read a bare list of ids as the individuals that it is meant to name."""
-    ids = entry.body.get("ids")
-    return replace(entry, body=entry.body | {"ids": {"individualIds": ids}}) if isinstance(ids, list) else entry
-
-
-def _without_members(body: Json) -> Json:
-    """Leave out what of ``ids`` was kept beside because it has another shape: it names people to whoever reads it."""
-    info = body.get("info", {})
-    if "bff" not in info:
-        return body
-    kept = {pointer: value for pointer, value in info["bff"].items() if not f"{pointer}/".startswith("/ids/")}
-    others = {name: value for name, value in info.items() if name != "bff"}
-    return body | {"info": others | ({"bff": kept} if kept else {})}
+        return stated({name: value for name, value in body.items() if name != "ids"})

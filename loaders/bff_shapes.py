@@ -308,10 +308,22 @@ _EVENT = thing(
         "eventSize": _whole, "eventTimeline": thing({}, {"start": _text, "end": _text}),
     },
 )  # fmt: skip
+
+
+def _ids(fitter: Fitter, value: Any, pointer: str) -> Any:
+    """Lists of ids, or a bare one of individuals. Of anything else nothing is kept: it may name people."""
+    if isinstance(value, list):
+        return {"individualIds": value}
+    if isinstance(value, Mapping):
+        return dict(value)
+    fitter.tell(pointer, "an object with lists of ids", None)
+    return {}
+
+
 _COHORT: Mapping[str, Shape] = {
     "name": _text, "cohortDataTypes": many(_term), "cohortDesign": _term, "cohortSize": _whole,
     "cohortType": _words("study-defined", "beacon-defined", "user-defined"), "collectionEvents": many(_EVENT),
-    "exclusionCriteria": _CRITERIA, "inclusionCriteria": _CRITERIA, "info": _INFO, "ids": _INFO,
+    "exclusionCriteria": _CRITERIA, "inclusionCriteria": _CRITERIA, "info": _INFO, "ids": _ids,
 }  # fmt: skip
 COHORT = known_only(thing({"id": _id}, _COHORT), {"id", *_COHORT})
 """A cohort, with the ids of its members as files list them."""
@@ -319,7 +331,7 @@ _DATA_USE = thing({"id": _curie, "version": _text}, {"label": _text, "modifiers"
 _DATASET: Mapping[str, Shape] = {
     "name": _text, "createDateTime": _instant, "dataUseConditions": thing({}, {"duoDataUse": some(_DATA_USE)}),
     "description": _text, "externalUrl": _text, "info": _INFO, "updateDateTime": _instant, "version": _text,
-    "ids": _INFO,
+    "ids": _ids,
 }  # fmt: skip
 DATASET = known_only(thing({"id": _id}, _DATASET), {"id", *_DATASET})
 """A dataset; ids of whom it holds, as files list them, say nothing that the records do not."""

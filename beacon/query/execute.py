@@ -82,15 +82,20 @@ class _Evaluation:
 
     async def result(self) -> DatasetResult:
         """Return the findings, no deeper than the answer or its protection needs."""
-        if self.plan.anchor and self.plan.anchor.entry_type == "dataset" and self.plan.anchor.id != self.dataset.id:
-            return replace(self._made(0, (), 0), caveat=None)
-        if not self.answerable or not meets("dataset", dataset_record(self.dataset), self.plan.about("dataset")):
-            return replace(self._made(0, (), 0), caveat=None)
+        if not self._meant():
+            return replace(self._made(0, (), 0), caveat=None)  # whatever its files could not tell
         if self.plan.target in SIDES:
             return await self._collections()
         if self.plan.target == "genomicVariant":
             return await self._variants()
         return await self._records()
+
+    def _meant(self) -> bool:
+        """Whether the question is about this dataset, and one that its asker may put to it."""
+        anchor = self.plan.anchor
+        if anchor and anchor.entry_type == "dataset" and anchor.id != self.dataset.id:
+            return False
+        return self.answerable and meets("dataset", dataset_record(self.dataset), self.plan.about("dataset"))
 
     async def _records(self) -> DatasetResult:
         kind = self.plan.target

@@ -183,7 +183,7 @@ def _field(item: AlphanumericFilter, targets: Sequence[str]) -> tuple[Field, tup
     for target in targets:
         if target in holders:
             return holders[target], (target,)
-    if scope is None and item.id in _AMBIGUOUS and set(holders) <= set(_SIDES):
+    if scope is None and item.id in _AMBIGUOUS:
         raise UnknownFilter(
             f"The filter {item.id!r} could be meant of what is asked for or of its dataset; ask for one record by its "
             "path, or give the filter the scope dataset or cohort.",

@@ -20,10 +20,11 @@ from beacon.store.calls import encode_calls
 from beacon.store.heads import ALONG, HeadBuilder, Spelled
 from beacon.store.packing import Arrays, pack_texts
 
-ALWAYS = ("/head", "/rare")
-"""How the ids of parts end that every block has, the latter where the segment has columns."""
 JOINED = ("head", "rare")
-"""Parts of many blocks at once are read by questions that join people with rare variants."""
+"""Parts that every block has, the latter where the segment has columns. Questions that join people with rare variants
+read those of many blocks at once."""
+ALWAYS = tuple(f"/{name}" for name in JOINED)
+"""How their ids end."""
 TEXTS = 64
 """Alleles in one part of texts."""
 

@@ -386,10 +386,8 @@ class MongoStore:
         common = is_common(carriers, width)
         of_rare = set(distinct(heads.block[~common & (carriers > 0)]))
         # Of rare carriers, what is needed of the head goes along.
-        names = {block: ["rare" if block in of_rare else "head"] for block in distinct(heads.block)}
-        if sets:
-            for some in names.values():
-                some.append("sets")
+        also = ["sets"] if sets else []
+        names = {block: ["rare" if block in of_rare else "head", *also] for block in distinct(heads.block)}
         if common.any():
             wanted = [f"tile{tile}" for tile in (tiles(width) if columns is None else tiles_of(columns))]
             for block in distinct(heads.block[common]):
