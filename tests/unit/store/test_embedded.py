@@ -24,12 +24,15 @@ REPOSITORY = Path(__file__).parents[3]
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="the kernel's files in /proc are needed")
 
 # A user of its own process: says when it is in, counts its visits, and stays until its input ends.
+# Whatever a shell starts in the background ignores SIGINT, and so do its children unless they say otherwise.
 USER = """
+import signal
 import sys
 from pathlib import Path
 from pymongo import MongoClient
 from beacon.settings import Mongo
 from beacon.store.embedded import mongodb
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with mongodb(Mongo(data_dir=Path(sys.argv[1]), cache_gb=0.25)) as uri:
     with MongoClient(uri) as client:
         client.visits.visits.insert_one({})
