@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +18,9 @@ from pymongo import MongoClient
 from beacon.auth.policy import policy_for
 from beacon.model import indexing
 from beacon.model.access import Granularity, Level
+from beacon.model.entry_types import ZYGOSITIES
+from beacon.model.variant import Allele
+from beacon.query.case_level import MAX_CASES
 from beacon.settings import Mongo
 from beacon.store import blocks, calls, documents, heads, layout, writer
 from beacon.store.admin import Admin
@@ -37,6 +40,7 @@ _STEP = 5_000
 _EFFECT = {"id": "SO:0001627", "label": "intron_variant"}
 _SAMPLE_STATUS = {"id": "EFO:0009654", "label": "reference sample"}
 _SAMPLE_ORIGIN = {"id": "UBERON:0000178", "label": "blood"}
+_HETEROZYGOUS, _HOMOZYGOUS = ({"id": id, "label": ZYGOSITIES[id]} for id in ("GENO:0000135", "GENO:0000136"))
 _SOURCE = {"id": "GENEPIO:0001966", "label": "genomic source"}
 
 Say = Callable[[str], None]
@@ -102,14 +106,37 @@ def _write_floor(places: Places, uri: str, database: str) -> None:
     with MongoClient[dict[str, Any]](uri) as client:
         for begin in range(0, min(len(places), floor.MOST), _STEP):
             some = [places.allele(at) for at in range(begin, min(begin + _STEP, len(places), floor.MOST))]
-            client[database]["floor"].insert_many(
-                {
-                    "_id": one.id, "assembly": one.assembly, "chrom": one.chrom, "start": one.start, "end": one.end,
-                    "ref": one.ref, "alt": one.alt, "types": list(one.types), "effects": [_EFFECT],
-                    "vcf": {"pos": one.start + 1, "filter": "PASS", "qual": 100, "alt": one.alt, "altIndex": 1},
-                }
-                for one in some
-            )  # fmt: skip
+            client[database][floor.COLLECTIONS["variant"]].insert_many(map(_plain, some))
+
+
+def write_carried(made: Cohort, wanted: Iterable[int]) -> None:
+    """Write the documents in which a floor finds these alleles with their carriers, and no others."""
+    with MongoClient[dict[str, Any]](made.uri) as client:
+        carried = client[made.database][floor.COLLECTIONS[floor.CARRIED]]
+        carried.drop()
+        for at in sorted(set(wanted)):
+            told = {"caseLevelData": _case_level(made.truth, at)}
+            carried.insert_one(_plain(made.truth.places.allele(at)) | told)
+
+
+def _plain(one: Allele) -> dict[str, Any]:
+    return {
+        "_id": one.id, "assembly": one.assembly, "chrom": one.chrom, "start": one.start, "end": one.end,
+        "ref": one.ref, "alt": one.alt, "types": list(one.types), "effects": [_EFFECT],
+        "vcf": {"pos": one.start + 1, "filter": "PASS", "qual": 100, "alt": one.alt, "altIndex": 1},
+    }  # fmt: skip
+
+
+def _case_level(truth: Truth, at: int) -> list[dict[str, Any]]:
+    """Return the entries of an allele's first carriers, as many as a page lists."""
+    calls = truth.calls(at)
+    how = dict.fromkeys(calls.het.tolist(), _HETEROZYGOUS) | dict.fromkeys(calls.hom.tolist(), _HOMOZYGOUS)
+    listed = []
+    for who in sorted(how)[:MAX_CASES]:
+        sample = truth.people.sample(who)
+        whose = {"biosampleId": sample, "individualId": truth.people.id(who), "runId": sample, "analysisId": sample}
+        listed.append(whose | {"zygosity": how[who]})
+    return listed
 
 
 def _write_people(segment: SegmentWriter, everybody: People, *, sampled: bool) -> None:

@@ -1,10 +1,12 @@
 """The floors: what aiohttp and one lookup cost, without anything that a Beacon needs.
 
-A   ``/a/ID`` finds one document by an index and answers in a few bytes
-B   ``/b/KIND/SIZE/ID,ID...`` finds the same documents as a page of records, and sends as many bytes
+A   ``GET /a/KIND/ID`` finds one document by an index and answers in a few bytes
+B   ``POST /b`` with ``KIND SIZE ID,ID...`` finds the same documents as a page of records, and sends as many bytes
 
 Variants lie in the collection ``floor`` as any Beacon would keep them, one document each with its identifiers,
-position, bases and annotation: those of the first ``MOST`` alleles, which is where floors are asked.
+position, bases and annotation: those of the first ``MOST`` alleles, which is where floors are asked. Those of pages
+that list carriers lie in ``floor_carried`` with their ``caseLevelData``, as the reference implementation keeps them:
+what is sent has to be found.
 """
 
 from __future__ import annotations
@@ -16,6 +18,9 @@ from pymongo import AsyncMongoClient
 
 MOST = 200_000
 _FILLER = b"x" * 4_000_000
+CARRIED = "carried"
+"""The kind of variants with case-level data."""
+COLLECTIONS = {"variant": "floor", CARRIED: "floor_carried"}
 _CLIENT = web.AppKey("client", AsyncMongoClient)
 
 
@@ -26,11 +31,12 @@ async def make_app(uri: str, database: str, pool_size: int) -> web.Application:
     dataset = await db["datasets"].find_one({})
     assert dataset is not None, "a floor needs the site's data"
     segment = dataset["segments"][0]["id"]
-    alleles, records = db["floor"], db["records"]
+    alleles = {kind: db[name] for kind, name in COLLECTIONS.items()}
+    records = db["records"]
 
     async def one(request: web.Request) -> web.Response:
         if request.match_info["kind"] == "variant":
-            found = await alleles.find_one({"_id": request.match_info["id"]})
+            found = await alleles["variant"].find_one({"_id": request.match_info["id"]})
         else:
             found = await records.find_one({"s": segment, "k": "individual", "i": request.match_info["id"]})
         body = b'{"exists":true}' if found else b'{"exists":false}'
@@ -39,9 +45,9 @@ async def make_app(uri: str, database: str, pool_size: int) -> web.Application:
     async def page(request: web.Request) -> web.Response:
         body = await request.read()
         kind, size, ids = body.decode().split(" ")
-        if kind == "variant":
+        if kind in alleles:
             where: dict[str, Any] = {"_id": {"$in": ids.split(",")}}
-            found = [document async for document in alleles.find(where)]
+            found = [document async for document in alleles[kind].find(where)]
         else:
             where = {"s": segment, "k": "individual", "i": {"$in": ids.split(",")}}
             found = [document async for document in records.find(where)]

@@ -7,7 +7,7 @@ Each is a row of ``QUESTIONS``. ``make`` draws one with parameters that were not
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ import orjson
 from beacon.model import genome
 from beacon.model.entry_types import ZYGOSITIES
 from tests.perf.alleles import ASSEMBLY, RARE
-from tests.perf.floor import MOST
+from tests.perf.floor import CARRIED, MOST
 from tests.perf.people import disease_id
 from tests.perf.truth import Indices, Truth
 
@@ -33,7 +33,8 @@ _ZYGOSITY = {label: id for id, label in ZYGOSITIES.items()}
 class Asked:
     """One request and its right answer; ``key`` tells it from others of the same question.
 
-    ``records`` names the documents that floor B finds: a collection's kind and ids.
+    ``records`` names the documents that floor B finds: a collection's kind and ids. ``carried`` are the alleles among
+    them that it finds with their carriers.
     """
 
     path: str
@@ -41,6 +42,7 @@ class Asked:
     key: tuple[Any, ...]
     check: Check
     records: tuple[str, tuple[str, ...]] | None = None
+    carried: tuple[int, ...] = ()
 
     def wrong(self, status: int, answer: bytes) -> str | None:
         """Say what is wrong with an answer."""
@@ -55,12 +57,12 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One row of the table: ``limit`` is the largest allowed multiple of the floor, A or B."""
+    """One row of the table: ``limit`` is the largest multiple of the floor, A or B, that is promised, if any."""
 
     name: str
     says: str
     floor: str
-    limit: float
+    limit: float | None
     make: Callable[[Asking], Asked]
     alleles: bool = True
 
@@ -242,14 +244,18 @@ def _carried_by_ill(asking: Asking) -> Asked:
     return Asked("/g_variants", _post("count", filters, **variant), (disease, *key), counts(found))
 
 
-def _variant_page(asking: Asking) -> Asked:
+def _variant_page(asking: Asking, *, carried: bool) -> Asked:
+    """Draw a page; ``carried`` says whether the floor finds the documents of that page with all carriers."""
     truth = asking.truth
     where = _range(asking, 10_000)
     found = truth.in_order(truth.overlapping(*where))
     skip = asking.whole(max(len(found) // 10, 1))
     body = _post("record", limit=10, skip=skip, **_placed(*where))
-    ids = _neighbours(asking, len(found[10 * skip : 10 * skip + 10]))
-    return Asked("/g_variants", body, (*where, skip), _describes(truth, found, skip, len(found)), ("variant", ids))
+    page = tuple(found[10 * skip : 10 * skip + 10].tolist())
+    asked = Asked("/g_variants", body, (*where, skip), _describes(truth, found, skip, len(found)))
+    if not carried:
+        return replace(asked, records=("variant", _neighbours(asking, len(page))))
+    return replace(asked, records=(CARRIED, tuple(truth.places.allele(at).id for at in page)), carried=page)
 
 
 def _neighbours(asking: Asking, many: int) -> tuple[str, ...]:
@@ -351,7 +357,10 @@ QUESTIONS: Mapping[str, Question] = {
         Question("ill-range", "individuals by disease and rare variant in 100 kb", "A", 8,
                  lambda a: _ill_carriers(a, "range")),
         Question("rare-of-ill", "rare variants in 100 kb among people by disease", "A", 10, _carried_by_ill),
-        Question("variant-page", "page of 10 variants with case-level data", "B", 2, _variant_page),
+        Question("variant-page", "page of 10 variants with case-level data", "B", 2,
+                 lambda a: _variant_page(a, carried=True)),
+        Question("variant-page-bare", "the same, of a floor that finds no carriers", "B", None,
+                 lambda a: _variant_page(a, carried=False)),
         Question("person-page", "page of 100 individuals", "B", 2, _person_page, alleles=False),
         Question("own-variants", "page of 10 variants of one individual", "B", 2, _own_variants),
     )

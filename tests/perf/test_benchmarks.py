@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import orjson
 import pytest
+from pymongo import MongoClient
 
 from beacon.auth.policy import decide
 from beacon.model.access import ANONYMOUS
@@ -14,7 +16,7 @@ from beacon.store.admin import Admin
 from tests.integration.conftest import drop
 from tests.perf import serving
 from tests.perf.alleles import RARE, Places, batches
-from tests.perf.build import DATASET, fill
+from tests.perf.build import DATASET, Cohort, fill, write_carried
 from tests.perf.client import OneClient, crowd, get, post
 from tests.perf.measure import find_rare_filter
 from tests.perf.questions import QUESTIONS, RARE_FILTERS, Asking, unlike
@@ -96,6 +98,36 @@ def test_the_floors_find_the_same_documents(database: tuple[str, str, Truth], fl
         assert client.ask(0, get(f"/a/individual/{people[3]}")).body == b'{"exists":true}'
         for kind, listed in (("variant", ids), ("individual", people)):
             assert len(client.ask(0, post("/b", f"{kind} 5000 {','.join(listed)}".encode())).body) == 5000
+
+
+def test_a_floor_finds_the_very_case_level_data_that_the_site_sends(
+    database: tuple[str, str, Truth], site: Server, floor: Server
+) -> None:
+    uri, name, truth = database
+    asked = unlike(QUESTIONS["variant-page"], Asking(truth, np.random.default_rng(12)), _ASKED)
+    write_carried(Cohort(SIZE, uri, name, truth), [at for one in asked for at in one.carried])
+    with MongoClient[dict[str, Any]](uri) as client:
+        kept = {document["_id"]: document["caseLevelData"] for document in client[name]["floor_carried"].find()}
+    with OneClient(site.port) as client:
+        answers = [client.ask(0, post(site.root + one.path, one.body)) for one in asked]
+    sent = {
+        record["variantInternalId"]: record.get("caseLevelData", [])
+        for answer in answers
+        for part in orjson.loads(answer.body)["response"]["resultSets"]
+        for record in part["results"]
+    }
+    assert sum(map(len, sent.values())) > 0
+    for id, cases in sent.items():
+        assert sorted(cases, key=_biosample) == sorted(kept[id], key=_biosample)
+    assert asked[0].records is not None
+    _, ids = asked[0].records
+    with OneClient(floor.port) as client:
+        answer = client.ask(0, post("/b", f"carried 7000 {','.join(ids)}".encode()))
+    assert answer.status == 200 and len(answer.body) == 7000
+
+
+def _biosample(case: dict[str, Any]) -> str:
+    return str(case["biosampleId"])
 
 
 def test_the_cohort_has_the_spectrum_that_it_claims(database: tuple[str, str, Truth]) -> None:
