@@ -182,8 +182,8 @@ def _written(genome_assembly: str, chrom: str, pos: int, ref: str, alt: str, inf
     told = dict(re.findall(r"(?:^|;)(END|SVLEN)=(-?\d+)", info))
     end, length = (int(told[name]) if name in told else None for name in ("END", "SVLEN"))
     mate = match[1] if (match := re.search(r"(?:^|;)CHR2=([^;]+)", info)) else None
-    if mate is not None and genome.chromosome(mate) != genome.chromosome(chrom):
-        end = None  # it lies where the mate does
+    if variant.ends_elsewhere(chrom, mate):
+        end = None
     end, length = variant.extent(pos, alt, end, length)
     return variant.from_vcf(assembly, chrom, pos, ref, alt, end=end, length=length, mate=mate)
 

@@ -264,12 +264,11 @@ class RecordReader:
         self, line: int, described: Json, alt: str, index: int, alts: int, info: Info
     ) -> tuple[int | None, int | None]:
         """Return (0-based exclusive end, length) of an allele that is not written in bases, from END and SVLEN."""
-        pos, contig = described["pos"], described["chrom"]
-        # Some callers give the mate's chromosome in CHR2; END then lies there.
-        end = self._integer(line, info, "END", 0) if info.get("CHR2", contig) == contig else None
+        elsewhere = variant.ends_elsewhere(described["chrom"], info.get("CHR2"))
+        end = None if elsewhere else self._integer(line, info, "END", 0)
         lengths = info.get("SVLEN", "").split(",")
         length = self._integer(line, info, "SVLEN", index if len(lengths) == alts else 0)
-        return variant.extent(pos, alt, end, length)
+        return variant.extent(described["pos"], alt, end, length)
 
     def _integer(self, line: int, info: Info, key: str, index: int) -> int | None:
         text = info.get(key, "").split(",")[index]

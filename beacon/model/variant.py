@@ -170,6 +170,11 @@ def extent(pos: int, alt: str, end: int | None, length: int | None) -> tuple[int
     return end, length
 
 
+def ends_elsewhere(chrom: str, mate: str | None) -> bool:
+    """Whether INFO's CHR2 (``mate``) names another chromosome than ``chrom``: some callers' END then lies there."""
+    return mate not in {None, "", "."} and genome.chromosome(str(mate)) != genome.chromosome(chrom)
+
+
 def mate_chromosome(alt: str) -> str:
     """Return the chromosome that a breakend's ALT (``G]chr7:90000]``, ``[<ctg1>:5[A``) leads to; "" for other ALTs."""
     match = _MATE.fullmatch(alt)

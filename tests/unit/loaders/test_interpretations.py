@@ -45,6 +45,8 @@ def test_a_symbolic_allele_has_the_extent_that_its_info_gives() -> None:
         ("<DUP>", "SVTYPE=DUP;SVLEN=500", 5500, 500),
         ("<INS>", "SVLEN=320", 5000, 320),
         ("<BND>", "CHR2=chr7;END=90000", 5000, None),
+        ("<INV>", "CHR2=15;END=90000", 90000, 85000),
+        ("<DEL>", "CHR2=.;END=9000", 9000, 4000),
     ],
 )
 def test_a_symbolic_allele_is_the_one_that_the_same_record_of_a_vcf_is(
@@ -52,7 +54,7 @@ def test_a_symbolic_allele_is_the_one_that_the_same_record_of_a_vcf_is(
 ) -> None:
     found = allele({"vcfRecord": RECORD | {"pos": 5000, "ref": "A", "alt": alt, "info": info}}, "case-1")
     assert (found.end, found.length) == (end, length)
-    assert found.mate == ("7" if "CHR2" in info else "")
+    assert found.mate == ("7" if "CHR2=chr7" in info else "")
 
 
 @pytest.mark.parametrize(

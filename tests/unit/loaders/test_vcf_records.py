@@ -166,6 +166,8 @@ def test_a_record_without_genotypes_has_no_calls_rather_than_none_found() -> Non
         ("A]chr7:90000]", "SVTYPE=BND", 5000, None),
         ("<BND>", "CHR2=chr7;END=90000", 5000, None),
         ("<INV>", "CHR2=chr1;END=90000", 90000, 85000),
+        ("<INV>", "CHR2=1;END=90000", 90000, 85000),
+        ("<DEL>", "CHR2=.;END=9000", 9000, 4000),
         ("<DEL>", "END=.;SVLEN=.", 5000, None),
     ],
 )
