@@ -51,7 +51,7 @@ def check_phenopackets(
                 names.know(compared.owners(batch))
             for packet in batch:
                 one = convert(packet.body, names.name, packet.group)
-                for problem in renamed(packet, one):
+                for problem in renamed(packet, one, names):
                     report.add(problem)
                 report.count("individual")
                 report.count("biosample", len(one.samples))

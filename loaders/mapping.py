@@ -36,6 +36,10 @@ class SampleNames:
         for sample, individual_id in owners.items():
             self._owners.setdefault(sample, individual_id)
 
+    def owner(self, sample: str) -> str:
+        """Return whose the sample of this id is. Raises ``KeyError`` where it is nobody's."""
+        return self._owners[sample]
+
     def name(self, individual_id: str, sample: str) -> str:
         """Return the id for a person's sample; the same for the same person and sample every time."""
         for candidate in _candidates(individual_id, sample):

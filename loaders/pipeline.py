@@ -226,7 +226,7 @@ def _write(
         for packet, digest, one in made:
             writer.comes_from(_origin(packet, digest))
             _write_others(writer, packet, one)
-            for problem in renamed(packet, one):
+            for problem in renamed(packet, one, names):
                 report.add(problem)
             report.count("individual")
             report.count("derived biosample", int(one.derived is not None))
@@ -263,14 +263,20 @@ def _write_others(writer: SegmentWriter, packet: Packet, one: Converted) -> None
         writer.case(case.allele, case.body, column, case.group, case.detail)
 
 
-def renamed(packet: Packet, one: Converted) -> Iterator[Problem]:
-    """Say which samples could not keep their id, because another person's sample has it."""
+def renamed(packet: Packet, one: Converted, names: SampleNames) -> Iterator[Problem]:
+    """Say which samples could not keep their id, because another person's sample has it.
+
+    So it is also where a VCF came before the phenopacket that says whose its sample is: it made a person of the sample.
+    """
     for index, (written, made) in enumerate(zip(packet.body.get("biosamples") or (), one.biosamples, strict=True)):
         if written["id"] != made["id"]:
+            owner = names.owner(written["id"])
             yield packet.document.problem(
                 "biosample-id-taken",
-                f"Another person's sample has the id {written['id']!r}; this one is called {made['id']!r}.",
+                f"Individual {owner!r} has a sample {written['id']!r} already; this one is called {made['id']!r}.",
                 severity=Severity.WARNING,
                 pointer=f"/biosamples/{index}/id",
                 value=written["id"],
+                hint=f"Where both are one sample, delete {one.id!r} and {owner!r}, load this phenopacket again, and "
+                "then what the sample came with: a VCF makes people of samples that are nobody's yet.",
             )

@@ -104,6 +104,7 @@ def test_samples_of_one_name_never_mix_two_persons(admin: Admin, tmp_path: Path)
     other = write(tmp_path / "other", packet("b", biosamples=[{"id": "s1"}]), packet("c", biosamples=[{"id": "s1"}]))
     report = load_phenopackets(admin, [other], "cases")
     assert [problem.rule for problem in report.problems] == ["biosample-id-taken"] * 2
+    assert all("'a' has a sample 's1' already" in problem.message for problem in report.problems)
     assert admin.dataset("cases").counts["biosample"] == 3
     owners = admin.owners("cases", ["s1", "b:s1", "c:s1", "nobody's"])
     assert owners == {"s1": "a", "b:s1": "b", "c:s1": "c"}

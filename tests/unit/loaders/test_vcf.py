@@ -136,6 +136,22 @@ def test_a_later_phenopacket_takes_the_place_of_a_derived_individual(admin: Admi
     assert (counts["individual"], counts["biosample"], counts["run"]) == (2, 2, 2)
 
 
+def test_a_sample_that_came_before_its_phenopacket_finds_its_person_as_the_hint_says(
+    admin: Admin, stored: Any, tmp_path: Path
+) -> None:
+    file = vcf(tmp_path / "a.vcf", "1 100 A G 0/1 1/1")
+    (tmp_path / "P.json").write_text(json.dumps(packet("P", biosamples=[{"id": "S2"}])), "utf-8")
+    load_vcf(admin, file, "d")
+    report = load_phenopackets(admin, [tmp_path / "P.json"], "d")
+    assert "delete 'P' and 'S2', load this phenopacket again, and then what" in str(report.problems[0].hint)
+    admin.delete_people("d", ["P", "S2"], "me")
+    assert load_phenopackets(admin, [tmp_path / "P.json"], "d").problems == []
+    load_vcf(admin, file, "d")
+    assert admin.owners("d", ["S1", "S2"]) == {"S1": "S1", "S2": "P"}
+    counts = admin.dataset("d").counts
+    assert (counts["individual"], counts["biosample"], counts["run"]) == (2, 2, 2)
+
+
 @pytest.mark.parametrize(
     ("records", "rule", "line"),
     [
