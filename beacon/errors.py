@@ -29,6 +29,7 @@ code as ``error.skerryCode``; ``where`` names the offending parameter.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -139,3 +140,9 @@ class IdentityUnavailable(SkerryError):
 
 class LoadError(SkerryError):
     code = "load_failed"
+
+    @classmethod
+    def no_dataset(cls, id: str) -> LoadError:
+        """Return the error for a dataset that a command names and nobody made."""
+        message = f"there is no dataset {id!r}; make it with: skerry dataset create {shlex.quote(id)}"
+        return cls(message, where=id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -88,7 +89,7 @@ class Collections:
             what = "has other codes, and these are shown and decide" if own else "has no consent codes"
             message = (
                 f"The file has conditions of use, and the dataset's policy {what}. A file changes no policy: what is "
-                f"to decide goes into the [consent] of its file (skerry dataset policy {self.dataset} --file ...)."
+                f"to decide goes into the [consent] of its file (skerry dataset policy {shlex.quote(self.dataset)} --file ...)."
             )
             self.fitting.warn(entry, "bff-data-use", message, "/dataUseConditions", ", ".join(sorted(codes)))
         return stated({name: value for name, value in body.items() if name != "ids"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -50,9 +51,9 @@ def opened(options: argparse.Namespace) -> Iterator[Admin]:
 
 def place(options: argparse.Namespace) -> str:
     """Return the options that say where the data are, for commands to type next."""
-    parts = [f"--config {options.config}"] if options.config else []
-    parts += [f"--data-dir {options.data_dir}"] if options.data_dir else []
-    return "".join(f" {part}" for part in parts)
+    named = ("--config", options.config), ("--data-dir", options.data_dir)
+    parts = [part for option, value in named if value for part in (option, value)]
+    return "".join(f" {shlex.quote(str(part))}" for part in parts)
 
 
 def write_file(path: Path, text: str) -> None:

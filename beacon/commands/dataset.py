@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import re
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -139,9 +140,10 @@ def _create(options: argparse.Namespace) -> int:
     if not options.level:
         print(
             "It answers nobody until you say who may ask: write a policy file and apply it with\n"
-            f"  skerry dataset policy {options.id} --file policy.toml{place(options)}"
+            f"  skerry dataset policy {shlex.quote(options.id)} --file policy.toml{place(options)}"
         )
-    print(f"Next, load data into it:\n  skerry load phenopackets PATH --dataset {options.id}{place(options)}")
+    dataset = f"--dataset {shlex.quote(options.id)}{place(options)}"
+    print(f"Next, load data into it:\n  skerry load phenopackets PATH {dataset}")
     return 0
 
 

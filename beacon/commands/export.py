@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def _export(options: argparse.Namespace) -> int:
     print(
         f"Wrote dataset {options.dataset} to {options.to}. The files hold everything that is known of its people;\n"
         f"guard them as you guard the database. To load them:\n"
-        f"  skerry load {options.format} {options.to} --dataset ID{place(options)}"
+        f"  skerry load {options.format} {shlex.quote(str(options.to))} --dataset ID{place(options)}"
     )
     return 0
 

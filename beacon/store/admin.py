@@ -484,7 +484,7 @@ class Admin:
     def _document(self, id: str) -> Document:
         document = self._db["datasets"].find_one({"_id": id})
         if document is None:
-            raise LoadError(f"there is no dataset {id!r}; make it with: skerry dataset create {id}", where=id)
+            raise LoadError.no_dataset(id)
         return document
 
     def _summary(self, document: Document) -> DatasetSummary:

@@ -73,8 +73,7 @@ class Lease:
         """Take the lease and return None, or say who holds it."""
         found = self._db["datasets"].find_one({"_id": self.dataset}, {"lock": 1})
         if found is None:
-            message = f"there is no dataset {self.dataset!r}; make it with: skerry dataset create {self.dataset}"
-            raise LoadError(message, where=self.dataset)
+            raise LoadError.no_dataset(self.dataset)
         held = found.get("lock")
         free: Document = {"lock": None} if held is None else {"lock.token": held["token"]}
         if held is not None and not _is_dead(held):

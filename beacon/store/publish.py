@@ -87,9 +87,7 @@ def find_home(db: Database[Document], dataset: str, token: str | None = None) ->
     """Return a dataset as it is now. Raises ``LoadError`` where there is none of that id."""
     found = db["datasets"].find_one({"_id": dataset}, {"people": 1})
     if found is None:
-        raise LoadError(
-            f"there is no dataset {dataset!r}; make it with: skerry dataset create {dataset}", where=dataset
-        )
+        raise LoadError.no_dataset(dataset)
     return Home(dataset, found["people"], token)
 
 

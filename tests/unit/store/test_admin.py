@@ -50,8 +50,10 @@ def test_without_a_policy_a_dataset_answers_nobody_but_the_granted(world: World)
 
 def test_what_is_not_there_is_named_with_what_to_do(world: World) -> None:
     for act in (world.admin.dataset, world.admin.delete_dataset):
-        with pytest.raises(LoadError, match=r"there is no dataset 'nowhere'.*skerry dataset create nowhere"):
+        with pytest.raises(LoadError, match=r"there is no dataset 'nowhere'.*skerry dataset create nowhere$"):
             act("nowhere")
+        with pytest.raises(LoadError, match=r"skerry dataset create 'no where'$"):
+            act("no where")
     with pytest.raises(LoadError, match="there is no dataset 'nowhere'"):
         world.admin.set_policy("nowhere", POLICY)
 
