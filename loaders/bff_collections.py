@@ -89,7 +89,8 @@ class Collections:
             what = "has other codes, and these are shown and decide" if own else "has no consent codes"
             message = (
                 f"The file has conditions of use, and the dataset's policy {what}. A file changes no policy: what is "
-                f"to decide goes into the [consent] of its file (skerry dataset policy {shlex.quote(self.dataset)} --file ...)."
+                "to decide goes into the [consent] of its file "
+                f"(skerry dataset policy {shlex.quote(self.dataset)} --file ...)."
             )
             self.fitting.warn(entry, "bff-data-use", message, "/dataUseConditions", ", ".join(sorted(codes)))
         return stated({name: value for name, value in body.items() if name != "ids"})

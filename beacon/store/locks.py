@@ -43,7 +43,8 @@ class Lease:
         self._db = db
         self._wait = wait
         self._mine: Document = {
-            "token": self.token, "place": place(), "process": os.getpid(), "what": what, "who": who,
+            "token": self.token, "place": place(), "process": os.getpid(), "begun": _begun(os.getpid()),
+            "what": what, "who": who,
         }  # fmt: skip
         self._ended = threading.Event()
         self._renewing = threading.Thread(target=self._renew, name="skerry-lease", daemon=True)
@@ -123,4 +124,15 @@ def _is_dead(held: Document) -> bool:
         return True
     except PermissionError:
         return False
-    return False
+    # One that was killed keeps its number until its parent asks what became of it; then another may get it.
+    begun = _begun(held["process"])
+    return begun is None or begun not in {held.get("begun", begun), ""}
+
+
+def _begun(process: int) -> str | None:
+    """Return what tells a process from another one of its number; None where it has ended, "" where nothing tells."""
+    try:
+        state, *fields = Path(f"/proc/{process}/stat").read_text("ascii", "replace").rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return None if state in "ZX" else fields[18]  # the time of its start (proc_pid_stat, field 22)
