@@ -18,6 +18,7 @@ import orjson
 
 from beacon.model.entry_types import entry_type_id
 from loaders.elements import Json
+from loaders.keys import repeated_key
 from loaders.report import Problem, Severity
 
 MAX_WHOLE = 512 * 1024 * 1024
@@ -153,6 +154,9 @@ def _lines(path: Path, stream: BinaryIO) -> Iterator[Entry | Problem]:
             if not isinstance(body, dict) or closed:
                 yield _broken(path, number, "json-invalid", "The line is no JSON object.", "Make the file again.")
                 return
+            if (key := repeated_key(text, (orjson.dumps(body),))) is not None:
+                yield _ambiguous(path, number, key)
+                return
             yield Entry(str(path), number, "", body)
     if listed and not closed:
         yield _broken(path, number, "file-damaged", "The file ends before its list does.", "Fetch or make it again.")
@@ -170,6 +174,9 @@ def _whole(path: Path, stream: BinaryIO) -> Iterator[Entry | Problem]:
         message = f"This is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
         yield _broken(path, None, "json-invalid", message, "The file may be cut short, or edited by hand.")
         return
+    if (key := repeated_key(data, map(orjson.dumps, listed if isinstance(listed, list) else [listed]))) is not None:
+        yield _ambiguous(path, None, key)
+        return
     del data
     for index, body in enumerate(listed if isinstance(listed, list) else [listed]):
         pointer = f"/{index}" if isinstance(listed, list) else ""
@@ -177,6 +184,11 @@ def _whole(path: Path, stream: BinaryIO) -> Iterator[Entry | Problem]:
             yield Entry(str(path), None, pointer, body)
         else:
             yield Problem(str(path), None, pointer or None, "bff-record", Severity.ERROR, "This is no object.", body)
+
+
+def _ambiguous(path: Path, line: int | None, key: str) -> Problem:
+    message = f"An object has the key {key!r} twice, so that one of its values would be lost."
+    return _broken(path, line, "json-key-repeated", message, "Keep the one that holds.")
 
 
 def _broken(path: Path, line: int | None, rule: str, message: str, hint: str | None) -> Problem:

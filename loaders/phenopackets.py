@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -13,6 +14,7 @@ import orjson
 
 from loaders import checks, groups
 from loaders.glance import Glances
+from loaders.keys import repeated_key
 from loaders.messages import Group, Message, message, take_apart
 from loaders.places import lines_of
 from loaders.report import Problem, Severity
@@ -117,6 +119,8 @@ class Reader:
             text = orjson.dumps(body)  # what does not fit may be nested more deeply than can be written
             glance = self._glances.at(body, text.decode(), datetime.now(UTC))
             found = list(checks.check(document, body, self._terms, glance))
+            if group is None:
+                found += _ambiguous(document, text)
         if self._is_sound(found, problems):
             content = hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).digest()
             if (repeated := self._repeated(document, body, content)) is None:
@@ -137,11 +141,14 @@ class Reader:
         known, bare = validator(found.kind), found.bare(body)
         if not known.is_valid(bare):
             yield from schema_problems(document, bare, known)
-        elif found.kind == "family":
+            return
+        if found.kind == "family":
             whole = [member for _, member in members if self._validator.is_valid(member)]
             for rule, pointer, text, value, hint in groups.findings(body, whole):
                 severity = RULES[rule].severity
                 yield document.problem(rule, text, severity=severity, pointer=pointer, value=value, hint=hint)
+        with suppress(orjson.JSONEncodeError):  # a member that is nested too deeply, which is refused by itself
+            yield from list(_ambiguous(document, orjson.dumps(body)))
 
     def _misfits(self, document: Document, body: Any) -> Iterator[Problem]:
         """Yield why a document is no phenopacket; among these is an error."""
@@ -198,6 +205,18 @@ def parse(document: Document) -> Any:
             hint="The file may be cut short, or edited by hand; make it again.",
         )
         return replace(problem, line=document.line or error.lineno)
+
+
+def _ambiguous(document: Document, read: bytes) -> Iterator[Problem]:
+    """Say which key some object of a document has twice; ``read`` is what was read, as JSON."""
+    if (key := repeated_key(document.data, (read,))) is not None:
+        yield document.problem(
+            "json-key-repeated",
+            f"An object has the key {key!r} twice, so that one of its values would be lost.",
+            pointer="",
+            value=key,
+            hint="Keep the one that holds, or write both into one list.",
+        )
 
 
 def _other_message(document: Document, body: Any) -> Problem | None:

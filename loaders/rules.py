@@ -33,6 +33,7 @@ _ROWS: tuple[tuple[str, Severity, str], ...] = (
     ("record-vanished", WARNING, "An earlier load of these files brought it, and this one does not have it."),
     ("vcf-part-vanished", WARNING, "A corrected file has nothing on a chromosome where the earlier one had something."),
     ("json-invalid", ERROR, "This is not JSON."),
+    ("json-key-repeated", ERROR, "An object has a key twice, so that one of its values would be lost."),
     ("json-empty", ERROR, "There is nothing in the document."),
     ("schema", ERROR, "The document does not have the form of the standard."),
     ("table-mapping", ERROR, "The file that says what columns mean is wrong; nothing of the tables is read."),

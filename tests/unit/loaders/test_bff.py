@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from loaders.bff import check_bff
+from loaders.bff_files import entries
 from loaders.bff_shapes import INDIVIDUAL
+from loaders.report import Problem, Severity
 from loaders.shapes import Fitter, Misfit
 
 Json = dict[str, Any]
@@ -98,3 +100,12 @@ def test_a_record_without_what_the_model_demands_is_a_misfit() -> None:
     with pytest.raises(Misfit, match="id"):
         Fitter(lambda *_: None).fit(INDIVIDUAL, {"sex": TERM})
     assert Fitter(lambda *_: None).fit(INDIVIDUAL, {"id": "P1"})["sex"]["id"] == "NCIT:C17998"
+
+
+@pytest.mark.parametrize("text", ['[{"id": "a", "id": "b"}]', '[\n{"id": "a", "sex": 1, "sex": 2},\n{"id": "b"}\n]\n'])
+def test_a_record_that_says_something_twice_is_not_guessed_at(text: str, tmp_path: Path) -> None:
+    (tmp_path / "individuals.json").write_text(text)
+    (problem,) = entries(tmp_path / "individuals.json")
+    assert isinstance(problem, Problem)
+    assert (problem.rule, problem.severity) == ("json-key-repeated", Severity.ERROR)
+    assert "twice" in problem.message

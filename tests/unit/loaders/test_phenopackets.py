@@ -12,6 +12,7 @@ import pytest
 from loaders.mapping import SampleNames, convert
 from loaders.report import Problem, Severity
 from loaders.sources import documents
+from tests.unit.loaders.full import family
 from tests.unit.loaders.packets import (
     HETEROZYGOUS,
     MARFAN,
@@ -58,6 +59,8 @@ def test_a_byte_order_mark_is_no_fault() -> None:
         (b"null", "schema-type"),
         (b'{"id": "c", "members": []}', "schema-required"),
         (b'{"id": "1", "variants": []}', "packet-version"),
+        (json.dumps(packet()).encode()[:-1] + b', "subject": {"id": "other"}}', "json-key-repeated"),
+        (json.dumps(family()).encode().replace(b'"subject": {', b'"subject": {"id": "x", ', 1), "json-key-repeated"),
     ],
 )
 def test_what_is_no_phenopacket_gets_one_sentence(data: bytes, rule: str) -> None:
