@@ -17,8 +17,8 @@ from typing import Any, BinaryIO, cast
 import orjson
 
 from beacon.model.entry_types import entry_type_id
+from beacon.model.keys import repeated_key
 from loaders.elements import Json
-from loaders.keys import repeated_key
 from loaders.report import Problem, Severity
 
 MAX_WHOLE = 512 * 1024 * 1024

@@ -12,9 +12,9 @@ from typing import Any
 
 import orjson
 
+from beacon.model.keys import repeated_key
 from loaders import checks, groups
 from loaders.glance import Glances
-from loaders.keys import repeated_key
 from loaders.messages import Group, Message, message, take_apart
 from loaders.places import lines_of
 from loaders.report import Problem, Severity

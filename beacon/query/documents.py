@@ -13,6 +13,7 @@ from typing import Any, Final
 import orjson
 
 from beacon.errors import BadRequest, TooLarge
+from beacon.model.keys import repeated_key
 from beacon.query import parameters
 from beacon.query.paging import TOKENS
 from beacon.settings import Limits
@@ -111,6 +112,8 @@ def of_post(entry_type: str, body: bytes, params: Mapping[str, list[str]], limit
             raise BadRequest('The body is empty; the smallest request is {"meta": {"apiVersion": "v2.0"}}.') from None
         raise BadRequest(f"The body is not JSON: {error}.", where=f"line {error.lineno} column {error.colno}") from None
     _check_depth(document, limits.max_depth)
+    if (key := repeated_key(body, (orjson.dumps(document),))) is not None:
+        raise BadRequest(f"An object of the body has {key!r} twice; which of them is meant cannot be told.", where=key)
     return _tidy(entry_type, document) if isinstance(document, dict) else document
 
 

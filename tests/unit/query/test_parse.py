@@ -372,6 +372,7 @@ def test_too_many_filters_and_too_long_a_body_are_too_large() -> None:
         (b"", "empty"), (b"{", "line 1 column 2"), (b"[1,2]", "a list"), (b"NaN", "not JSON"), (b"\xff{}", "not JSON"),
         (b'{"query": []}', "/query"), (b"[" * 40 + b"]" * 40, "deep"), (b"[" * 5000, "not JSON"),
         (b"1e999", "not JSON"),
+        (b'{"query": {"filters": [{"id": "HP:1"}], "filters": []}}', "'filters' twice"),
         (b'{"filters": []}', "/filters"), (b'{"query": {"filter": []}}', "/query/filter"),
         (b'{"query": {"pagination": {"page": 1}}}', "/query/pagination/page"),
         (b'{"query": {"pagination": {"limit": 123456789012345678901234567890}}}', "/query/pagination/limit"),

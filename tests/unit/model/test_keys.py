@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loaders.keys import repeated_key
+from beacon.model.keys import repeated_key
 
 
 def found(data: str) -> str | None:
