@@ -145,7 +145,7 @@ def _sequence(record: Mapping[str, Any], location: Mapping[str, Any], stated: st
     for text in named:
         match = _HGVS.fullmatch(text)
         sequence = match["sequence"] if match else text.removeprefix("HGVSid:")
-        if known := genome.refseq(sequence):
+        if known := genome.named_by(sequence):
             told |= {known[0]} - {None}
             chroms.append(known[1])
         elif sequence.startswith("skerry:") and sequence.count("-"):

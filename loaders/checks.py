@@ -213,7 +213,7 @@ def _record(pointer: str, descriptor: Mapping[str, Any]) -> Iterator[Finding]:
     record = descriptor["vcfRecord"]
     pointer = f"{pointer}/vcfRecord"
     name, chrom, ref, alt = (record[member] for member in ("genomeAssembly", "chrom", "ref", "alt"))
-    assembly, accession = genome.assembly_name(name), genome.refseq(chrom)
+    assembly, accession = genome.assembly_name(name), genome.named_by(chrom)
     if assembly is None:
         hint = f"Use one of {', '.join(genome.ASSEMBLIES)}."
         yield "vcf-assembly", f"{pointer}/genomeAssembly", f"{name!r} is not an assembly known here.", name, hint

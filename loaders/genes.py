@@ -96,7 +96,7 @@ def genes(path: Path, assembly: str) -> Iterator[Gene]:
 
 
 def _place(path: Path, number: int, columns: list[str], assembly: str) -> Place:
-    told = genome.refseq(columns[0])
+    told = genome.named_by(columns[0])
     if told is not None and told[0] not in (None, assembly):
         raise _wrong(path, number, f"{columns[0]} belongs to {told[0]}, not to {assembly}")
     chrom = genome.chromosome(columns[0])

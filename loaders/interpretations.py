@@ -199,7 +199,7 @@ def _named(value: str) -> Allele | None:
     for pattern, shift in ((_SUBSTITUTION, 0), (_SPDI, 1)):
         if match := pattern.fullmatch(value):
             accession, position, ref, alt = match.groups()
-            assembly, chrom = genome.refseq(accession) or (None, "")
+            assembly, chrom = genome.named_by(accession) or (None, "")
             if assembly is not None and int(position) + shift > 0:
                 return variant.from_vcf(assembly, chrom, int(position) + shift, ref, alt)
     return None

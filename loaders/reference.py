@@ -101,7 +101,7 @@ def load_reference(
 
 
 def _chromosome(path: Path, name: str, assembly: str) -> str:
-    told = genome.refseq(name)
+    told = genome.named_by(name)
     if told is not None and told[0] not in (None, assembly):
         raise LoadError(f"{path} is not {assembly}: its sequence {name} belongs to {told[0]}", where=name)
     return genome.chromosome(name)

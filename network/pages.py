@@ -220,7 +220,7 @@ def allele_order(record: Mapping[str, Any]) -> tuple[Any, ...]:
                 "interval": {"start": {"value": int(start)}, "end": {"value": int(end)}},
             }
         }:
-            assembly, chrom = genome.refseq(sequence) or (None, sequence)
+            assembly, chrom = genome.named_by(sequence) or (None, sequence)
             return (assembly or "", chrom, start, end)
         case _:
             return ()

@@ -84,7 +84,7 @@ def _substitution(variation: object) -> tuple[object, ...] | None:
                 "interval": {"start": {"value": int(start)}, "end": {"value": int(end)}},
             },
         } if len(ref) == len(alt) == end - start and variant.is_sequence(ref + alt):
-            known = genome.refseq(sequence)
+            known = genome.named_by(sequence)
             # The mitochondrion's accession does not tell the assembly.
             return (*known, *variant.minimal(start, ref, alt)) if known and known[0] else None
         case _:

@@ -116,6 +116,7 @@ class Site:
     effects: tuple[str, ...] = ()
     stated: tuple[float, ...] = ()
     """Frequencies of the allele in other populations."""
+    hgvs: str = ""
 
 
 @dataclass(frozen=True)
@@ -242,6 +243,8 @@ def write(admin: Admin, dataset: str, load: Load) -> None:
         columns = [write_sequenced(writer, one) for one in load.sequenced]
         for site in load.sites:
             body = variant_body(site.genes, site.changes, site.effects, site.stated)
+            if site.hgvs:
+                body["identifiers"] = {"genomicHGVSId": site.hgvs}
             writer.allele(site.allele, body, calls_of(site, columns))
         writer.publish()
 

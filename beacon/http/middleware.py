@@ -192,6 +192,9 @@ async def _receive(request: web.Request, seconds: float, most: int) -> None:
     except TimeoutError:
         raise TooSlow(f"The body did not arrive within {seconds:g} seconds; send it faster.") from None
     except web.RequestPayloadError:
+        # Nobody can tell where the next request would begin; and what is left is not read once more.
+        request.protocol.keep_alive(False)
+        request.content.feed_eof()
         raise BadRequest("The body is not what its headers say (its length, its chunks or its compression).") from None
 
 

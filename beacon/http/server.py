@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
+from aiohttp.http_exceptions import ContentEncodingError
 from aiohttp.http_exceptions import LineTooLong as TooLongALine
 
 from beacon.audit.journal import Journal
@@ -73,6 +74,10 @@ class Connection(web.RequestHandler):
             most = self.max_line_size
             return self._refusal(
                 LineTooLong(f"The address or a header is above {most} bytes; send the question by POST instead.")
+            )
+        if isinstance(exc, ContentEncodingError):
+            return self._refusal(
+                BadRequest("The body's Content-Encoding is not taken here: send gzip or deflate, or leave it out.")
             )
         return self._refusal(BadRequest("This is no HTTP request that can be read."))
 

@@ -1,7 +1,8 @@
-"""Reference assemblies as facts: names, chromosome lengths, RefSeq accessions.
+"""Reference assemblies as facts: names, chromosome lengths, accessions.
 
-Lengths and accessions are those of the primary assemblies in NCBI RefSeq: GCF_000001405.25 (GRCh37.p13),
-GCF_000001405.40 (GRCh38.p14) and GCF_009914755.1 (T2T-CHM13v2.0).
+Lengths and accessions are those of the primary assemblies in NCBI RefSeq and, by GenBank, in the INSDC databases:
+GCF_000001405.25 and GCA_000001405.14 (GRCh37.p13), GCF_000001405.40 and GCA_000001405.29 (GRCh38.p14),
+GCF_009914755.1 and GCA_009914755.4 (T2T-CHM13v2.0).
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ _LENGTHS = {
     ),
 }  # fmt: skip
 _MITOCHONDRION = "NC_012920.1"
+_MITOCHONDRION_INSDC = "J01415.2"
 
 
 def _accessions(assembly: str) -> tuple[str, ...]:
@@ -59,6 +61,13 @@ def _accessions(assembly: str) -> tuple[str, ...]:
         *(f"NC_{index + 1:06d}.{version}" for index, version in enumerate(_VERSIONS[assembly])),
         _MITOCHONDRION,
     )
+
+
+def _insdc(assembly: str) -> tuple[str, ...]:
+    if assembly == "T2T":
+        return (*(f"CP{68277 - index:06d}.2" for index in range(23)), "CP086569.2", "CP068254.1")
+    version = {"GRCh37": 1, "GRCh38": 2}[assembly]
+    return (*(f"CM{663 + index:06d}.{version}" for index in range(24)), _MITOCHONDRION_INSDC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,46 +89,61 @@ class Assembly:
 
 
 ASSEMBLIES: Mapping[str, Assembly] = {name: Assembly.build(name) for name in _NAMES}
+_PATCH = re.compile(r"\.p[0-9]+$")
 _BY_ALIAS = {alias: name for name, aliases in _NAMES.items() for alias in aliases}
-_BY_ACCESSION = {
+_BY_ACCESSION: Mapping[str, tuple[str | None, str]] = {
     accession: (name, chrom)
     for name, assembly in ASSEMBLIES.items()
-    for chrom, accession in assembly.accessions.items()
-    if accession != _MITOCHONDRION
-}
+    for accessions in (assembly.accessions.values(), _insdc(name))
+    for chrom, accession in zip(CHROMOSOMES, accessions, strict=True)
+} | {_MITOCHONDRION: (None, "MT"), _MITOCHONDRION_INSDC: (None, "MT")}
+_NUMBERED = {"23": "X", "24": "Y", "26": "MT"}
+"""What PLINK calls the chromosomes that have no number; its 25 is parts of two."""
+_OF_A_DATABASE = re.compile(r"(?:refseq:|insdc:|ga4gh:|SQ\.|NC_|C[MP]\d{6}|J01415)", re.IGNORECASE)
 
 
 def assembly_name(text: str) -> str | None:
     """Return GRCh37, GRCh38 or T2T for any name in use (hg19, ``GRCh38.p13``, GCF_000001405.40), or None."""
     alias = text.strip().lower()
-    return _BY_ALIAS.get(alias) or _BY_ALIAS.get(alias.split(".p")[0])
+    return _BY_ALIAS.get(alias) or _BY_ALIAS.get(_PATCH.sub("", alias))
 
 
 @functools.lru_cache(10_000)
 def chromosome(text: str) -> str:
     """Return a contig's name as this program stores it: without ``chr``, and ``MT`` for the mitochondrion.
 
-    A RefSeq accession of a known assembly becomes its chromosome; other names stay as they are.
+    An accession of a known assembly becomes its chromosome, a number with zeros before it (``01``) or in the place of a
+    letter (``23``) too; other names stay as they are.
     """
     name = text.strip()
-    if known := refseq(name):
+    if known := named_by(name):
         return known[1]
     if name[:3].lower() == "chr" and len(name) > 3:
         name = name[3:]
-    if name.upper() in {"M", "MT"}:
+    bare = name.upper()
+    if bare.isdecimal():
+        bare = bare.lstrip("0")
+    bare = _NUMBERED.get(bare, bare)
+    if bare in {"M", "MT"}:
         return "MT"
-    return name.upper() if name.upper() in CHROMOSOMES else name
+    return bare if bare in CHROMOSOMES else name
 
 
-def refseq(text: str) -> tuple[str | None, str] | None:
-    """Return (assembly, chromosome) of a versioned RefSeq accession, with or without ``refseq:``.
+def named_by(text: str) -> tuple[str | None, str] | None:
+    """Return (assembly, chromosome) that a versioned accession names, with or without ``refseq:`` or ``insdc:``.
 
-    The mitochondrion's accession is the same in every assembly, so its assembly is None.
+    The mitochondrion's accession is the same in several assemblies, so its assembly is None.
     """
-    accession = text.strip().removeprefix("refseq:").removeprefix("RefSeq:")
-    if accession == _MITOCHONDRION:
-        return None, "MT"
-    return _BY_ACCESSION.get(accession)
+    return _BY_ACCESSION.get(_DATABASE.sub("", text.strip()))
+
+
+_DATABASE = re.compile(r"^(?:refseq|insdc):", re.IGNORECASE)
+
+
+def is_unknown(text: str) -> bool:
+    """Whether a name of a sequence is a database's, and of no chromosome of an assembly here, or is an assembly's."""
+    name = text.strip()
+    return assembly_name(name) is not None or (bool(_OF_A_DATABASE.match(name)) and named_by(name) is None)
 
 
 def sequence_id(assembly: str, chrom: str) -> str:
@@ -178,8 +202,13 @@ GENE_IDS: Final[Mapping[str, str]] = {"HGNC ids": "HGNC:", "Ensembl ids": "ENSG"
 
 
 def gene_name(text: str) -> str:
-    """Return a gene's name as it is looked for: an Ensembl id without the version of what is known of the gene."""
-    return text.partition(".")[0] if _VERSIONED.fullmatch(text) else text
+    """Return a gene's name as it is looked for, in one case and without the version of what is known of it (Ensembl).
+
+    No two human genes differ in case alone; HGNC writes small letters in a few symbols (``C1orf112``).
+    """
+    name = text.strip().upper()
+    name = next((begin + name[len(begin) :] for begin in GENE_IDS.values() if name.startswith(begin.upper())), name)
+    return name.partition(".")[0] if _VERSIONED.fullmatch(name) else name
 
 
 _VERSIONED: Final = re.compile(r"ENS[A-Z]*G[0-9]{11}\.[0-9]+")

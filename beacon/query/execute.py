@@ -18,7 +18,7 @@ from beacon.model.calls import GROUPS
 from beacon.model.query import Query
 from beacon.model.representations import VRS, representation
 from beacon.model.result import DatasetResult
-from beacon.privacy.rules import needed, threshold_applies
+from beacon.privacy.rules import needed, protect, threshold_applies
 from beacon.query import joins, own, variants
 from beacon.query.index import keys_of
 from beacon.query.joins import Selection
@@ -62,9 +62,12 @@ async def execute(
     wanted = keys_of(asked.indexed) | (set() if asked.alleles is None else alleles.keys_of(asked.alleles))
     await store.prepare([segment for _, dataset in answering for segment in dataset.segments], wanted)
     await refuse_unknown(store, asked, answering)
-    return tuple(
-        [await _Evaluation(store, dataset, asked, query, decision).result() for decision, dataset in answering]
-    )
+    results = [await _Evaluation(store, dataset, asked, query, decision).result() for decision, dataset in answering]
+    # Too few to be told of are as good as none: the refusal must not tell them apart.
+    found = zip(answering, results, strict=True)
+    if asked.refusal and not any(protect(query, decision, result).exists for (decision, _), result in found):
+        raise asked.refusal
+    return tuple(results)
 
 
 class _Evaluation:

@@ -7,6 +7,7 @@ question mean the same thing.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -60,9 +61,13 @@ class ZygosityCondition:
 
 @dataclass(frozen=True, slots=True)
 class NameCondition:
-    """Variants of this HGVS name, which is asked for as the request's short form would be."""
+    """Variants of this HGVS name, which is asked for as the request's short form would be.
+
+    ``recorded``: those that a file calls so, where what the name means cannot be told.
+    """
 
     text: str
+    recorded: NumberCondition
 
 
 Condition = KeyCondition | TextCondition | NumberCondition | SimilarCondition | ZygosityCondition | NameCondition
@@ -236,11 +241,10 @@ def _quantity(item: AlphanumericFilter, field: Field, kinds: tuple[str, ...]) ->
 
 
 def _plain(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
+    return float(text) if _NUMBER.fullmatch(text.strip()) and math.isfinite(float(text)) else None
+
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
 def _equal(item: AlphanumericFilter, field: Field, kinds: tuple[str, ...]) -> Condition:
@@ -248,7 +252,7 @@ def _equal(item: AlphanumericFilter, field: Field, kinds: tuple[str, ...]) -> Co
     if field.id == HGVS:
         if negated or "%" in item.value:
             raise UnknownFilter(f"The field {item.id!r} is asked with = and a whole name.", where=item.id)
-        return NameCondition(item.value)
+        return NameCondition(item.value, _whole(item, field, kinds))
     if field.id == ZYGOSITY and item.value in GROUP_OF_ZYGOSITY:
         if negated:
             raise UnknownFilter(
@@ -262,8 +266,7 @@ def _equal(item: AlphanumericFilter, field: Field, kinds: tuple[str, ...]) -> Co
             raise UnknownFilter(
                 f"The field {item.id!r} is compared with whole values here, not with a part.", where=item.id
             )
-        same = Bound(as_whole(item.value), True)
-        return NumberCondition(kinds, f"{field.id}{AS_WHOLE}", same, same, negated)
+        return _whole(item, field, kinds)
     if "%" in item.value:
         return TextCondition(kinds, field.id, item.value, negated)
     term = item.value if field.kind is FieldKind.ONTOLOGY else None
@@ -272,6 +275,11 @@ def _equal(item: AlphanumericFilter, field: Field, kinds: tuple[str, ...]) -> Co
             f"The field {item.id!r} holds ontology terms; {term!r} is not the id of one.", where=item.id
         )
     return KeyCondition(kinds, f"{field.id}{RECORDED}{item.value}", term, negated)
+
+
+def _whole(item: AlphanumericFilter, field: Field, kinds: tuple[str, ...]) -> NumberCondition:
+    same = Bound(as_whole(item.value), True)
+    return NumberCondition(kinds, f"{field.id}{AS_WHOLE}", same, same, item.operator == "!")
 
 
 def _range(what: _Compared, bounds: list[tuple[str, float]]) -> NumberCondition:

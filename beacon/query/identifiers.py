@@ -11,6 +11,7 @@ from beacon.model.genome import Reference
 from beacon.model.variant import Allele, is_sequence
 from beacon.store.base import StoredAllele
 
+_BASES = frozenset("ACGT")
 LONGEST = 1_000
 """Longer names say no more than the variation itself."""
 
@@ -44,7 +45,8 @@ def _computed(stored: StoredAllele) -> tuple[str | None, str | None]:
     if not accession or not is_sequence(allele.alt):
         return None, None
     start, ref, alt = allele.minimal
-    if not (ref and alt) and not stored.moves:
+    # Other letters than those of bases say that one of several alleles is meant.
+    if not _BASES.issuperset(ref + alt) or (not (ref and alt) and not stored.moves):
         return None, None
     settled = Normal(start, ref, alt, *(stored.moves or ()))
     name = hgvs.write(accession, settled, mitochondrial=allele.chrom == "MT")

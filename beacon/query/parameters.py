@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from beacon.errors import BadRequest, CannotAnswer
-from beacon.model import genome
+from beacon.model import genome, protein
 from beacon.model.entry_types import entry_type_id
 from beacon.model.query import VariantQuery
 
@@ -96,7 +96,18 @@ def _dataset_ids(value: Any) -> Iterator[str]:
 
 
 def _variant(given: Mapping[str, Any]) -> VariantQuery:
-    assembly, chrom = _place(given.get("assemblyId"), given.get("referenceName"))
+    assembly = _assembly(given.get("assemblyId"))
+    assembly, chrom = _chromosome("referenceName", given.get("referenceName"), assembly)
+    assembly, mate = _chromosome("mateName", given.get("mateName"), assembly)
+    if chrom is not None and assembly is None:
+        several = genome.named_by(given["referenceName"]) is not None
+        raise BadRequest(
+            f"The referenceName {given['referenceName']!r} "
+            f"{'is the same in several assemblies' if several else 'says nothing without an assembly'}: add assemblyId "
+            "(such as GRCh38), or give the versioned accession of a chromosome (such as NC_000017.11).",
+            where="assemblyId",
+        )
+    gene, change = _change(given)
     query = VariantQuery(
         assembly=assembly,
         chrom=chrom,
@@ -107,10 +118,10 @@ def _variant(given: Mapping[str, Any]) -> VariantQuery:
         variant_type=given.get("variantType"),
         min_length=_length(given.get("variantMinLength")),
         max_length=_length(given.get("variantMaxLength")),
-        gene=None if (gene := given.get("geneId")) is None else genome.gene_name(gene),
-        aminoacid_change=given.get("aminoacidChange"),
+        gene=gene,
+        aminoacid_change=change,
         short_form=given.get("genomicAlleleShortForm"),
-        mate=genome.chromosome(given["mateName"]) if "mateName" in given else None,
+        mate=mate,
     )
     _check_positions(query)
     _check_bases(query)
@@ -121,41 +132,53 @@ def _variant(given: Mapping[str, Any]) -> VariantQuery:
     return query
 
 
-def _place(assembly_id: str | None, reference_name: str | None) -> tuple[str | None, str | None]:
-    """Return assembly and chromosome; a versioned accession names both."""
-    assembly = None
-    if assembly_id is not None and (assembly := genome.assembly_name(assembly_id)) is None:
+def _assembly(id: str | None) -> str | None:
+    if id is not None and genome.assembly_name(id) is None:
         known = ", ".join(genome.ASSEMBLIES)
-        raise CannotAnswer(f"The assembly {assembly_id!r} is not known here; known are {known}.", where="assemblyId")
-    if reference_name is None:
+        raise CannotAnswer(f"The assembly {id!r} is not known here; known are {known}.", where="assemblyId")
+    return None if id is None else genome.assembly_name(id)
+
+
+def _chromosome(parameter: str, name: str | None, assembly: str | None) -> tuple[str | None, str | None]:
+    """Return assembly and chromosome; a versioned accession names both."""
+    if name is None:
         return assembly, None
-    accession = genome.refseq(reference_name)
-    if accession is None:
-        if reference_name.strip().lower().startswith(("refseq:", "nc_")):
-            raise CannotAnswer(
-                f"The sequence {reference_name!r} is not known here; give the accession of a chromosome of "
-                f"{', '.join(genome.ASSEMBLIES)} with its version, such as NC_000017.11.",
-                where="referenceName",
-            )
-        if assembly is None:
-            raise BadRequest(
-                f"The chromosome {reference_name!r} says nothing without an assembly: add assemblyId (such as GRCh38), "
-                "or give a versioned accession (such as NC_000017.11) as referenceName.",
-                where="assemblyId",
-            )
-        return assembly, genome.chromosome(reference_name)
-    told, chrom = accession
+    if genome.is_unknown(name):
+        raise CannotAnswer(
+            f"The sequence {name!r} is not known here; give the accession of a chromosome of "
+            f"{', '.join(genome.ASSEMBLIES)} with its version, such as NC_000017.11.",
+            where=parameter,
+        )
+    told, _ = genome.named_by(name) or (None, "")
     if told and assembly and told != assembly:
         raise BadRequest(
-            f"The referenceName {reference_name!r} belongs to {told}, but assemblyId says {assembly}.",
-            where="assemblyId",
+            f"The {parameter} {name!r} belongs to {told}, but the assembly asked is {assembly}.", where="assemblyId"
         )
-    if not (told or assembly):
+    return told or assembly, genome.chromosome(name)
+
+
+def _change(given: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Return the gene and the amino-acid change, which may name its gene itself (``BRAF:p.Val600Glu``)."""
+    gene = None if (text := given.get("geneId")) is None else genome.gene_name(text)
+    if gene == "":
+        raise BadRequest("The geneId is empty: give a gene's symbol or id.", where="geneId")
+    if (text := given.get("aminoacidChange")) is None:
+        return gene, None
+    sequence, change = protein.taken_apart(text)
+    if not protein.is_change(change):
         raise BadRequest(
-            f"The referenceName {reference_name!r} is the same in several assemblies: add assemblyId (such as GRCh38).",
-            where="assemblyId",
+            f"The text {text!r} is no change of amino acids: write it as V600E or p.Val600Glu.", where="aminoacidChange"
         )
-    return told or assembly, chrom
+    if protein.is_accession(sequence):
+        raise CannotAnswer(
+            f"Changes are not told apart by protein here, as {text!r} wants: give the gene as geneId, or the whole "
+            "name to the filter identifiers.proteinHGVSIds.",
+            where="aminoacidChange",
+        )
+    named = genome.gene_name(sequence) if sequence else None
+    if gene and named and gene != named:
+        raise BadRequest(f"The aminoacidChange {text!r} is of {named}, but geneId says {gene}.", where="geneId")
+    return gene or named, change
 
 
 def _positions(value: Any) -> tuple[int, ...]:
@@ -205,8 +228,8 @@ def _check_bases(query: VariantQuery) -> None:
     if len(query.start) == 1 and not query.end:
         if alternate is None:
             raise BadRequest(
-                "One start without an end asks for an allele: add alternateBases (empty for a deletion), "
-                "or an end to ask for a range.",
+                "One start without an end asks for an allele: add referenceBases and alternateBases (one of them may "
+                "be empty), or an end to ask for a range.",
                 where="alternateBases",
             )
         if not alternate and not reference:

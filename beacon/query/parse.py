@@ -172,7 +172,7 @@ def _pagination(named: Pagination | None, given: Mapping[str, Any], limits: Limi
 
 def _filter(given: Mapping[str, Any]) -> Filter:
     """Decide a filter's kind: a comparison where it compares, else a term where its id is a CURIE, else custom."""
-    id = _UNDERSCORED.sub(r"\1:\2", given["id"]) if _UNDERSCORED.fullmatch(given["id"]) else given["id"]
+    id = _UNDERSCORED.sub(r"\1:\2", written) if _UNDERSCORED.fullmatch(written := given["id"].strip()) else written
     scope = _scope(id, given.get("scope"))
     similarity, excluded = given.get("similarity", "exact"), given.get("excluded", False)
     if "operator" in given or "value" in given:

@@ -32,7 +32,9 @@ class Plan:
 
     ``edit`` is what is left open until a reference sequence has been looked at (``beacon.query.settle``): a change
     that can be written in several places, or whose bases are not written; ``text`` the short form that it comes from.
-    ``caveats`` say of datasets (by id) what cannot be looked at, settled there too.
+    ``caveats`` say of datasets (by id) what cannot be looked at, settled there too. ``name`` are the alleles that a
+    file calls as a filter does; where nobody can tell what that name means they are looked for in its place, and
+    ``refusal`` is the answer where there are none.
     """
 
     target: str
@@ -43,6 +45,18 @@ class Plan:
     edit: Edit | None = None
     text: str | None = None
     caveats: Mapping[str, str] = field(default_factory=dict)
+    name: NumberCondition | None = None
+    refusal: BadRequest | None = None
+
+    def as_recorded(self, refusal: BadRequest) -> Plan:
+        """Ask for what files call so, where what a name means cannot be told; where none does, that is the answer.
+
+        Raises ``refusal`` where it was no filter that named the allele.
+        """
+        if self.name is None:
+            raise refusal
+        alleles = self.alleles or AllelePredicate()
+        return replace(self, alleles=replace(alleles, told=(*alleles.told, self.name)), edit=None, refusal=refusal)
 
     @property
     def choosing(self) -> tuple[IndexCondition, ...]:
@@ -66,12 +80,16 @@ def plan(query: Query) -> Plan:
     target = "individual" if ENTRY_TYPES[query.entry_type].collection else query.entry_type
     found = conditions(query.filters, query.entry_type, target)
     groups = tuple((item.group,) for item in found if isinstance(item, ZygosityCondition))
-    named = [item.text for item in found if isinstance(item, NameCondition)]
-    variant = query.variant if not named else _with_name(query.variant, named)
+    named = [item for item in found if isinstance(item, NameCondition)]
+    variant = query.variant if not named else _with_name(query.variant, [item.text for item in named])
     edit = text = None
     alleles = None
+    refusal = None
     if variant is not None:
-        form = _short_form(variant)
+        try:
+            form = _short_form(variant)
+        except BadRequest as error:
+            form, refusal = None, error
         text = form.text if form else None
         alleles = predicate(variant) if form is None else _named(variant, form)
         edit = _open(alleles, form)
@@ -96,7 +114,7 @@ def plan(query: Query) -> Plan:
             told=tuple(item for item in told if item not in counted),
             frequency=tuple(item.range for item in counted),
         )
-    return Plan(
+    asked = Plan(
         query.entry_type,
         anchor,
         tuple(
@@ -108,7 +126,9 @@ def plan(query: Query) -> Plan:
         groups or (GROUPS,),
         edit,
         text,
+        name=named[0].recorded if named else None,
     )
+    return asked if refusal is None else asked.as_recorded(refusal)
 
 
 def _with_name(asked: VariantQuery | None, names: list[str]) -> VariantQuery:
@@ -123,7 +143,6 @@ def _with_name(asked: VariantQuery | None, names: list[str]) -> VariantQuery:
 def _short_form(asked: VariantQuery) -> ShortForm | None:
     if asked.short_form is None:
         return None
-    form = short_form.read(asked.short_form, asked.assembly)
     for name, given in (
         ("referenceName", asked.chrom), ("start", asked.start), ("end", asked.end),
         ("referenceBases", asked.reference_bases), ("alternateBases", asked.alternate_bases),
@@ -133,7 +152,7 @@ def _short_form(asked: VariantQuery) -> ShortForm | None:
                 f"The parameters {name} and genomicAlleleShortForm both say which allele is meant; give one of them.",
                 where=name,
             )
-    return form
+    return short_form.read(asked.short_form, asked.assembly)
 
 
 def _named(asked: VariantQuery, form: ShortForm) -> AllelePredicate:
@@ -165,7 +184,8 @@ def predicate(asked: VariantQuery) -> AllelePredicate:
         types = matching_types(asked.variant_type)
         if types is None:
             raise CannotAnswer(
-                f"The variantType {asked.variant_type!r} is not known here; ask by a word such as DEL, or an SO id.",
+                f"The variantType {asked.variant_type!r} is of no sort known here; ask by a word such as DEL, or "
+                "an SO id that says no more and no less, one after the other where there are several.",
                 where="variantType",
             )
     if asked.chrom == "":

@@ -24,6 +24,7 @@ from beacon.query.plan import Plan
 from beacon.query.short_form import WHERE
 from beacon.store.base import COLUMN, AllelePredicate, Dataset, KeyCondition, Naming, Store
 
+_BY_NAME = "Which variant has this name could not be told; found is what files call so."
 LONGEST = 100_000
 """An allele that replaces more bases than this is not moved about."""
 
@@ -39,11 +40,18 @@ async def settled(store: Store, asked: Plan, datasets: Sequence[Dataset]) -> Pla
     alleles = asked.alleles
     if alleles is None:
         return asked
+    caveats: list[tuple[str, str]] = []
     if asked.edit is not None:
-        alleles = await _elsewhere(store, alleles, asked.edit, asked.text)
+        try:
+            alleles = await _elsewhere(store, alleles, asked.edit, asked.text)
+        except NeedsReference as error:
+            asked = asked.as_recorded(error)
+            alleles = asked.alleles
+            assert alleles is not None
     elif alleles.vrs is not None:
         await _all_named(store, alleles, datasets)
-    caveats: list[tuple[str, str]] = []
+    if asked.refusal is not None:
+        caveats += [(dataset.id, _BY_NAME) for dataset in datasets]
     if (gene := alleles.gene) is not None:
         alleles = await _placed(store, alleles, gene)
         caveats += _of_gene(alleles, gene, datasets)

@@ -19,6 +19,7 @@ from beacon.model.access import Asker, Decision, Granularity, Level
 from beacon.model.bases import pattern
 from beacon.model.calls import GROUP_OF_ZYGOSITY, GROUPS
 from beacon.model.entry_types import ENTRY_TYPES, HGVS, RECORD_TYPES, ZYGOSITIES
+from beacon.model.genome import gene_name
 from beacon.model.indexing import BELOW, RECORDED, Entries, index_entries
 from beacon.model.phenopacket import phenopacket
 from beacon.model.query import AlphanumericFilter, Anchor, Query, VariantQuery
@@ -222,7 +223,7 @@ def _matches(variant: SampleVariant, asked: VariantQuery | None, alleles: Allele
     checks = (
         asked.assembly in (None, allele.assembly),
         asked.chrom in (None, allele.chrom),
-        asked.gene is None or asked.gene in molecular["geneIds"],
+        asked.gene is None or asked.gene in map(gene_name, molecular["geneIds"]),
         asked.aminoacid_change is None
         or protein.change(asked.aminoacid_change) in map(protein.change, molecular.get("aminoacidChanges", ())),
         types is None or not types.isdisjoint(allele.types),

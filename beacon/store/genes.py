@@ -14,7 +14,7 @@ from typing import Any
 from pymongo import ReplaceOne
 from pymongo.database import Database
 
-from beacon.model.genome import ASSEMBLIES, Gene, Place
+from beacon.model.genome import ASSEMBLIES, Gene, Place, gene_name
 from beacon.store.documents import Document
 
 _BATCH = 5_000
@@ -43,9 +43,10 @@ def store_genes(db: Database[Document], assembly: str, genes: Iterable[Gene], ab
     """
     held: dict[str, tuple[set[str], set[tuple[str, int, int]]]] = {}
     for gene in genes:
-        for name in gene.names:
+        every = set(map(gene_name, gene.names))
+        for name in every:
             names, places = held.setdefault(name, (set(), set()))
-            names.update(gene.names)
+            names.update(every)
             places.update((place.chrom, place.start, place.end) for place in gene.places)
     load = uuid.uuid4().hex
     writes = []

@@ -243,4 +243,5 @@ def _protein_changes(body: Mapping[str, Any]) -> list[str]:
         *body.get("molecularAttributes", {}).get("aminoacidChanges", ()),
         *body.get("identifiers", {}).get("proteinHGVSIds", ()),
     ]
-    return list(dict.fromkeys(map(protein.change, told)))
+    changes = list(map(protein.change, told))
+    return list(dict.fromkeys([*changes, *filter(None, map(protein.shortened, changes))]))

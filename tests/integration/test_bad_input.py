@@ -329,16 +329,21 @@ RAW = {
     "two lengths": (raw(POST, b"Content-Length: 2", b"Content-Length: 9", body=b"{}"), 400),
     "a broken chunk": (raw(POST, b"Transfer-Encoding: chunked", body=b"ZZ\r\n{}\r\n0\r\n\r\n"), 400),
     "a packing that it is not": (raw(POST, b"Content-Encoding: gzip", b"Content-Length: 2", body=b"{}"), 400),
+    "a packing that is not taken": (raw(POST, b"Content-Encoding: br", b"Content-Length: 2", body=b"{}"), 400),
 }
 
 
 @pytest.mark.parametrize("name", RAW)
-async def test_bytes_that_are_hardly_http_are_refused_and_the_site_answers_on(name: str, site: Site) -> None:
+async def test_bytes_that_are_hardly_http_are_refused_and_the_site_answers_on(
+    name: str, site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
     sent, status = RAW[name]
     before = await published(site)
     answer = await exchange(site, sent)
     assert answer.startswith((f"HTTP/1.1 {status} ".encode(), f"HTTP/1.0 {status} ".encode())), answer[:1000]
     assert b"Traceback" not in answer
+    assert not [entry for entry in caplog.records if entry.exc_info]  # whoever sends such could fill the log
+    assert (b"Content-Encoding" in answer) == (b": br" in sent)
     assert await published(site) == before
 
 

@@ -314,7 +314,7 @@ class Reader:
         if "variantType" in wanted:
             return key[3].startswith(str(wanted["variantType"]))
         name = wanted["referenceName"]
-        chrom = genome.refseq(name)[1] if name.startswith("NC_") else name  # type: ignore[index]
+        chrom = genome.named_by(name)[1] if name.startswith("NC_") else name  # type: ignore[index]
         if "end" in wanted:
             return key[0] == chrom and key[1] < wanted["end"][0] and key[1] + len(key[2]) > wanted["start"][0]
         return key == (chrom, wanted["start"][0], wanted["referenceBases"], wanted["alternateBases"])

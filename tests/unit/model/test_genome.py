@@ -14,7 +14,7 @@ from beacon.model.genome import (
     assembly_name,
     chromosome,
     infer_assembly,
-    refseq,
+    named_by,
     sequence_id,
 )
 
@@ -50,6 +50,17 @@ def test_names_in_use_are_known_and_others_are_not(text: str, name: str | None) 
         ("refseq:NC_012920.1", "MT"),
         ("chrUn_KI270302v1", "Un_KI270302v1"),
         ("GL000192.1", "GL000192.1"),
+        ("CM000663.2", "1"),
+        ("insdc:CM000685.1", "X"),
+        ("CP086569.2", "Y"),
+        ("J01415.2", "MT"),
+        ("01", "1"),
+        ("chr09", "9"),
+        ("23", "X"),
+        ("24", "Y"),
+        ("25", "25"),
+        ("26", "MT"),
+        ("0", "0"),
         ("chr", "chr"),
     ],
 )
@@ -61,9 +72,13 @@ def test_accessions_tell_assembly_and_chromosome() -> None:
     for name, assembly in ASSEMBLIES.items():
         assert set(assembly.lengths) == set(assembly.accessions) == set(CHROMOSOMES)
         for chrom, accession in assembly.accessions.items():
-            assert refseq(accession) == ((None if chrom == "MT" else name), chrom)
+            assert named_by(accession) == ((None if chrom == "MT" else name), chrom)
             assert sequence_id(name, chrom) == f"refseq:{accession}"
-    assert refseq("NC_000001.9") is None
+    assert named_by("NC_000001.9") is None
+    assert named_by("CM000684.1") == ("GRCh37", "22")
+    assert named_by("CM000663.2") == ("GRCh38", "1")
+    assert named_by("CP068277.2") == ("T2T", "1")
+    assert named_by("CP068255.2") == ("T2T", "X")
     assert sequence_id("GRCh38", "Un_KI270302v1") == "skerry:GRCh38-Un_KI270302v1"
 
 

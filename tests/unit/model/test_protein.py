@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from beacon.model.protein import change
+from beacon.model.protein import change, shortened
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,11 @@ def test_all_spellings_of_a_change_are_one(short: str, others: tuple[str, ...]) 
 @pytest.mark.parametrize("text", ["", "p.0?", "p.(=)", "BRAF", "600", "Xyz600Glu", "c.1799T>A", "V600 E"])
 def test_what_is_no_such_change_stays_as_it_is(text: str) -> None:
     assert change(text) == text
+
+
+@pytest.mark.parametrize(
+    ("whole", "short"),
+    [("I92Nfs*52", "I92fs"), ("I92Nfs*?", "I92fs"), ("I92Nfs", "I92fs"), ("I92fs", None), ("V600E", None)],
+)
+def test_a_frameshift_has_a_short_form_too(whole: str, short: str | None) -> None:
+    assert shortened(whole) == short

@@ -134,7 +134,10 @@ def test_queries_find_types_by_word_or_by_ontology_id() -> None:
     assert "DEL" not in (matching_types("EFO:0030069") or ())
     assert "EFO:0030069" in (matching_types("EFO:0030067") or ())
     assert matching_types("SO:0000159") == frozenset({"SO:0000159", "DEL"})
-    assert matching_types("nonsense") is None
+    assert "SNV" in (matching_types("SO:0000694") or ())
+    assert "MNV" in (matching_types("SO:0001013") or ())
+    for text in ("nonsense", "SV", "SO:0001537", "SO:0001059"):  # of the last three most would be missed
+        assert matching_types(text) is None
 
 
 @pytest.mark.parametrize(

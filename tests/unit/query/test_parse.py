@@ -311,6 +311,15 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     (PLACE | {"start": 2**40, "end": 2}, "/query/requestParameters/g_variant/start", "above"),
     (PLACE | {"start": "five", "end": 2}, "/query/requestParameters/g_variant/start", "five"),
     (PLACE | {"start": 1, "alternateBases": "XYZ"}, "/query/requestParameters/g_variant/alternateBases", "XYZ"),
+    (PLACE | {"referenceName": "CM000663.9", "start": 1, "end": 2}, "referenceName", "'CM000663.9' is not known"),
+    (PLACE | {"referenceName": "GRCh38", "start": 1, "end": 2}, "referenceName", "is not known here"),
+    (PLACE | {"start": 1, "end": 2, "mateName": "NC_000002.11"}, "assemblyId", "mateName .* belongs to GRCh37"),
+    (PLACE | {"start": 1, "end": 2, "mateName": "ga4gh:SQ.abc"}, "mateName", "is not known here"),
+    ({"aminoacidChange": "P311"}, "aminoacidChange", "no change of amino acids"),
+    ({"aminoacidChange": "R93stop"}, "aminoacidChange", "no change of amino acids"),
+    ({"aminoacidChange": "NP_004289.1:p.Arg93Ter"}, "aminoacidChange", "proteinHGVSIds"),
+    ({"geneId": "FBN1", "aminoacidChange": "ABCB7:p.Arg93Ter"}, "geneId", "is of ABCB7"),
+    ({"geneId": " "}, "geneId", "empty"),
     ({"gene": "FBN1"}, "/query/requestParameters/g_variant/gene", "geneId"),
 ]
 
@@ -322,6 +331,18 @@ def test_parameters_that_make_no_question_are_refused_by_name(
     with pytest.raises(BadRequest, match=words) as caught:
         asked(**parameters)
     assert caught.value.where == where
+
+
+def test_genes_are_named_in_any_case_and_by_the_change_itself() -> None:
+    assert asked(geneId=" c1orf112 ") == asked(geneId="C1orf112")
+    assert asked(geneId="ensg00000012048.3") == asked(geneId="ENSG00000012048")
+    assert asked(geneId="ncbigene:672") == asked(geneId="NCBIGene:672")
+    assert asked(aminoacidChange="ABCB7:p.(Arg93Ter)") == asked(geneId="ABCB7", aminoacidChange="R93*")
+
+
+@pytest.mark.parametrize("name", ["CM000679.2", "17", "chr17", "insdc:CM000679.2", "NC_000017.11"])
+def test_a_chromosome_has_many_names(name: str) -> None:
+    assert asked(referenceName=name, assemblyId="GRCh38", start=1, end=2) == asked(**PLACE, start=1, end=2)
 
 
 def test_a_get_names_the_parameter_not_a_pointer() -> None:
@@ -458,9 +479,15 @@ def places(draw: st.DrawFn) -> dict[str, Any]:
 def questions(draw: st.DrawFn) -> dict[str, Any]:
     """A question that both GET and POST can ask, in the body's shape."""
     genomic: dict[str, Any] = draw(st.one_of(st.just({}), places()))
+    of_names = {
+        "aminoacidChange": st.sampled_from(["V600E", "p.Arg97fs", "BRAF:p.(Val600Glu)"]),
+        "mateName": st.sampled_from(["7", "chrX", "GL000192.1"]),
+    }
     for name in ("geneId", "variantType", "aminoacidChange", "genomicAlleleShortForm", "mateName"):
         if draw(st.booleans()):
-            genomic[name] = draw(NAME)
+            genomic[name] = draw(of_names.get(name, NAME))
+    if "BRAF" in genomic.get("aminoacidChange", ""):
+        genomic["geneId"] = "braf"
     if draw(st.booleans()):
         genomic |= {"variantMinLength": draw(st.integers(0, 50)), "variantMaxLength": draw(st.integers(50, 99))}
     operator = st.sampled_from(["=", "<", ">", "!", ">=", "<="])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from beacon.errors import CannotAnswer, UnknownFilter
+from beacon.errors import BadRequest, CannotAnswer, UnknownFilter
 from beacon.model.access import Asker, Decision, Granularity, Level
 from beacon.model.entry_types import HGVS, ZYGOSITY
 from beacon.model.query import AlphanumericFilter, CustomFilter, Filter, OntologyFilter, Pagination, Query
@@ -107,6 +107,28 @@ def test_names_of_variants_are_compared_as_a_whole(world: World, dataset: str) -
     named = AlphanumericFilter(HGVS, "=", "NC_000001.11:g.101A>G")
     assert found(world, dataset, "genomicVariant", named) == {SNP.id}
     assert found(world, dataset, "individual", named) == {"a", "b", "c"}
+
+
+def test_a_name_that_cannot_be_understood_finds_what_a_file_calls_so_or_is_refused(world: World) -> None:
+    dup, short = from_vcf("GRCh38", "1", 301, "A", "AA"), "22:g.401A>G"
+    sequenced = tuple(Sequenced(name, name, None, None) for name in "abc")
+    sites = (
+        Site(dup, ("0/1", "0/1", "0/0"), hgvs="NC_000001.11:g.301dup"),
+        Site(OTHER, ("0/0", "1/1", "0/0"), hgvs=short),
+    )
+    dataset = world.load(Load(sequenced=sequenced, sites=sites))
+    for text, id, people in (("NC_000001.11:g.301dup", dup.id, {"a", "b"}), (short, OTHER.id, {"b"})):
+        named = AlphanumericFilter(HGVS, "=", text)
+        assert found(world, dataset, "genomicVariant", named) == {id}
+        assert found(world, dataset, "individual", named) == people
+    for text in ("NC_000001.11:g.302dup", "22:g.402A>G"):
+        with pytest.raises(BadRequest, match=r"402A|302dup"):
+            found(world, dataset, "genomicVariant", AlphanumericFilter(HGVS, "=", text))
+    # Whom a threshold keeps few people from learns no more than if there were none.
+    query = Query("individual", filters=(AlphanumericFilter(HGVS, "=", short),), granularity=Granularity.COUNT)
+    with pytest.raises(BadRequest, match="401A"):
+        world.ask(dataset, query, threshold=2)
+    assert world.ask(dataset, query).caveat
 
 
 def test_filters_on_datasets_and_cohorts_choose_their_people(world: World, dataset: str) -> None:
