@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from dataclasses import replace
 from typing import Any
 
 from loaders import elements
@@ -33,11 +34,34 @@ def with_group(individual: Mapping[str, Any], subject: str, group: Group) -> Jso
         about |= {
             "consanguinousParents": body.get("consanguinousParents"),
             "persons": _persons(group) or None,
+            "memberIds": sorted(set(group.people.values())),
             "metaData": body.get("metaData"),
         }
     made = dict(individual) | {"info": {**individual.get("info", {}), group.kind: compact(about)}}
     pedigree = _pedigree(id, group) if group.kind == "family" else None
     return made | {"pedigrees": [pedigree]} if pedigree else made
+
+
+def without_gone(group: Group, is_gone: Callable[[str], bool]) -> Group:
+    """Return a family without those of its people who withdrew, so that relatives' records say nothing of them."""
+    if group.kind != "family":
+        return group
+    gone = {name for name, id in group.people.items() if is_gone(id)}
+    gone |= {row["individualId"] for row in _persons(group) if is_gone(_member_id(row["individualId"], group))}
+    if not gone:
+        return group
+    parents = ("paternalId", "maternalId")
+    persons = [
+        {name: "0" if name in parents and value in gone else value for name, value in row.items()}
+        for row in _persons(group)
+        if row["individualId"] not in gone
+    ]
+    return replace(
+        group,
+        body={**group.body, "pedigree": {**(group.body.get("pedigree") or {}), "persons": persons}},
+        people={name: id for name, id in group.people.items() if name not in gone},
+        proband=None if str((group.proband or {}).get("id", "")) in gone else group.proband,
+    )
 
 
 def cohort_info(group: Group) -> Json:

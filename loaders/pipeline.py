@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gc
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -16,7 +18,7 @@ from beacon.store.admin import Admin
 from beacon.store.loading import Beside, LoadInfo, Origin, Published
 from beacon.store.writer import SegmentWriter
 from loaders.examining import FEW_COLLECTIONS, Batch, examined, examined_apart
-from loaders.groups import cohort_info
+from loaders.groups import cohort_info, without_gone
 from loaders.mapping import Converted, SampleNames, convert, sample_ids
 from loaders.phenopackets import Counts, Packet
 from loaders.report import Advance, Problem, Progress, Report, Severity, TooManyErrors, plural
@@ -206,7 +208,9 @@ def _write(
     """Write what is new or has changed; return the ids of those that the dataset holds already, as they are."""
     names = SampleNames()
     unchanged: list[str] = []
-    for read in batches:
+    withdrew = partial(admin.tombstones(dataset).reader(), "individual")
+    for packets in batches:
+        read = [_of_those_here(packet, withdrew) for packet in packets]
         held = admin.held(dataset, (packet.body["id"] for packet in read))
         batch = []
         for packet in read:
@@ -232,6 +236,10 @@ def _write(
             report.count("derived biosample", int(one.derived is not None))
             report.count("case", len(one.cases))
     return unchanged
+
+
+def _of_those_here(packet: Packet, withdrew: Callable[[str], bool]) -> Packet:
+    return replace(packet, group=without_gone(packet.group, withdrew)) if packet.group else packet
 
 
 def version_of(terms: Ontologies) -> str:

@@ -23,6 +23,7 @@ from beacon.model.access import (
     Principal,
     Purpose,
 )
+from beacon.model.properties import paths
 
 KINDS: Final = (Asker.STRANGER, Asker.REGISTERED, Asker.GRANTED)
 LEVELS: Final = (Level.PUBLIC, Level.REGISTERED, Level.CONTROLLED)
@@ -105,10 +106,11 @@ def decide_one(dataset: str, policy: DatasetPolicy, principal: Principal, purpos
     if rule == "refused":
         granularity, reasons = Granularity.NONE, ["refused"]
     reach = KINDS.index(asker)
-    withheld = frozenset(
+    kept = {
         (one.entry_type, one.field) for one in policy.withheld if one.level is None or LEVELS.index(one.level) > reach
-    )
-    reasons += [f"withheld:{entry_type}.{field}" for entry_type, field in sorted(withheld)]
+    }
+    withheld = frozenset((kind, path) for kind, field in kept for path in paths(kind, field))
+    reasons += [f"withheld:{entry_type}.{field}" for entry_type, field in sorted(kept)]
     return Decision(
         dataset,
         granularity,

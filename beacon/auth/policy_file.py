@@ -54,6 +54,7 @@ from beacon.auth.policy import KINDS, LEVELS, ceiling
 from beacon.errors import ConfigurationError
 from beacon.model.access import Consent, DatasetPolicy, Granularity, Level, Person, StricterRecords, Withheld
 from beacon.model.entry_types import ENTRY_TYPES
+from beacon.model.properties import MEMBERS, is_property
 
 _LISTS: Final = ("registered", "granted", "refused")
 _KEYS: Final = ("level", "threshold", "visas", "granularity", *_LISTS, "withheld", "stricter", "consent")
@@ -223,8 +224,8 @@ def _withheld(table: Mapping[str, Any], place: str) -> Iterator[Withheld]:
     for here, entry in _tables(table, "withheld", place, ("entry_type", "field", "level")):
         kind = _one_of(entry.get("entry_type"), tuple(ENTRY_TYPES), place, f"{here}.entry_type")
         field = entry.get("field")
-        if not isinstance(field, str) or not re.fullmatch(r"\w+(\.\w+)*", field) or field == "id":
-            allowed = "must be a property of the record, such as ethnicity or diseases.ageOfOnset (never the id)"
+        if not isinstance(field, str) or not re.fullmatch(r"\w+(\.\w+)*", field) or not is_property(kind, field):
+            allowed = f"must be a property of the record: {', '.join(sorted(MEMBERS[kind]))}, or a part of one"
             raise _wrong(place, f"{here}.field", f"{allowed}, not {field!r}")
         level = entry.get("level")
         known = None if level is None else Level(_one_of(level, tuple(LEVELS), place, f"{here}.level"))

@@ -48,7 +48,9 @@ class Spelling:
 
 
 _OBJECT_BYTES: Final = 200
-_OF_CARRIERS: Final = ("caseLevelTotal", "caseLevelIndividuals")
+_OF_CARRIERS: Final = (
+    "caseLevelTotal", "caseLevelIndividuals", "carriers", "genotypes", "missing", "alleleCount", "alleleNumber",
+)  # fmt: skip
 
 
 class Body(NamedTuple):

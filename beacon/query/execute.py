@@ -23,7 +23,8 @@ from beacon.query import joins, own, variants
 from beacon.query.index import keys_of
 from beacon.query.joins import Selection
 from beacon.query.plan import Plan, plan
-from beacon.query.rows import refuse_unknown, selected
+from beacon.query.relatives import without_unseen
+from beacon.query.rows import fewest, refuse_unknown, selected
 from beacon.query.settle import settled
 from beacon.query.sides import SIDES, cohort_record, dataset_record, meets
 from beacon.query.variant_records import write
@@ -80,6 +81,7 @@ class _Evaluation:
         self.query = query
         self.depth = needed(query.granularity, decision)
         self.people_matter = threshold_applies(decision)
+        self.fewest = fewest(decision)
         self.withheld = decision.withheld
         self.answerable = asked.groups == (GROUPS,) or not zygosity_withheld(decision)
 
@@ -121,7 +123,7 @@ class _Evaluation:
             wanted = list(held[max(begin, 0) : max(stop, 0)])
             page += await self.store.records(segment, kind, wanted)
             begin, stop = begin - len(held), stop - len(held)
-        return tuple(page)
+        return tuple(await without_unseen(self.store, self.dataset, page) if kind == "individual" else page)
 
     async def _variants(self) -> DatasetResult:
         columns = await self.selected(COLUMN)
@@ -154,21 +156,25 @@ class _Evaluation:
         people = everyone if members is None else BitMap().union(*members.values())
         if self.plan.target == "dataset":
             held = members is None or bool(people) or await self._sites()
-            found, fewest = [dataset_record(self.dataset)] if held else [], len(people)
+            found, smallest = [dataset_record(self.dataset)] if held else [], len(people)
         else:
             anchor = self.plan.anchor
             wanted = anchor.id if anchor and anchor.entry_type == "cohort" else None
             cohorts = [
                 cohort
                 for cohort in self.dataset.cohorts
-                if (wanted is None or cohort.id == wanted) and (members is None or cohort.members & people)
+                if (wanted is None or cohort.id == wanted) and self._is_shown(cohort.members & people, members is None)
                 if meets("cohort", cohort_record(cohort, BitMap()), self.plan.about("cohort"))
             ]
             found = [cohort_record(cohort, everyone) for cohort in cohorts]
             # Each cohort that is listed says something of its own members.
-            fewest = min((len(cohort.members & people) for cohort in cohorts), default=0)
+            smallest = min((len(cohort.members & people) for cohort in cohorts), default=0)
         begin, stop = self.bounds()
-        return self._made(len(found), tuple(map(orjson.dumps, found[begin:stop])), fewest if found else 0)
+        return self._made(len(found), tuple(map(orjson.dumps, found[begin:stop])), smallest if found else 0)
+
+    def _is_shown(self, members: BitMap, everybody: bool) -> bool:
+        """Whether a cohort is listed with so many who are asked for: too few are as good as none."""
+        return len(members) >= self.fewest or (everybody and not self.people_matter)
 
     async def _sites(self) -> bool:
         """Whether the question is about variants alone and finds some, be it that nobody is known to carry them."""

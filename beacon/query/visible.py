@@ -14,11 +14,11 @@ from pyroaring import BitMap
 
 from beacon.model import ontology
 from beacon.model.access import Decision, Level
-from beacon.model.entry_types import ENTRY_TYPES, FIELDS, FREQUENCY, ZYGOSITY, FieldKind
+from beacon.model.entry_types import ENTRY_TYPES, FIELDS, FREQUENCY, HGVS, RECORD_TYPES, ZYGOSITY, FieldKind
 from beacon.model.indexing import ABSENT, BELOW, RECORDED, plain
 from beacon.query.index import IndexCondition
 from beacon.query.plan import Plan
-from beacon.store.base import COLUMN, Dataset, KeyCondition, Segment, Store
+from beacon.store.base import COLUMN, AllelePredicate, Dataset, KeyCondition, Segment, Store
 from beacon.store.bitmaps import bitmap_of, numbers_in
 
 _LEVELS = tuple(Level)
@@ -35,9 +35,15 @@ async def visible(store: Store, dataset: Dataset, reach: Level) -> Dataset:
         return dataset
     if reach not in dataset.kept:
         segments = tuple([await _without(store, segment, hidden) for segment in dataset.segments])
-        cohorts = tuple(replace(cohort, members=cohort.members - hidden) for cohort in dataset.cohorts)
+        # A cohort of whom nobody can be seen is none; one that nobody is in says what it is for.
+        cohorts = tuple(
+            replace(cohort, members=cohort.members - hidden)
+            for cohort in dataset.cohorts
+            if not cohort.members or cohort.members - hidden
+        )
         # A dataset that has changed is another value, so this is never out of date.
-        dataset.kept[reach] = replace(dataset, segments=segments, cohorts=cohorts, stricter={}, kept={})
+        unseen = dataset.unseen | hidden
+        dataset.kept[reach] = replace(dataset, segments=segments, cohorts=cohorts, stricter={}, kept={}, unseen=unseen)
     kept: Dataset = dataset.kept[reach]
     return kept
 
@@ -119,10 +125,24 @@ def within(asked: Plan, withheld: Withheld) -> Plan:
     alleles = asked.alleles
     if alleles is not None:
         told = tuple(_alone(one, withheld) for one in alleles.told)
-        if alleles.frequency and touched(withheld, "genomicVariant", FREQUENCY):
+        if any(touched(withheld, "genomicVariant", *sources) for sources in _read(asked, alleles)):
             told = (*told, _NOTHING)
         alleles = replace(alleles, told=told)
     return replace(asked, conditions=alone, alleles=alleles)
+
+
+def _read(asked: Plan, alleles: AllelePredicate) -> Iterator[tuple[str, ...]]:
+    """Yield the paths of what is read in records to answer a question about variants, beside what ``told`` reads."""
+    if alleles.frequency:
+        yield (FREQUENCY,)
+    if alleles.gene is not None:
+        yield "molecularAttributes.geneIds", "info.genes"
+    if alleles.aminoacid_change is not None:
+        yield "molecularAttributes.aminoacidChanges", "identifiers.proteinHGVSIds"
+    if asked.name is not None:
+        yield (HGVS,)
+    if asked.target != "genomicVariant" or asked.choosing or (asked.anchor and asked.anchor.entry_type in RECORD_TYPES):
+        yield "caseLevelData.individualId", "caseLevelData.biosampleId"
 
 
 _APART = (("dataset",), ("cohort",))

@@ -145,6 +145,7 @@ class Dataset:
     worked out from this value again and again.
     ``people`` names its ordinals; a dataset that is made anew under an old id has others. ``info`` is what the
     custodian says of it as a record (default model ``datasets``), ``stated`` what its files said, at ``stated_at``.
+    ``unseen`` are people who withdrew, and those whom an asker may not see.
     """
 
     id: str
@@ -162,6 +163,7 @@ class Dataset:
     people: str = ""
     stated: Mapping[str, Any] = field(default_factory=dict)
     stated_at: datetime | None = None
+    unseen: BitMap = field(default_factory=BitMap)
 
 
 class Bound(NamedTuple):
@@ -409,6 +411,10 @@ class Store(Protocol):
 
     async def names(self, people: str, kind: str, ordinals: Iterable[int]) -> dict[int, str]:
         """Return the ids of these individuals or biosamples of a dataset (its ``people``), by ordinal."""
+        ...
+
+    async def ordinals(self, people: str, kind: str, ids: Iterable[str]) -> dict[str, int]:
+        """Return the ordinals of those individuals or biosamples that a dataset (its ``people``) has ever known."""
         ...
 
     async def heads(self, segment: Segment, predicate: AllelePredicate, *, calls: bool = False) -> Heads:

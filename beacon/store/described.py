@@ -100,7 +100,7 @@ def cohort(
         part: Document = {"id": id, "name": name, "members": encode_rows(people)}
         if body:
             told = without_counts(body) if gone or people != everybody else body
-            part |= {"body": orjson.dumps(told), "stated_of": part["members"]}
+            part |= {"body": orjson.dumps(told), "stated_of": part["members"], "ahead": not everybody}
         if part in document["cohorts"]:
             return {}
         return {"cohorts": [*(one for one in document["cohorts"] if one["id"] != id), part]}

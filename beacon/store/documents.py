@@ -195,6 +195,7 @@ def decode_dataset(document: Document) -> Dataset:
         people=document.get("people") or document["_id"],
         stated=decode_body(document.get("stated")),
         stated_at=document.get("stated_at"),
+        unseen=decode_rows(document["withdrawn"]) if "withdrawn" in document else BitMap(),
     )
 
 

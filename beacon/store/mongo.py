@@ -318,6 +318,12 @@ class MongoStore:
         async with self._reader.asking():
             return {part["o"]: part["i"] async for part in self._db["people"].find(where, {"o": 1, "i": 1, "_id": 0})}
 
+    async def ordinals(self, people: str, kind: str, ids: Iterable[str]) -> dict[str, int]:
+        """Return the ordinals of those individuals or biosamples that a dataset (its ``people``) has ever known."""
+        where = {"d": people, "k": kind, "i": {"$in": list(ids)}}
+        async with self._reader.asking():
+            return {part["i"]: part["o"] async for part in self._db["people"].find(where, {"o": 1, "i": 1, "_id": 0})}
+
     async def _by_row(self, segment: Segment, kind: str, rows: Sequence[int], wanted: str) -> dict[int, Any]:
         if not rows:
             return {}

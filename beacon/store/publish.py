@@ -210,5 +210,7 @@ def _with_members(cohorts: list[Document], id: str, members: BitMap, about: Docu
     for part in cohorts:
         if part["id"] == id:
             joined = {"members": encode_rows(decode_rows(part["members"]) | members)}
+            if part.get("ahead"):  # what was counted was said before anybody was there: it is of whoever comes
+                joined["stated_of"] = encode_rows(decode_rows(part["stated_of"]) | members)
             return [other if other is not part else part | joined | about for other in cohorts]
     return [*cohorts, {"id": id, "name": id, "members": encode_rows(members)} | about]

@@ -318,6 +318,22 @@ def test_properties_are_withheld_below_their_level() -> None:
 
 
 @pytest.mark.parametrize(
+    ("kind", "field", "place"),
+    [
+        ("individual", "vitalStatus", "info.vitalStatus.status"),
+        ("individual", "ageAtLastEncounter", "info.timeAtLastEncounter.iso8601duration"),
+        ("individual", "diseases", "info.excludedDiseases.diseaseCode"),
+        ("genomicVariant", "caseLevelData", "info.genotypes"),
+    ],
+)
+def test_what_is_withheld_is_so_wherever_it_lies_in_a_record(kind: str, field: str, place: str) -> None:
+    rules = replace(policy(Level.PUBLIC, RECORD, RECORD, RECORD), withheld=frozenset({Withheld(kind, field)}))
+    decision = decide_one("d", rules, Principal())
+    assert {(kind, field), (kind, place)} <= decision.withheld
+    assert decision.reasons == (f"withheld:{kind}.{field}",)
+
+
+@pytest.mark.parametrize(
     ("text", "key"),
     [
         ("visas = 7\n" + MINIMAL, "visas"), ('visas = [""]\n' + MINIMAL, "visas[0]"),
@@ -325,6 +341,8 @@ def test_properties_are_withheld_below_their_level() -> None:
         (MINIMAL + '[[withheld]]\nentry_type = "person"\nfield = "x"', "withheld[0].entry_type"),
         (MINIMAL + '[[withheld]]\nentry_type = "individual"\nfield = "id"', "withheld[0].field"),
         (MINIMAL + '[[withheld]]\nentry_type = "individual"\nfield = "a..b"', "withheld[0].field"),
+        (MINIMAL + '[[withheld]]\nentry_type = "individual"\nfield = "etnicity"', "withheld[0].field"),
+        (MINIMAL + '[[withheld]]\nentry_type = "genomicVariant"\nfield = "variation"', "withheld[0].field"),
         (MINIMAL + '[[withheld]]\nentry_type = "individual"\nfield = "sex"\nlevel = "secret"', "withheld[0].level"),
         (MINIMAL + '[[stricter]]\nlevel = "controlled"', "stricter[0]"),
         (MINIMAL + '[[stricter]]\nindividuals = ["a"]', "stricter[0].level"),

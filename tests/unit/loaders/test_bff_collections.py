@@ -24,10 +24,12 @@ from loaders.bff_files import Entry
 from loaders.bff_fitting import Fitting
 from loaders.bff_shapes import COHORT, DATASET
 from loaders.export import export
+from loaders.pipeline import load_phenopackets
 from loaders.report import Report
 from loaders.shapes import Fitter
 from tests.contract import official
 from tests.integration.conftest import drop
+from tests.unit.loaders.packets import packet
 
 Json = dict[str, Any]
 SEX = {"id": "NCIT:C16576", "label": "female"}
@@ -143,6 +145,21 @@ async def test_what_a_study_counted_is_told_to_nobody_whom_small_numbers_are_kep
     kept = {"eventNum": 1, "eventDate": "2019-04-23", "eventGenders": {"availability": True}}
     assert bare == COHORT_BODY | {"collectionEvents": [kept, {}]}
     assert await told(mongo_uri, database_name, "cohort", replace(GUARDED, threshold=9)) == []
+
+
+async def test_numbers_that_came_before_the_people_are_about_whoever_joins(
+    admin: Admin, mongo_uri: str, database_name: str, tmp_path: Path
+) -> None:
+    (tmp_path / "cohorts.json").write_text(json.dumps([COHORT_BODY]))
+    load_bff(admin, [tmp_path / "cohorts.json"], "d")
+    for name in "ab":
+        (tmp_path / f"{name}.json").write_text(json.dumps(packet(name)))
+        load_phenopackets(admin, [tmp_path / f"{name}.json"], "d", cohort="c")
+    (whole,) = await told(mongo_uri, database_name, "cohort")
+    assert (whole["cohortSize"], whole["collectionEvents"]) == (2, [EVENT])
+    admin.withdraw("d", "b", "me")
+    (bare,) = await told(mongo_uri, database_name, "cohort")
+    assert (bare["cohortSize"], "eventSize" in bare["collectionEvents"][0]) == (1, False)
 
 
 async def test_what_a_study_counted_is_told_no_more_once_somebody_of_it_cannot_be_seen(
