@@ -1,14 +1,18 @@
-"""Rests a member that keeps failing, so that nobody waits for it in vain, and asks it again by and by."""
+"""Rests a member that keeps failing, so that nobody waits for it in vain, and asks it again by and by.
+
+Whoever meets a resting member is a stranger to those whose questions failed there. So of a failure its kind alone is
+kept: what the member said was said to one asker.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
-from network.outcomes import BUSY, Verdict
+from network.outcomes import BUSY, Kind, Verdict
 
 _log = logging.getLogger("skerry.network")
 
@@ -18,7 +22,7 @@ FIRST_PAUSE: Final = 1.0
 @dataclass(slots=True)
 class _State:
     failures: int = 0
-    last: Verdict | None = None
+    last: Kind | None = None
     pause: float = 0.0
     until: float = 0.0
     probing: bool = False
@@ -47,8 +51,9 @@ class Breaker:
             state.probing = True
             return None
         again = f"asked again in {max(wait, 0):.0f} s" if wait > 0 else "being asked again"
-        reason = f"It failed {state.failures} times in a row and is {again}. Last: {state.last.reason}"
-        return replace(state.last, reason=reason.rstrip())
+        return Verdict(
+            state.last, f"It failed {state.failures} times in a row and is {again}. Last: {state.last.meaning}"
+        )
 
     def heard(self, member: str, verdict: Verdict) -> None:
         """Take note of what became of a question."""
@@ -65,10 +70,12 @@ class Breaker:
         if not self._after or state.failures < self._after:
             return
         if state.last is None:
-            _log.warning("%s is rested: it failed %d times in a row", member, state.failures)
+            _log.warning(
+                "%s is rested: it failed %d times in a row, last by %s", member, state.failures, verdict.kind.name
+            )
         state.pause = min(state.pause * 2 or FIRST_PAUSE, self._longest)
         state.until = self._clock() + state.pause
-        state.last = verdict
+        state.last = verdict.kind
 
     def left(self, member: str) -> None:
         """The asker went before anything came of it."""

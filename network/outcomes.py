@@ -168,7 +168,7 @@ class Outcome:
     milliseconds: int = 0
     request_id: str = ""
     resting: bool = False
-    """Whether it was not asked at all, because it has failed again and again; the verdict is the last failure's."""
+    """Whether it was not asked at all, because it has failed again and again; the kind is the last failure's."""
 
     @property
     def kind(self) -> Kind:

@@ -21,7 +21,7 @@ from beacon.settings import Issuer, NetworkSettings, Node, Peer
 from network.app import create_network
 from network.issuer import GRANT, DemonstrationIssuer, running_issuer
 from network.zoo.answers import people
-from network.zoo.behaviour import healthy, redirecting
+from network.zoo.behaviour import error, healthy, redirecting
 from tests.network.conftest import Network, Start
 from tests.network.members import Group, of_our_make
 
@@ -186,6 +186,26 @@ async def test_answers_of_one_asker_never_reach_another(
     asked = [list(tokens)[number % 4] for number in range(200)]
     for name, got in await asyncio.gather(*map(ask, asked)):
         assert name == got
+
+
+async def test_what_failed_for_one_asker_is_told_to_strangers_by_its_kind_alone(
+    start: Start, issuer: DemonstrationIssuer, key_file: Path, members: Group
+) -> None:
+    async def broken(request: web.Request) -> web.StreamResponse:
+        words = f"Lookup of {request.path} failed in cohort HIV-positive"
+        return await error(500, None, words)(request)
+
+    await members.add("a", broken)
+    network = await begin(start, issuer, key_file, members)
+    token = issuer.token("rosa", AUDIENCE)
+    for _ in range(5):
+        (row,) = (await network.ask("/individuals/patient-17", token=token)).body["info"]["outcomes"]
+        assert "HIV-positive" in row["reason"]  # to her it is told
+    (row,) = (await network.ask()).body["info"]["outcomes"]
+    (plan,) = (await network.ask("/explain/individuals")).body["response"]["plan"]
+    for told in (row, plan):
+        assert (told["outcome"], told["resting"]) == ("invalid", True)
+        assert told["reason"].endswith("Last: What it sent is not an answer that can be trusted.")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from network.breaker import Breaker
-from network.outcomes import BUSY, HIT, TIMEOUT, Verdict
+from network.outcomes import BUSY, HIT, INVALID, KINDS, TIMEOUT, Finding, Verdict
 
 SLOW = Verdict(TIMEOUT, "Too slow.")
 
@@ -26,7 +26,7 @@ def test_it_rests_after_failures_in_a_row_and_longer_each_time() -> None:
         told = breaker.resting("a")
         assert told
         assert told.kind is TIMEOUT
-        assert told.reason.endswith(f"asked again in {pause} s. Last: Too slow.")
+        assert told.reason.endswith(f"asked again in {pause} s. Last: {TIMEOUT.meaning}")
         clock.now += pause
         assert breaker.resting("a") is None  # the probe
         assert breaker.resting("a") is not None  # nobody else meanwhile
@@ -44,6 +44,16 @@ def test_failures_with_an_answer_between_them_do_not_count_and_neither_does_bein
         assert breaker.resting("a") is None
     breaker.heard("b", SLOW)
     assert breaker.resting("b") is None
+
+
+def test_nothing_of_what_a_member_said_to_one_asker_is_told_to_the_next() -> None:
+    breaker = Breaker(1, 5.0, clock=Clock())
+    failed = [kind for kind in KINDS.values() if kind.failed and kind is not BUSY]
+    for kind in failed:
+        breaker.heard(kind.name, Verdict(kind, "No patient-17.", Finding(beacon_id="patient-17"), "patient-17"))
+        told = breaker.resting(kind.name)
+        assert told == Verdict(kind, f"It failed 1 times in a row and is asked again in 1 s. Last: {kind.meaning}")
+    assert INVALID in failed
 
 
 def test_what_was_asked_before_it_was_rested_does_not_make_the_rest_longer() -> None:
