@@ -12,6 +12,7 @@ import zlib
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final
+from weakref import WeakValueDictionary
 
 import aiohttp
 import orjson
@@ -23,6 +24,7 @@ from beacon.http.middleware import HEADERS, MAKE
 from network.breaker import Breaker
 from network.credentials import Behalf, Signer
 from network.habits import SKERRY, Habits, scout
+from network.memory import STRANGER, Memory
 from network.outcomes import (
     ERRORS,
     IMPOSTOR,
@@ -42,8 +44,6 @@ from network.scan import Caps, Scanner
 from network.turns import Turns
 from network.wording import Question
 
-HABITS_SECONDS: Final = 3600.0
-"""How long what was learnt of a member's ways is taken to hold."""
 _REQUEST_ID_LENGTH: Final = 128
 _ERROR_BYTES: Final = 65_536
 _PIECE_BYTES: Final = 65_536
@@ -75,8 +75,8 @@ class Client:
         self._breaker = breaker
         self._turns = turns
         self._signer = signer
-        self._habits: dict[str, tuple[Habits, float]] = {}
-        self._trials: dict[str, asyncio.Lock] = {}
+        self._memory = Memory()
+        self._trials: WeakValueDictionary[tuple[str, bytes], asyncio.Lock] = WeakValueDictionary()
         self._usual: dict[str, float] = {}
 
     def usual(self, member: Member) -> float:
@@ -132,7 +132,7 @@ class Client:
         habits: Habits | Verdict
         try:
             async with asyncio.timeout_at(deadline), self._turns.turn(member.id, behalf.account):
-                habits = self._known(member) or await self._learn(member, question, behalf, deadline)
+                habits = self._known(member, behalf) or await self._learn(member, question, behalf, deadline)
         except ERRORS as error:
             habits = failure(error)
         finally:
@@ -150,13 +150,14 @@ class Client:
     ) -> tuple[Question, Reply | Verdict]:
         """Ask in the words that this member takes; where it is not of our own make, find them out first."""
         loop = asyncio.get_running_loop()
-        habits: Habits | Verdict | None = self._known(member)
+        habits: Habits | Verdict | None = self._known(member, behalf)
         if habits is None:
+            careful = question.query is not None and needs_care(question.query)
+            question = question if careful else self._as_strangers(member, question)
             reply = await self._exchange(member, question, behalf, deadline - loop.time())
             if reply.skerry:
-                self._keep(member, SKERRY)
-                return question, reply
-            if question.query is None or not needs_care(question.query):
+                self._keep(member, behalf, SKERRY)
+            if reply.skerry or not careful:
                 return question, reply
             habits = await self._tried(member, behalf, deadline)
         if isinstance(habits, Verdict):
@@ -166,35 +167,43 @@ class Client:
             return question, worded
         return worded, await self._exchange(member, worded, behalf, deadline - loop.time())
 
+    def _as_strangers(self, member: Member, question: Question) -> Question:
+        """Word a question that nobody mistakes as strangers have it understood, where that is known."""
+        habits = self._memory.known(member.id, STRANGER)
+        worded = question if habits is None else reword(question, habits, member.assemblies)
+        return question if isinstance(worded, Verdict) else worded
+
     async def _learn(self, member: Member, question: Question, behalf: Behalf, deadline: float) -> Habits | Verdict:
         loop = asyncio.get_running_loop()
         about = Question("/service-info", question.read)
         if (await self._exchange(member, about, behalf, deadline - loop.time())).skerry:
-            self._keep(member, SKERRY)
+            self._keep(member, behalf, SKERRY)
             return SKERRY
         return await self._tried(member, behalf, deadline)
 
     async def _tried(self, member: Member, behalf: Behalf, deadline: float) -> Habits | Verdict:
-        """Try a member out, one at a time; a verdict where it does not answer even the simplest question."""
+        """Try a member out on behalf of whoever asks; a verdict where it does not answer even the simplest question.
+
+        Several questions of one asker wait for one trial; those of others, who may be shown something else, do not.
+        """
 
         async def send(path: str, body: bytes | None) -> Reply:
             left = deadline - asyncio.get_running_loop().time()
             return await self._exchange(member, Question(path, filtering_terms, body), behalf, left)
 
-        async with self._trials.setdefault(member.id, asyncio.Lock()):
-            if (known := self._known(member)) is not None:
+        async with self._trials.setdefault((member.id, self._signer.asker(member, behalf)), asyncio.Lock()):
+            if (known := self._known(member, behalf)) is not None:
                 return known
             habits = await scout(send, str(member.url))
             if isinstance(habits, Habits):
-                self._keep(member, habits)
+                self._keep(member, behalf, habits)
             return habits
 
-    def _known(self, member: Member) -> Habits | None:
-        habits, until = self._habits.get(member.id, (None, 0.0))
-        return habits if until > time.monotonic() else None
+    def _known(self, member: Member, behalf: Behalf) -> Habits | None:
+        return self._memory.known(member.id, self._signer.asker(member, behalf))
 
-    def _keep(self, member: Member, habits: Habits) -> None:
-        self._habits[member.id] = habits, time.monotonic() + HABITS_SECONDS
+    def _keep(self, member: Member, behalf: Behalf, habits: Habits) -> None:
+        self._memory.keep(member.id, self._signer.asker(member, behalf), habits)
 
     async def _exchange(self, member: Member, question: Question, behalf: Behalf, seconds: float) -> Reply:
         try:

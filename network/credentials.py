@@ -100,6 +100,18 @@ class Signer:
     vouching: bool = True
     clock: Callable[[], float] = time.time
 
+    def asker(self, member: Member, behalf: Behalf) -> bytes:
+        """Return what tells apart those who come to this member with different credentials; empty for strangers.
+
+        It is a digest, so that no credential is kept for it.
+        """
+        principal = behalf.principal
+        if principal.person is None or not (member.exchange or self.vouching):
+            return b""
+        limits = (principal.node, principal.ceiling, principal.max_granularity)
+        went = behalf.token if member.exchange else needed(behalf.visas, member.visas)
+        return hashlib.sha256(repr((principal.person, limits, went)).encode("utf-8", "surrogatepass")).digest()
+
     async def headers(self, member: Member, behalf: Behalf, request: str) -> Mapping[str, str]:
         """Return what goes with the one request of this digest to this one member. Raises ``NoCredential``."""
         made: dict[str, str] = {}

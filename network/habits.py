@@ -1,4 +1,4 @@
-"""How a beacon of another make takes questions: what its documents say, and what trying it out has shown.
+"""How a beacon of another make takes one asker's questions: what its documents say, and what trying it out has shown.
 
 A site of our own make refuses what it does not know, so nothing has to be tried. Of any other beacon it is not taken on
 trust that a filter was heeded: one that is ignored would make a yes out of nothing.
@@ -60,8 +60,15 @@ class Habits:
             "terms": len(self.terms),
         }
 
+    def size(self) -> int:
+        """Return about how many bytes of memory they take, which is up to the beacon."""
+        texts = [*self.terms, *(self.paths or {}).values()]
+        return sum(map(len, texts)) + _TEXT_BYTES * len(texts)
+
 
 SKERRY: Final = Habits(skerry=True)
+_TEXT_BYTES: Final = 100
+"""What a text and its place in a set take beside its characters, about."""
 _NONSENSE: Final = OntologyFilter("SKERRY:0000000")
 _NOWHERE: Final = VariantQuery("GRCh38", "22", (50_818_460,), (), "A", "A")
 """An allele that is none, near the end of a chromosome."""
@@ -93,7 +100,6 @@ async def scout(send: Send, root: str) -> Habits | Verdict:
     """
     trial = _Trial(send)
     trial.paths = _paths(await _document(send, "/map"), root)
-    terms = _terms(await _document(send, "/filtering_terms"))
     anybody = Query("individual", granularity=Granularity.COUNT, pagination=Pagination(0, 1))
     base = await trial.finding(anybody)
     if not base.kind.answered:
@@ -103,6 +109,7 @@ async def scout(send: Send, root: str) -> Habits | Verdict:
             return base
         base = again
     told = (base.finding.exists, base.finding.count)
+    terms = _terms(await _document(send, "/filtering_terms"))
     variants = await _variants(trial)
     return Habits(
         filters=await _filters(trial, anybody, told, terms),

@@ -22,8 +22,10 @@ from network.app import create_network
 from network.issuer import GRANT, DemonstrationIssuer, running_issuer
 from network.zoo.answers import people
 from network.zoo.behaviour import error, healthy, redirecting
+from network.zoo.running import Handler
 from tests.network.conftest import Network, Start
 from tests.network.members import Group, of_our_make
+from tests.network.test_other_makes import Other
 
 AUDIENCE = "test.network"
 
@@ -206,6 +208,63 @@ async def test_what_failed_for_one_asker_is_told_to_strangers_by_its_kind_alone(
     for told in (row, plan):
         assert (told["outcome"], told["resting"]) == ("invalid", True)
         assert told["reason"].endswith("Last: What it sent is not an answer that can be trusted.")
+
+
+def listing(to_strangers: Other, to_people: Other) -> Handler:
+    """Make a beacon that is another one to people than to strangers."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return await (to_people if "Authorization" in request.headers else to_strangers).handle(request)
+
+    return handle
+
+
+RARE = [{"id": "HP:0001250"}]
+"""A filter that the beacon lists to people alone, and with which strangers find nothing."""
+
+
+@pytest.mark.parametrize("first", ["rosa", None])
+async def test_filters_that_a_member_lists_to_one_asker_are_neither_shown_nor_lost_to_another(
+    first: str | None, start: Start, issuer: DemonstrationIssuer, key_file: Path, members: Group
+) -> None:
+    more = Other(unknown_filters="find nothing", terms=("NCIT:C16576", "HP:0001250"))
+    await members.add("a", listing(Other(unknown_filters="find nothing"), more))
+    network = await begin(start, issuer, key_file, members)
+    tokens = {"rosa": issuer.token("rosa", AUDIENCE), None: None}
+    for who in (first, *tokens, *tokens):
+        reply = await network.ask(granularity="count", filters=RARE, token=tokens[who])
+        assert reply.outcomes == {"a": "hit" if who else "cannot_answer"}
+        asked = await network.ask("/explain/individuals", filters=RARE, token=tokens[who])
+        (plan,) = asked.body["response"]["plan"]
+        assert (plan["asked"], plan["habits"]["terms"]) == ((True, 2) if who else (False, 1))
+    # Each was asked once for what it lists, however often they ask.
+    listed = ["Authorization" in one.headers for one in members.members["a"].seen if "filtering_terms" in one.path]
+    assert sorted(listed) == [False, True]
+
+
+async def test_a_member_that_lets_no_stranger_in_can_be_tried_out_by_people(
+    start: Start, issuer: DemonstrationIssuer, key_file: Path, members: Group
+) -> None:
+    open_to_people, closed = Other(terms=("HP:0001250",)), error(401, None)
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        return await (open_to_people.handle if "Authorization" in request.headers else closed)(request)
+
+    await members.add("a", handle)
+    network = await begin(start, issuer, key_file, members)
+    token = issuer.token("rosa", AUDIENCE)
+    asked = [await network.ask(granularity="count", filters=RARE, token=who) for who in (None, token, None, token)]
+    assert [reply.outcomes["a"] for reply in asked] == ["denied", "hit", "denied", "hit"]
+    assert sum("filtering_terms" in one.path for one in members.members["a"].seen) == 1
+
+
+async def test_a_plain_question_goes_to_a_member_as_strangers_have_it_understood(
+    start: Start, issuer: DemonstrationIssuer, key_file: Path, members: Group
+) -> None:
+    await members.add("a", Other(get_only=True).handle)
+    network = await begin(start, issuer, key_file, members)
+    await network.ask(granularity="count", filters=[{"id": "NCIT:C16576"}])
+    assert (await network.ask(token=issuer.token("rosa", AUDIENCE))).outcomes == {"a": "hit"}
 
 
 @pytest.mark.parametrize(
