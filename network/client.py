@@ -27,7 +27,6 @@ from network.habits import SKERRY, Habits, scout
 from network.memory import STRANGER, Memory
 from network.outcomes import (
     ERRORS,
-    IMPOSTOR,
     InvalidAnswer,
     NoTurn,
     Outcome,
@@ -36,6 +35,7 @@ from network.outcomes import (
     Verdict,
     classify,
     failure,
+    recognised,
 )
 from network.reading import filtering_terms
 from network.registry import Member
@@ -118,11 +118,9 @@ class Client:
             if loop.time() > deadline:  # others' answers took the time to read this one
                 raise TimeoutError
             verdict = classify(reply, question.read, single=question.single, refuses=question.refuses)
+            return recognised(verdict, member.may_be), request_id
         except ERRORS as error:
-            verdict = failure(error)
-        if verdict.kind.answered and not member.may_be(verdict.finding.beacon_id):
-            verdict = Verdict(IMPOSTOR, "The name that it gives itself is not its own.")
-        return verdict, request_id
+            return failure(error), request_id
 
     async def explain(self, member: Member, question: Question, behalf: Behalf, deadline: float) -> dict[str, Any]:
         """Say what ``ask`` would send to ``member``, and why; nothing is asked, but for what it takes to know that."""
@@ -194,7 +192,7 @@ class Client:
         async with self._trials.setdefault((member.id, self._signer.asker(member, behalf)), asyncio.Lock()):
             if (known := self._known(member, behalf)) is not None:
                 return known
-            habits = await scout(send, str(member.url))
+            habits = await scout(send, str(member.url), member.may_be)
             if isinstance(habits, Habits):
                 self._keep(member, behalf, habits)
             return habits

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from beacon.model.access import Granularity
 from beacon.model.entry_types import ENTRY_TYPES
 from beacon.model.query import CustomFilter, Filter, OntologyFilter, Pagination, Query, VariantQuery
-from network.outcomes import CANNOT_ANSWER, HIT, InvalidAnswer, Reply, Verdict, classify, document
+from network.outcomes import CANNOT_ANSWER, HIT, InvalidAnswer, Reply, Verdict, classify, document, recognised
 from network.reading import entries
 from network.wording import PLAIN, Style, worded
 
@@ -80,12 +80,13 @@ class _Trial:
     """One beacon being tried out."""
 
     send: Send
+    may_be: Callable[[str], bool]
     style: Style = PLAIN
     paths: Mapping[str, str] | None = None
 
     async def finding(self, query: Query, style: Style | None = None) -> Verdict:
         path, body = worded(query, style or self.style, self.paths)
-        return classify(await self.send(path, body), entries(query))
+        return recognised(classify(await self.send(path, body), entries(query)), self.may_be)
 
     async def seen(self, query: Query, style: Style | None = None) -> object:
         """Return what can be compared: (exists, number), or None where it did not answer."""
@@ -93,12 +94,12 @@ class _Trial:
         return (verdict.finding.exists, verdict.finding.count) if verdict.kind.answered else None
 
 
-async def scout(send: Send, root: str) -> Habits | Verdict:
-    """Try a beacon out; ``root`` is its address. A verdict is why nothing can be learnt of it now.
+async def scout(send: Send, root: str, may_be: Callable[[str], bool]) -> Habits | Verdict:
+    """Try a beacon out; a verdict is why nothing can be learnt of it now.
 
-    Raises what ``send`` raises.
+    ``root`` is its address, ``may_be`` says whether a name can be its own. Raises what ``send`` raises.
     """
-    trial = _Trial(send)
+    trial = _Trial(send, may_be)
     trial.paths = _paths(await _document(send, "/map"), root)
     anybody = Query("individual", granularity=Granularity.COUNT, pagination=Pagination(0, 1))
     base = await trial.finding(anybody)

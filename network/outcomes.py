@@ -289,33 +289,54 @@ def document(body: bytes) -> Mapping[str, Any]:
     return decoded
 
 
+def recognised(verdict: Verdict, may_be: Callable[[str], bool]) -> Verdict:
+    """Return the verdict on what a member sent, or that on an impostor; ``may_be`` says whether a name can be its own.
+
+    An answer must have a name. An error need not: what stands before a member, and refuses in its place, knows none.
+    """
+    name = verdict.finding.beacon_id
+    if (name or verdict.kind.answered) and not may_be(name):
+        return Verdict(IMPOSTOR, "The name that it gives itself is not its own.")
+    return verdict
+
+
 def _error(reply: Reply, *, single: bool, refuses: bool) -> Verdict:
-    code, message, where = _error_fields(reply.body)
-    reason = f"HTTP {reply.status}" + (f": {message}" if message else "")
-    if reply.status == 404 and code == "not_found":
-        if where.startswith("/"):  # it has no such path, which says nothing about its data
-            return Verdict(CANNOT_ANSWER, sentence(reason), code="cannot_answer")
+    error = _error_of(reply.body)
+    reason = sentence(f"HTTP {reply.status}" + (f": {error.message}" if error.message else ""))
+    nothing_said = Finding(beacon_id=error.beacon_id)
+    if reply.status == 404 and error.code == "not_found":
+        if error.where.startswith("/"):  # it has no such path, which says nothing about its data
+            return Verdict(CANNOT_ANSWER, reason, nothing_said, "cannot_answer")
         if single:
-            return Verdict(NO_HIT, "It knows no such record.", Finding(False, NOTHING), code)
-    if refuses and reply.status == 400 and not code:
-        return Verdict(CANNOT_ANSWER, sentence(reason), code="unknown_filter")
-    kind = _BY_CODE.get(code) or _BY_STATUS.get(reply.status) or INVALID
-    return Verdict(kind, sentence(reason), code=code)
+            none = Finding(False, NOTHING, beacon_id=error.beacon_id)
+            return Verdict(NO_HIT, "It knows no such record.", none, error.code)
+    if refuses and reply.status == 400 and not error.code:
+        return Verdict(CANNOT_ANSWER, reason, nothing_said, "unknown_filter")
+    kind = _BY_CODE.get(error.code) or _BY_STATUS.get(reply.status) or INVALID
+    return Verdict(kind, reason, nothing_said, error.code)
 
 
-def _error_fields(body: bytes) -> tuple[str, str, str]:
-    """The code, message and place of an error body; empty where it does not give them."""
+@dataclass(frozen=True, slots=True)
+class _Error:
+    """What an error body says; empty where it does not."""
+
+    code: str = ""
+    message: str = ""
+    where: str = ""
+    beacon_id: str = ""
+
+
+def _error_of(body: bytes) -> _Error:
     try:
-        error = document(body).get("error")
+        said = document(body)
     except InvalidAnswer:
-        return "", "", ""
-    if not isinstance(error, dict):
-        return "", "", ""
-    code, message, where = (error.get(key) for key in ("skerryCode", "errorMessage", "where"))
-    return _string(code), _string(message), _string(where)
+        return _Error()
+    code, message, where = (_text_in(said.get("error"), key) for key in ("skerryCode", "errorMessage", "where"))
+    return _Error(code, message, where, _text_in(said.get("meta"), "beaconId"))
 
 
-def _string(value: object) -> str:
+def _text_in(where: object, key: str) -> str:
+    value = where.get(key) if isinstance(where, dict) else None
     return value if isinstance(value, str) else ""
 
 

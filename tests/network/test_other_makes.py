@@ -236,3 +236,23 @@ async def test_a_bare_400_is_no_cannot_answer_of_one_that_was_not_seen_to_refuse
     member = await members.add("other", broken)
     network = await start({"other": member.url})
     assert (await outcome(network, filters=[{"id": FEMALE}]))[0] == "invalid"
+
+
+@pytest.mark.parametrize("habit", ["refuse", "ignore", "ignore all"])
+async def test_one_with_another_name_than_its_own_is_an_impostor_with_filters_too(
+    habit: str, start: Start, members: Group
+) -> None:
+    network, _ = await begin(start, members, Other(unknown_filters=habit), beacon_id="somebody.else")
+    for asked in ([], [{"id": FEMALE}], [{"id": "HP:0001250"}]):
+        assert (await outcome(network, filters=asked))[0] == "impostor"
+
+
+async def test_a_site_known_by_its_name_may_say_that_it_has_no_such_record(start: Start, members: Group) -> None:
+    async def handle(_request: web.Request) -> web.StreamResponse:
+        error = {"errorCode": 404, "errorMessage": "No such record.", "skerryCode": "not_found"}
+        return web.json_response({"meta": {"beaconId": "other"}, "error": error}, status=404)
+
+    member = await members.add("other", of_our_make(handle))
+    network = await start({}, peers=(Peer("other", member.url, beacon_id="other"),))
+    reply = await network.ask("/individuals/nobody")
+    assert (reply.status, reply.outcomes) == (404, {"other": "no_hit"})

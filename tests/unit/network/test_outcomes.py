@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from beacon.model.access import Granularity
 from beacon.model.query import Anchor, Pagination, Query
-from network.outcomes import ERRORS, KINDS, Bounds, InvalidAnswer, Oversized, Reply, classify, failure
+from network.outcomes import ERRORS, KINDS, Bounds, InvalidAnswer, Oversized, Reply, classify, failure, recognised
 from network.reading import entries
 
 COUNTED = Query("individual", granularity=Granularity.COUNT)
@@ -227,6 +227,24 @@ def test_a_strangers_words_become_one_short_printable_sentence() -> None:
     verdict = classify(Reply(500, orjson.dumps(body)), entries(COUNTED))
     assert len(verdict.reason) <= 300
     assert verdict.reason.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "expected"),
+    [
+        (200, answer(), "hit"),
+        (404, {"meta": {"beaconId": "org.example"}, "error": {"skerryCode": "not_found"}}, "no_hit"),
+        (400, {"meta": {"beaconId": "org.example"}, "error": {"skerryCode": "unknown_filter"}}, "cannot_answer"),
+        (400, {"meta": {"beaconId": "another"}, "error": {"skerryCode": "unknown_filter"}}, "impostor"),
+        (401, {"meta": {"beaconId": "another"}, "error": {}}, "impostor"),
+        (401, {"error": {}}, "denied"),
+        (401, "Log in.", "denied"),
+        (404, {"error": {"skerryCode": "not_found"}}, "impostor"),
+    ],
+)
+def test_an_answer_needs_the_members_name_and_an_error_has_no_other(status: int, body: object, expected: str) -> None:
+    verdict = classify(Reply(status, orjson.dumps(body)), entries(COUNTED), single=True)
+    assert recognised(verdict, "org.example".__eq__).kind.name == expected
 
 
 JSON = st.recursive(
