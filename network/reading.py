@@ -195,7 +195,11 @@ def _bounds(
     if query.granularity < Granularity.COUNT:
         count = None
     told = _told(exists, count, precision, info, query)
-    if not sets or (info and "interval" in info):
+    network = bool(info and "interval" in info)
+    # Of variants a network counts once what a member may list twice.
+    if (additive(query.entry_type) or not network) and any(_exceeds(one, told) for one in sets):
+        raise InvalidAnswer("its total is below the count of one of its own result sets")
+    if not sets or network:
         return told
     if any(not one.bounds.exact for one in sets):
         # Some set is withheld, rounded or only yes or no: what the sets say is all that is known.
@@ -205,6 +209,11 @@ def _bounds(
         return told
     joined = _join(sets, query)
     return Bounds(joined.low, max(joined.high or 0, told.low))
+
+
+def _exceeds(one: ResultSet, total: Bounds) -> bool:
+    """Say whether a result set alone has more than there are in all."""
+    return total.high is not None and max(one.bounds.low, len(one.results or ())) > total.high
 
 
 def joined_sets(sets: tuple[ResultSet, ...], findings: Sequence[Finding], query: Query) -> Finding:

@@ -142,6 +142,8 @@ def test_what_is_no_json_object_is_invalid(body: bytes) -> None:
         answer(response=listed({"id": "a", "exists": True, "info": {"returnedGranularity": "record"}})),
         answer(response=listed({"id": "a", "exists": True, "countPrecision": "roughly"})),
         answer(False, total=0, response=listed({"id": "a", "exists": True})),
+        answer(total=3, response=listed({"id": "a", "exists": True, "resultsCount": 4})),
+        answer(response=listed({"id": "a", "exists": True, "resultsCount": 9}), info={"interval": [3, 8]}),
         answer(info={"interval": [5, 2]}),
         answer(info={"interval": "many"}),
     ],
@@ -186,6 +188,21 @@ def test_several_sets_of_variants_in_one_site_are_an_interval_and_people_a_sum()
     variants = Query("genomicVariant", granularity=Granularity.COUNT)
     assert classify(Reply(200, body), entries(variants)).finding.bounds == Bounds(4, 7)
     assert classify(Reply(200, body), entries(COUNTED)).finding.bounds == Bounds(7, 7)
+
+
+def test_a_total_is_no_less_than_any_set_has_and_may_be_less_than_all_have() -> None:
+    sets = listed({"id": "a", "exists": True, "resultsCount": 4}, {"id": "b", "exists": True, "resultsCount": 3})
+    variants = Query("genomicVariant", granularity=Granularity.COUNT)
+    for query in (COUNTED, variants):
+        totals = {total: kind(answer(total=total, response=sets), query) for total in (3, 4, 7)}
+        assert totals == {3: "invalid", 4: "hit", 7: "hit"}
+    rounded = answer(total=3, response=sets)
+    rounded["responseSummary"]["countPrecision"] = "rounded"
+    assert kind(rounded) == "hit"
+    listing = {"id": "a", "exists": True, "results": [{"id": "x"}, {"id": "y"}]}
+    assert kind(answer(total=1, granularity="record", response=listed(listing)), RECORDS) == "invalid"
+    # A network that has read all alleles counts once what a member lists twice.
+    assert kind(answer(total=3, response=sets, info={"interval": [3, 3]}), variants) == "hit"
 
 
 def test_a_set_that_only_says_yes_leaves_the_total_open() -> None:
