@@ -104,6 +104,7 @@ def create_network(
                 breaker=Breaker(settings.rest_after, settings.rest_seconds),
                 turns=Turns(settings.peer_requests),
                 signer=sign,
+                patience=settings.deadline_seconds,
             )
             yield
         await app[DOOR].verifier.close()

@@ -27,6 +27,7 @@ from network.habits import SKERRY, Habits, scout
 from network.memory import STRANGER, Memory
 from network.outcomes import (
     ERRORS,
+    TIMEOUT,
     InvalidAnswer,
     NoTurn,
     Outcome,
@@ -69,12 +70,15 @@ class Client:
         breaker: Breaker,
         turns: Turns,
         signer: Signer,
+        patience: float,
     ) -> None:
+        """``patience`` is how many seconds a member has where the asker is in no hurry."""
         self._session = session
         self._caps = caps
         self._breaker = breaker
         self._turns = turns
         self._signer = signer
+        self._patience = patience
         self._memory = Memory()
         self._trials: WeakValueDictionary[tuple[str, bytes], asyncio.Lock] = WeakValueDictionary()
         self._usual: dict[str, float] = {}
@@ -88,11 +92,13 @@ class Client:
         if (verdict := self._breaker.resting(member.id)) is not None:
             return Outcome(member.id, verdict, resting=True)
         started = time.perf_counter()
+        hurried = deadline - asyncio.get_running_loop().time() < self._patience / 2
         heard = False
         try:
             verdict, request_id = await self._verdict(member, question, behalf, deadline)
-            self._breaker.heard(member.id, verdict)
-            heard = True
+            if not (hurried and verdict.kind is TIMEOUT):  # who waits for less only may not have it rested for others
+                self._breaker.heard(member.id, verdict)
+                heard = True
         finally:
             if not heard:
                 self._breaker.left(member.id)

@@ -148,6 +148,19 @@ async def test_a_member_that_keeps_failing_is_rested_and_shown_so(members: Group
     assert len(members.members["a"].seen) == asked
 
 
+async def test_whoever_waits_for_too_little_does_not_have_a_member_rested_for_others(
+    members: Group, start: Start
+) -> None:
+    member = await members.add("a", healthy({"ds": people("P1")}, seconds=0.5))
+    network = await start({"a": member.url}, rest_after=1)
+    while not member.seen:  # the first may take all its time to be read
+        async with network.session.get(
+            f"{network.url}/api/individuals", headers={"Skerry-Deadline": "0.3"}
+        ) as response:
+            assert response.status == 504
+    assert (await network.ask()).outcomes == {"a": "hit"}
+
+
 async def test_a_member_that_uses_anothers_name_is_an_impostor(members: Group, start: Start) -> None:
     await members.add("a", healthy({"ds": people("P1")}, beacon_id="audience.of.b"))
     await members.add("b", healthy({"ds": []}, beacon_id="audience.of.b"))
