@@ -20,7 +20,7 @@ def answer(beacon_id: str, query: Query, joined: Joined, following: Places | Non
     """
     tokens = None
     if joined.granularity is Granularity.RECORD and not ENTRY_TYPES[query.entry_type].collection:
-        tokens = pages.tokens(query, following, more=not pages.placed(query) and _more(query, joined))
+        tokens = pages.tokens(query, following)
     body: dict[str, Any] = {
         "meta": envelope.meta(beacon_id, query, joined.granularity, pages=tokens),
         "responseSummary": joined.summary,
@@ -32,10 +32,3 @@ def answer(beacon_id: str, query: Query, joined: Joined, following: Places | Non
     elif recorded or joined.sets:
         body["response"] = {"resultSets": joined.sets}
     return body
-
-
-def _more(query: Query, joined: Joined) -> bool:
-    """Say whether some result set has records beyond this page."""
-    shown = (query.pagination.skip + 1) * query.pagination.limit
-    sets = [one for outcome in joined.outcomes for one in outcome.finding.sets if one.results]
-    return any((one.count or 0) > shown for one in sets)

@@ -76,7 +76,7 @@ async def events(
     yield {"event": "begin", "beaconId": beacon_id, "asked": peers, "deadlineSeconds": round(seconds, 3)}
     found: dict[str, Outcome] = {}
     queries = {ask.member.id: ask.queries() for ask in asks}
-    places, more = dict(pages.read_places(query) or {}), False
+    places, more, came = dict(pages.read_places(query) or {}), False, False
     so_far = _SoFar(Total(query), len(asks))
     async with aclosing(coming) as each:
         async for outcome in each:
@@ -87,9 +87,11 @@ async def events(
                 held = places.get(outcome.peer, {})
                 shown, places[outcome.peer], further = pages.sent(query, queries[outcome.peer], outcome, held)
                 more = more or further
+                came = came or any(one.results for one in shown.finding.sets)
             yield {"event": "member", **member_part(query, shown), "soFar": so_far.told()}
     outcomes = tuple(found[ask.member.id] for ask in asks)
-    yield _end(beacon_id, query, outcomes, places if more else None, anonymous=anonymous)
+    following = pages.onward(places, outcomes, came=came, more=more) if pages.placed(query) else None
+    yield _end(beacon_id, query, outcomes, following, anonymous=anonymous)
 
 
 def _end(

@@ -138,7 +138,7 @@ def _told(outcome: Outcome) -> Told:
 
 
 async def _streamed(request: web.Request, form: Stream, query: Query, asks: Sequence[fanout.Ask]) -> web.StreamResponse:
-    if pages.placed(query) and query.pagination.skip and not query.pagination.place:
+    if pages.placed(query) and pages.shared(query) and query.pagination.skip and not query.pagination.place:
         raise CannotAnswer("A stream of variants goes on by the page token of its end, not by number.", where="skip")
     seconds = _seconds(request)
     deadline = asyncio.get_running_loop().time() + seconds

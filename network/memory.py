@@ -19,7 +19,7 @@ SECONDS: Final = 3600.0
 """How long what was learnt is taken to hold."""
 MOST_ASKERS: Final = 1_000
 """Of one member; whoever has not asked for longest is forgotten."""
-MOST_BYTES: Final = 100_000_000
+MOST_BYTES: Final = 10_000_000
 """Of one member, about; a few lists of all terms of a large vocabulary."""
 STRANGER: Final = b""
 """Whoever comes without credentials."""

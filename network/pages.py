@@ -1,9 +1,10 @@
-"""Pages of variants over members: each allele on the page of its place, whoever has it, and on no other one.
+"""Pages over members: no record on two of them, and none lost where a member fails meanwhile.
 
-Every result set is in allele order, and has a place: how many of its records earlier pages have shown. A page shows of
-each set what comes up to where the first of them would have to be read on; so all that is known of an allele is
-on one page, pages do not overlap, and none is longer than ``limit`` in any set. Page tokens carry the places. The page
-that a number names is found by going through the pages before it.
+Every result set has a place: how many of its records earlier pages have shown. Page tokens carry the places, so that
+a member that fails is asked on from where it was. Variants are shared by members: there each set is in allele order,
+and a page shows of each what comes up to where the first of them would have to be read on, so that all that is known of
+an allele is on one page. No page is longer than ``limit`` in any set. The page of variants that a number names is found
+by going through the pages before it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ import orjson
 from beacon.errors import BadRequest, CannotAnswer
 from beacon.model import genome
 from beacon.model.access import Granularity
+from beacon.model.entry_types import ENTRY_TYPES
 from beacon.model.query import Pagination, Query
 from beacon.query.execute import MAX_PAGE
 from beacon.query.paging import token
@@ -28,14 +30,22 @@ from network.outcomes import Outcome, ResultSet
 Places = Mapping[str, Mapping[str, int]]
 """By member and result set, how many records were shown; ``DONE`` where that was all."""
 DONE: Final = -1
+_EMPTY: Final = ""
+"""Among the places, under no member's name: how many pages before were empty since only members that fail have more."""
+_MOST_EMPTY: Final = 3
 _MOST_PLACES: Final = 100_000
 MOST_SETS: Final = 200
 """Of one member: each that is not read to its end is a request to it, and a token can be written by anybody."""
 
 
 def placed(query: Query) -> bool:
-    """Say whether pages of this question need places: those of variants, which members share."""
-    return query.granularity is Granularity.RECORD and query.entry_type == "genomicVariant"
+    """Say whether pages of this question have places: all but those of collections, which are whole."""
+    return query.granularity is Granularity.RECORD and not ENTRY_TYPES[query.entry_type].collection
+
+
+def shared(query: Query) -> bool:
+    """Say whether members may have the same records: variants, of which a page shows all that is known."""
+    return query.entry_type == "genomicVariant"
 
 
 def read_places(query: Query) -> Places | None:
@@ -64,7 +74,10 @@ def windows(query: Query, held: Mapping[str, int] | None) -> Iterator[Query]:
     Raises ``CannotAnswer`` for a page by number so far behind that it cannot be found.
     """
     skip, limit = query.pagination.skip, query.pagination.limit
-    if held is None:
+    if not held and not shared(query):
+        yield replace(query, pagination=Pagination(0 if query.pagination.place else skip, limit))
+        return
+    if not held:
         size = limit if query.pagination.place else (skip + 1) * limit
         if size > MAX_PAGE:
             raise CannotAnswer(
@@ -133,17 +146,39 @@ def cut(query: Query, asked: Mapping[str, Sequence[Query]], outcomes: Sequence[O
         for one in outcome.finding.sets
         if (stream := _stream(outcome.peer, one, asked[outcome.peer], places.get(outcome.peer, {}))) is not None
     ]
-    for _ in range(1 if query.pagination.place else query.pagination.skip + 1):
-        _turn(streams, query.pagination.limit)
+    if shared(query):
+        for _ in range(1 if query.pagination.place else query.pagination.skip + 1):
+            _turn(streams, query.pagination.limit)
+    else:
+        for stream in streams:
+            stream.shown = min(query.pagination.limit, len(stream.records))
     following: dict[str, dict[str, int]] = {peer: dict(sets) for peer, sets in places.items()}
     more = False
     for stream in streams:
         ended = stream.ends_at(stream.shown)
         following.setdefault(stream.peer, {})[stream.name] = DONE if ended else stream.place + stream.shown
         more = more or not ended
-    if not any(stream.shown > stream.begun for stream in streams):
-        more = False  # nothing came, so nothing more would
-    return Page(_with_records(outcomes, streams), following if more else None)
+    came = any(stream.shown > stream.begun for stream in streams)
+    return Page(_with_records(outcomes, streams), onward(following, outcomes, came=came, more=more))
+
+
+def onward(places: Places, outcomes: Collection[Outcome], *, came: bool, more: bool) -> Places | None:
+    """Return the places of the next page, after a page on which records ``came`` or not; None where there is none.
+
+    Where nothing came nothing more would, but from members that fail, which are asked again a few times. ``more``:
+    members that answered have more.
+    """
+    empty = 0 if came else places.get(_EMPTY, {}).get(_EMPTY, 0) + 1
+    nothing: Places = {outcome.peer: {} for outcome in outcomes if outcome.kind.answered and outcome.peer not in places}
+    owing = any(outcome.kind.failed and _owes(places.get(outcome.peer)) for outcome in outcomes)
+    if (came and more) or (owing and empty <= _MOST_EMPTY):
+        return {**places, **nothing, _EMPTY: {_EMPTY: empty}}
+    return None
+
+
+def _owes(held: Mapping[str, int] | None) -> bool:
+    """Say whether a member at these places may have records that no page has shown."""
+    return held is None or any(place != DONE for place in held.values())
 
 
 def sent(
@@ -164,11 +199,11 @@ def sent(
 
 
 def _stream(peer: str, one: ResultSet, asked: Sequence[Query], held: Mapping[str, int]) -> _Stream | None:
-    place = held.get(one.id, 0)
-    if one.results is None or place == DONE:
+    if one.results is None or held.get(one.id) == DONE:
         return None
     page = next((query.pagination for query in asked if query.datasets == (one.id,)), asked[0].pagination)
     begin = page.skip * page.limit
+    place = held.get(one.id, begin)  # a page by number begins where it is, and has no places yet
     records = one.results[max(place - begin, 0) :]
     stream = _Stream(
         peer, one.id, place, records, one.bounds.low if one.bounds.exact else None, len(one.results) >= page.limit
@@ -226,18 +261,13 @@ def allele_order(record: Mapping[str, Any]) -> tuple[Any, ...]:
             return ()
 
 
-def tokens(query: Query, following: Places | None, *, more: bool) -> dict[str, str]:
+def tokens(query: Query, following: Places | None) -> dict[str, str]:
     """Return the page tokens of an answer with records; that of a page that does not exist is empty."""
     skip = query.pagination.skip
-    back = skip > 0 and (not placed(query) or skip * query.pagination.limit <= MAX_PAGE)
-    ahead = ""
-    if following is not None:
-        ahead = token(query, skip + 1, _encode(following))
-    elif more:
-        ahead = token(query, skip + 1)
+    back = skip > 0 and (not shared(query) or skip * query.pagination.limit <= MAX_PAGE)
     return {
         "currentPage": token(query, skip, query.pagination.place),
-        "nextPage": ahead,
+        "nextPage": "" if following is None else token(query, skip + 1, _encode(following)),
         "previousPage": token(query, skip - 1) if back else "",
     }
 

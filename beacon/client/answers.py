@@ -140,6 +140,7 @@ class Answer:
 
 
 ANSWERED = ("hit", "no_hit", "withheld")
+FAILED = ("timeout", "unreachable", "invalid", "oversized", "impostor", "busy")
 
 
 class NoAnswer(SkerryError):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import ssl
+from collections import Counter
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from types import TracebackType
@@ -111,7 +112,9 @@ class Beacon:
         """
         number = 0
         answer: Answer | None = None
+        read = _Read()
         async for answer in self.pages(path, page=page, **asked):
+            read.add(answer)
             for found in answer.found:
                 if number == most:
                     return
@@ -119,7 +122,7 @@ class Beacon:
                 yield found
             if number == most:
                 return
-        if answer is not None and answer.next_page:
+        if answer is not None and (answer.next_page or read.lacks(answer)):
             message = f"Not all records of {self.url} could be had: not every member gave all of its own; ask again."
             raise NoAnswer(message, outcomes=answer.outcomes)
 
@@ -361,6 +364,29 @@ def _parameters(query: Mapping[str, Any]) -> str:
 
 def _listed(values: Iterable[object]) -> str:
     return quote(",".join(map(str, values)), safe=":,")
+
+
+class _Read:
+    """What was read of each result set, and how many records it was said to have."""
+
+    def __init__(self) -> None:
+        self._counted: dict[tuple[str, str], int] = {}
+        self._read: Counter[tuple[str, str]] = Counter()
+        self._answered: set[str] = set()
+
+    def add(self, answer: Answer) -> None:
+        """Add a page."""
+        self._answered |= {one.peer for one in answer.outcomes if one.outcome in answers.ANSWERED}
+        for one in answer.sets:
+            place = one.beacon, one.id
+            self._read[place] += len(one.records)
+            self._counted[place] = max(self._counted.get(place, 0), one.count or 0)
+
+    def lacks(self, last: Answer) -> bool:
+        """Say whether a member that failed on the last page has records that were never read."""
+        failed = {one.peer for one in last.outcomes if one.outcome in answers.FAILED}
+        short = {beacon for (beacon, id), count in self._counted.items() if self._read[beacon, id] < count}
+        return any(peer not in self._answered or peer in short for peer in failed)
 
 
 def _complete(answer: Answer, turn: int, seen: int, page: int) -> bool:

@@ -29,13 +29,21 @@ def variant(position: int) -> dict[str, Any]:
     return {"variantInternalId": f"GRCh38-1-{position}-A-T", "variation": said}
 
 
+def person(number: int) -> dict[str, Any]:
+    return {"id": f"P{number}", "sex": {"id": "NCIT:C17998"}}
+
+
 class Variants:
-    """A beacon whose datasets have variants at these positions; ``seen`` are the pages that it was asked for."""
+    """A beacon whose datasets have variants at these positions, or people of these numbers.
+
+    ``seen`` are the pages that it was asked for.
+    """
 
     def __init__(self, held: Mapping[str, list[int]]) -> None:
         self.held = held
         self.seen: list[tuple[object, int, int]] = []
         self.broken = False
+        self.entry_type = "genomicVariant"
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         query = orjson.loads(await request.read())["query"]
@@ -43,12 +51,13 @@ class Variants:
         self.seen.append((wanted, page["skip"], page["limit"]))
         if self.broken:
             return web.Response(status=500)
+        record = variant if self.entry_type == "genomicVariant" else person
         sets = {
-            name: [variant(position) for position in sorted(positions)]
+            name: [record(position) for position in sorted(positions)]
             for name, positions in self.held.items()
             if wanted is None or name in wanted
         }
-        body = answer(sets, granularity=query["requestedGranularity"], entry_type="genomicVariant", **page)
+        body = answer(sets, granularity=query["requestedGranularity"], entry_type=self.entry_type, **page)
         return web.json_response(body, headers={MAKE: HEADERS[MAKE]})
 
 
@@ -163,3 +172,61 @@ async def test_tokens_of_other_questions_and_changed_ones_are_refused(start: Sta
     for text in (given[:-9] + "AAAAAAAAA", "AAAA"):
         assert (await network.ask("/g_variants", pagination={"nextPage": text})).status == 400
     assert (await network.ask("/individuals", pagination={"nextPage": given})).status == 400
+
+
+async def people(start: Start, members: Group) -> tuple[Network, dict[str, Variants]]:
+    network, sites = await begin(start, members)
+    for site in sites.values():
+        site.entry_type = "individual"
+    return network, sites
+
+
+PEOPLE = sorted((f"P{number}", peer, name) for number, peer, name in EVERYTHING)
+
+
+def listed(answer: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    return [
+        (record["id"], row["beaconId"], row["id"])
+        for row in answer["response"]["resultSets"]
+        for record in row.get("results", ())
+    ]
+
+
+@pytest.mark.parametrize("away", [range(0), range(1), range(1, 3), range(2, 5), range(9, 11)])
+async def test_no_person_is_lost_where_a_member_fails_for_a_while(start: Start, members: Group, away: range) -> None:
+    network, sites = await people(start, members)
+    found: list[tuple[str, str, str]] = []
+    page: dict[str, Any] = {"limit": 7}
+    for number in range(30):
+        sites["a"].broken = number in away
+        reply = await network.ask("/individuals", pagination=page)
+        records = listed(reply.body)
+        assert all(len([one for one in records if one[1:] == (peer, name)]) <= 7 for _, peer, name in PEOPLE)
+        found += records
+        if not token(reply.body):
+            break
+        page = {"nextPage": token(reply.body)}
+    assert sorted(found) == PEOPLE
+
+
+async def test_a_member_that_never_comes_back_ends_the_pages_after_a_few(start: Start, members: Group) -> None:
+    network, sites = await people(start, members)
+    sites["a"].broken = True
+    page: dict[str, Any] = {"limit": 100}
+    came = []
+    while page.get("nextPage", True):
+        reply = await network.ask("/individuals", pagination=page)
+        came.append(len(listed(reply.body)))
+        assert reply.outcomes["a"] in {"invalid", "busy"}
+        page = {"nextPage": token(reply.body)}
+    assert came == [len([one for one in PEOPLE if one[1] != "a"]), 0, 0, 0, 0]
+
+
+async def test_people_of_a_page_by_number_are_those_by_token(start: Start, members: Group) -> None:
+    network, _ = await people(start, members)
+    page: dict[str, Any] = {"limit": 7}
+    for number in range(4):
+        by_token = await network.ask("/individuals", pagination=page)
+        by_number = await network.ask("/individuals", pagination={"skip": number, "limit": 7})
+        assert sorted(listed(by_number.body)) == sorted(listed(by_token.body))
+        page = {"nextPage": token(by_token.body)}

@@ -105,7 +105,14 @@ async def test_a_network_says_what_became_of_each_member(network_of: Callable[..
         }  # fmt: skip
         assert (counted.asked, counted.answered) == (4, 3)
         assert str(counted.total) == "at least 6"
-        found = [one async for one in beacon.records("individuals")]
+        found: list[Found] = []
+
+        async def read() -> None:
+            async for one in beacon.records("individuals"):
+                found[len(found) :] = [one]
+
+        with pytest.raises(NoAnswer, match="not every member gave all of its own"):
+            await read()
     assert sorted((one.beacon, one.dataset, one.record["id"]) for one in found) == sorted(
         (name, dataset, record["id"])
         for name, sets in HEALTHY.items()
