@@ -204,9 +204,13 @@ def _compact(options: argparse.Namespace) -> int:
 def _readmit(options: argparse.Namespace) -> int:
     with opened(options) as admin, changing(admin, options, "readmit"):
         lifted = admin.readmit(options.dataset, options.individual, options.sample, getpass.getuser())
+        stricter = admin.policy(options.dataset).stricter
     if not lifted:
         raise ConfigurationError(f"Nobody of this id withdrew from dataset {options.dataset}; nothing was changed.")
     print(f"They may come again, {lifted:,} ids in all (the person's and those of samples): load their files again.")
+    for level in sorted({rule.level for rule in stricter if options.individual in rule.individuals}):
+        print(f"The dataset's policy names them among its [[stricter]]: their records need the level {level.value}.")
+        print("Its file has to name them too, or they are as easy to see as others once it is applied again.")
     print("After a purge nobody knows which samples were theirs; name them with --sample.")
     return 0
 

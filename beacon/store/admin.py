@@ -20,10 +20,10 @@ from pymongo.errors import BulkWriteError, PyMongoError
 from pyroaring import BitMap
 
 from beacon.errors import ConfigurationError, LoadError, StoreUnavailable
-from beacon.model.access import DatasetPolicy, Level
+from beacon.model.access import DatasetPolicy
 from beacon.model.genome import Gene, Reference
 from beacon.model.indexing import Ancestors
-from beacon.store import described, freshness, journal, loads, purge, removal
+from beacon.store import described, freshness, journal, loads, purge, removal, stricter
 from beacon.store.base import COLUMN
 from beacon.store.carriers import carried_by
 from beacon.store.compact import due, rewrite
@@ -44,7 +44,6 @@ from beacon.store.heads import carriers
 from beacon.store.loading import LoadInfo
 from beacon.store.locks import Lease
 from beacon.store.ontologies import expand, keep_whole, read_ontologies, read_terms, read_whole, replace_ontology
-from beacon.store.ordinals import give_ordinals
 from beacon.store.publish import Amendment, Home, Saying, find_home, publish
 from beacon.store.reference import decode_reference, index_alleles, store_sequence
 from beacon.store.reference import sweep as sweep_bases
@@ -189,7 +188,9 @@ class Admin:
 
     def withdraw(self, dataset: str, id: str, who: str) -> removal.Withdrawn:
         """Take a person from every answer at once, and let no load bring them back (``removal.withdraw``)."""
-        return removal.withdraw(self._db, self.home(dataset), self.tombstones(dataset), id, who)
+        home, tombstones = self.home(dataset), self.tombstones(dataset)
+        purge.remember(self._db, home, tombstones, id)
+        return removal.withdraw(self._db, home, tombstones, id, who)
 
     def purge(
         self, dataset: str, id: str, ancestors: Ancestors, who: str, wait: Callable[[float], None] = time.sleep
@@ -199,9 +200,11 @@ class Admin:
         Takes at least the grace, for questions under way (``wait`` is called with seconds). What is interrupted is
         continued by doing it again. Raises ``LoadError`` where nobody of this id withdrew.
         """
-        home, entry = self.home(dataset), uuid.uuid4().hex
-        person = removal.find_person(self._db, home, self.tombstones(dataset), id)
+        home, tombstones, entry = self.home(dataset), self.tombstones(dataset), uuid.uuid4().hex
+        person = removal.find_person(self._db, home, tombstones, id)
         journal.begin(self._db, entry, home, "purge an individual", who, {})
+        purge.remember(self._db, home, tombstones, id)
+        stricter.forget(self._db, home, id)
         segments = purge.erase(self._db, home, person, ancestors, who)
         while left := self.sweep():
             wait(left)
@@ -210,8 +213,14 @@ class Admin:
         return segments
 
     def readmit(self, dataset: str, id: str, samples: Iterable[str], who: str) -> int:
-        """Let a person who withdrew come again with the next load; return how many tombstones that took away."""
-        return removal.readmit(self._db, self.home(dataset), self.tombstones(dataset), id, samples, who)
+        """Let a person who withdrew come again with the next load; return how many tombstones that took away.
+
+        The policy asks for the level that their records needed before: whoever comes again is no easier to see.
+        """
+        home, tombstones = self.home(dataset), self.tombstones(dataset)
+        if (level := tombstones.recall(id).level) is not None:
+            stricter.name_again(self._db, home, id, level)
+        return removal.readmit(self._db, home, tombstones, id, samples, who)
 
     def compact(self, dataset: str, ancestors: Ancestors, who: str, *, everything: bool = False) -> int:
         """Write many small segments as one, where there are many; return how many went.
@@ -262,21 +271,13 @@ class Admin:
         return decode_policy(self._document(id)["policy"])
 
     def set_policy(self, id: str, policy: DatasetPolicy) -> None:
-        """Replace a dataset's policy. Raises ``LoadError`` where there is no such dataset."""
+        """Replace a dataset's policy; who withdrew is not named in it (``stricter``).
+
+        Raises ``LoadError`` where there is no such dataset.
+        """
         home = find_home(self._db, id)
-        named: Document = {}
-        for level in Level:
-            # People who are not there yet get their ordinals now, so that they are covered from their first day.
-            people = sorted({one for rule in policy.stricter if rule.level is level for one in rule.individuals})
-            if people:
-                named[level.value] = encode_rows(give_ordinals(self._db, home, "individual", people).values())
-        change = {
-            "$set": {"policy": encode_policy(policy), "stricter": named, "updated": datetime.now(UTC)},
-            "$inc": {"revision": 1},
-        }
-        if not self._db["datasets"].update_one({"_id": id}, change).matched_count:
-            raise LoadError(f"there is no dataset {id!r}", where=id)
-        freshness.wait()
+        if not stricter.write(self._db, home, stricter.without_withdrawn(policy, self.tombstones(id))):
+            raise LoadError.no_dataset(id)
 
     def set_info(self, id: str, changes: Mapping[str, Any]) -> None:
         """Change what the custodian says of a dataset (``described.set_info``)."""

@@ -18,10 +18,12 @@ from pymongo.database import Database
 from pyroaring import BitMap
 
 from beacon.model.indexing import Ancestors
+from beacon.store import stricter
 from beacon.store.compact import rewrite
 from beacon.store.documents import Document, decode_links
 from beacon.store.parts import Part
 from beacon.store.publish import Amendment, Home, publish
+from beacon.store.tombstones import Tombstones
 
 INSTEAD: Final = "withdrawn"
 """What other people's records say where they named the person by id."""
@@ -35,6 +37,11 @@ class Person:
     id: str
     ordinals: BitMap
     samples: tuple[str, ...]
+
+
+def remember(db: Database[Document], home: Home, tombstones: Tombstones, id: str) -> None:
+    """Keep with a person's tombstone the level that their records need."""
+    tombstones.remember(id, stricter.levels_of(db, home, id), ())
 
 
 def erase(db: Database[Document], home: Home, person: Person, ancestors: Ancestors, who: str) -> int:
@@ -112,7 +119,7 @@ def _blank_notes(db: Database[Document], home: Home, person: Person) -> None:
         document = db["datasets"].find_one({"_id": home.dataset, "people": home.people})
         if document is None:
             return
-        told = {name: document[name] for name in ("policy", "cohorts", "info", "stated") if name in document}
+        told = {name: document[name] for name in ("cohorts", "info", "stated") if name in document}
         respelled = _respelled(told, person.id)
         for holder, name in ((respelled, "stated"), *((cohort, "body") for cohort in respelled["cohorts"])):
             if name in holder:

@@ -1,7 +1,9 @@
 """Who must not come back: keyed hashes of the ids of people who withdrew their consent.
 
-A tombstone is HMAC-SHA256 of dataset, kind and id (RFC 2104). The key lies outside the database, in a file that only
-its owner may read: whoever has the database alone cannot find out whose tombstones they are, not even by trying ids.
+With a person's lies what has to be known of them when everything else is erased: the level that their records need,
+and, hashed too, what their families call them. A tombstone is HMAC-SHA256 of dataset, kind and id (RFC 2104). The key
+lies outside the database, in a file that only its owner may read: whoever has the database alone cannot find out whose
+tombstones they are, not even by trying ids.
 """
 
 from __future__ import annotations
@@ -11,15 +13,18 @@ import os
 import secrets
 import stat
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from pymongo.database import Database
 
 from beacon.errors import ConfigurationError
+from beacon.model.access import Level
 from beacon.store.documents import Document
 
 _BYTES: Final = 32
+_LEVELS: Final = tuple(Level)
 IsGone = Callable[[str, str], bool]
 """Whether the (kind, id) of an individual or biosample was withdrawn."""
 
@@ -28,6 +33,17 @@ def nobody(kind: str, id: str) -> bool:
     """Say that no one is withdrawn."""
     del kind, id
     return False
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """What lies with a person's tombstone: the level that their records need, None where none was asked for.
+
+    ``is_called`` tells whether a family (its id) calls them by a name.
+    """
+
+    level: Level | None
+    is_called: Callable[[str, str], bool]
 
 
 class Tombstones:
@@ -57,6 +73,32 @@ class Tombstones:
             )
             new += done.upserted_id is not None
         return new
+
+    def remember(self, id: str, levels: Iterable[Level], names: Iterable[tuple[str, str]]) -> None:
+        """Put up a person's tombstone with levels, and with names by which families (their ids) call them.
+
+        What lies there already stays: a level is never lowered by what is known later.
+        """
+        self._open(make=True)
+        kept = {
+            "levels": {"$each": [level.value for level in levels]},
+            "names": {"$each": [self._hash("person of a family", "\x1f".join(name)) for name in names]},
+        }
+        change = {"$setOnInsert": {"d": self._dataset}, "$addToSet": kept}
+        self._db["tombstones"].update_one({"_id": self._hash("individual", id)}, change, upsert=True)
+
+    def recall(self, id: str) -> Remembered:
+        """Return what lies with a person's tombstone; of whoever has none, nothing."""
+        self._open()
+        found = self._db["tombstones"].find_one({"_id": self._hash("individual", id)}) or {}
+        levels, names = set(found.get("levels", ())), frozenset(map(bytes, found.get("names", ())))
+
+        def is_called(family: str, name: str) -> bool:
+            return bool(names) and self._hash("person of a family", f"{family}\x1f{name}") in names
+
+        return Remembered(
+            max((level for level in Level if level.value in levels), key=_LEVELS.index, default=None), is_called
+        )
 
     def lift(self, ids: Iterable[tuple[str, str]]) -> int:
         """Take tombstones away; return how many there were."""
