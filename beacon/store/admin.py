@@ -205,7 +205,7 @@ class Admin:
         journal.begin(self._db, entry, home, "purge an individual", who, {})
         purge.remember(self._db, home, tombstones, id)
         stricter.forget(self._db, home, id)
-        segments = purge.erase(self._db, home, person, ancestors, who)
+        segments = purge.erase(self._db, home, person, tombstones.recall(id).is_called, ancestors, who)
         while left := self.sweep():
             wait(left)
         purge.forget_names(self._db, home, person)

@@ -1,14 +1,14 @@
 """Erasing the bytes of a person who withdrew: from every segment, from notes of where records came from, from names.
 
 Withdrawing has taken them from every answer already. Here each segment that holds something of them is written anew
-without it, what other records say of them by their id becomes "withdrawn", and file names that contain an id of theirs
-are blanked. Their name and their samples' go last, when no question can need them any more; until then all can be
-done again.
+without it, others' records say no more of them than that there was somebody (``mentions``), and file names that contain
+an id of theirs are blanked. Their name and their samples' go last, when no question can need them any more; until then
+all can be done again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,12 +21,11 @@ from beacon.model.indexing import Ancestors
 from beacon.store import stricter
 from beacon.store.compact import rewrite
 from beacon.store.documents import Document, decode_links
+from beacon.store.mentions import Mentioned, names_in_families, namesakes
 from beacon.store.parts import Part
 from beacon.store.publish import Amendment, Home, publish
 from beacon.store.tombstones import Tombstones
 
-INSTEAD: Final = "withdrawn"
-"""What other people's records say where they named the person by id."""
 BLANK: Final = "(erased)"
 
 
@@ -40,22 +39,31 @@ class Person:
 
 
 def remember(db: Database[Document], home: Home, tombstones: Tombstones, id: str) -> None:
-    """Keep with a person's tombstone the level that their records need."""
-    tombstones.remember(id, stricter.levels_of(db, home, id), ())
+    """Keep with a person's tombstone what nobody could tell once their records are gone.
+
+    That is the level that these need, and what their families call them.
+    """
+    own = map(orjson.loads, _records(db, home, {"k": "individual", "i": id}))
+    tombstones.remember(id, stricter.levels_of(db, home, id), names_in_families(own))
 
 
-def erase(db: Database[Document], home: Home, person: Person, ancestors: Ancestors, who: str) -> int:
-    """Write every segment anew that holds something of a person, without it; return how many that were."""
-    document = db["datasets"].find_one({"_id": home.dataset, "people": home.people}) or {"segments": ()}
-    needle = orjson.dumps(person.id)
+def erase(
+    db: Database[Document],
+    home: Home,
+    person: Person,
+    is_called: Callable[[str, str], bool],
+    ancestors: Ancestors,
+    who: str,
+) -> int:
+    """Write every segment anew that holds something of a person, without it; return how many that were.
 
-    def scrub(record: bytes) -> bytes:
-        return orjson.dumps(_respelled(orjson.loads(record), person.id)) if needle in record else record
-
-    touched = [part["id"] for part in document["segments"] if _touches(db, part["id"], person, needle)]
+    ``is_called`` tells whether a family (its id) calls them by a name.
+    """
+    mentioned = _mentioned(db, home, person, is_called)
+    touched = [segment for segment in _segments(db, home) if _touches(db, segment, person, mentioned)]
     for segment in touched:
-        rewrite(db, home, [segment], ancestors, what="purge", who=who, scrub=scrub)
-    _blank_notes(db, home, person)
+        rewrite(db, home, [segment], ancestors, what="purge", who=who, scrub=mentioned.out_of)
+    _blank_notes(db, home, person, mentioned)
     return len(touched)
 
 
@@ -84,25 +92,52 @@ def _samples_in_use(db: Database[Document], home: Home) -> BitMap:
     return used
 
 
-def _touches(db: Database[Document], segment: str, person: Person, needle: bytes) -> bool:
+def _touches(db: Database[Document], segment: str, person: Person, mentioned: Mentioned) -> bool:
     if db["records"].find_one({"s": segment, "k": "individual", "i": person.id}, {"_id": 1}):
         return True
     people = np.array(person.ordinals, np.uint32)
     linked = {"s": segment, "k": {"$in": ["individual", "biosample", "run", "analysis", "column"]}}
     if any(np.isin(decode_links(found["data"]).persons, people).any() for found in db["arrays"].find(linked)):
         return True
-    return any(needle in found["b"] for found in db["records"].find({"s": segment}, {"b": 1}))
+    records = (bytes(found["b"]) for found in db["records"].find({"s": segment}, {"b": 1}))
+    return any(mentioned.out_of(record) != record for record in records)
 
 
-def _respelled(value: Any, id: str) -> Any:
-    if isinstance(value, dict):
-        return {_respelled(name, id): _respelled(held, id) for name, held in value.items()}
-    if isinstance(value, list):
-        return [_respelled(held, id) for held in value]
-    return INSTEAD if value == id else value
+def _mentioned(db: Database[Document], home: Home, person: Person, is_called: Callable[[str, str], bool]) -> Mentioned:
+    """Return the person as others' records may name them, without the names that may mean somebody else there."""
+    names = (person.id, *person.samples)
+    shared = _samples_of_others(db, home, person)
+    needles = [orjson.dumps(name) for name in names]
+    individuals = _records(db, home, {"k": "individual", "i": {"$ne": person.id}})
+    others = (orjson.loads(record) for record in individuals if any(needle in record for needle in needles))
+    samples = frozenset(person.samples) - shared
+    return Mentioned(person.id, samples, person.id in shared, is_called, namesakes(names, others))
 
 
-def _blank_notes(db: Database[Document], home: Home, person: Person) -> None:
+def _samples_of_others(db: Database[Document], home: Home, person: Person) -> set[str]:
+    """Return those of a person's names by which others' samples are called, or were written, before a person's id."""
+    names = (person.id, *person.samples)
+    written = tuple(f":{name}" for name in names)
+    in_use = _samples_in_use(db, home)
+    everything = db["people"].find({"d": home.people, "k": "biosample"}, {"i": 1, "o": 1})
+    found = [(f":{row['i']}", row["o"]) for row in everything if f":{row['i']}".endswith(written)]
+    others = [called for called, ordinal in found if called[1:] not in person.samples or ordinal in in_use]
+    return {name for name in names if any(called.endswith(f":{name}") for called in others)}
+
+
+def _records(db: Database[Document], home: Home, where: Document) -> Iterator[bytes]:
+    """Yield encoded records of the dataset's segments, whether they are shown or not."""
+    for segment in _segments(db, home):
+        for found in db["records"].find({"s": segment} | where, {"b": 1}):
+            yield bytes(found["b"])
+
+
+def _segments(db: Database[Document], home: Home) -> list[str]:
+    document = db["datasets"].find_one({"_id": home.dataset, "people": home.people}) or {"segments": ()}
+    return [part["id"] for part in document["segments"]]
+
+
+def _blank_notes(db: Database[Document], home: Home, person: Person, mentioned: Mentioned) -> None:
     """Blank what names the person in the journal and in the dataset's own document."""
     names = (person.id, *person.samples)
     for entry in db["loads"].find({"d": home.dataset}, {"source": 1}):
@@ -120,15 +155,27 @@ def _blank_notes(db: Database[Document], home: Home, person: Person) -> None:
         if document is None:
             return
         told = {name: document[name] for name in ("cohorts", "info", "stated") if name in document}
-        respelled = _respelled(told, person.id)
-        for holder, name in ((respelled, "stated"), *((cohort, "body") for cohort in respelled["cohorts"])):
-            if name in holder:
-                holder[name] = orjson.dumps(_respelled(orjson.loads(holder[name]), person.id))
-        if respelled == told:
+        blanked = {name: _blanked(name, value, mentioned) for name, value in told.items()}
+        if blanked == told:
             return
         same = {"_id": home.dataset, "people": home.people, "revision": document["revision"]}
-        if db["datasets"].update_one(same, {"$set": respelled, "$inc": {"revision": 1}}).matched_count:
+        if db["datasets"].update_one(same, {"$set": blanked, "$inc": {"revision": 1}}).matched_count:
             return
+
+
+def _blanked(name: str, value: Any, mentioned: Mentioned) -> Any:
+    """Return what the dataset's document says in one place, of the dataset or of its cohorts, without the person."""
+    if name == "cohorts":
+        told = ("info", "body")
+        return [
+            cohort | {part: _blanked(part, cohort[part], mentioned) for part in told if part in cohort}
+            for cohort in value
+        ]
+    if isinstance(value, bytes):
+        said = orjson.loads(value)
+        out = mentioned.out_of_notes(said)
+        return value if out == said else orjson.dumps(out)
+    return mentioned.out_of_notes(value)
 
 
 def _named(source: str, names: Sequence[str]) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 
 from beacon.model.variant import from_vcf
@@ -17,7 +18,7 @@ from loaders.pipeline import load_phenopackets
 from loaders.report import Report
 from loaders.terms import ancestors
 from loaders.vcf import check_vcf, load_vcf
-from tests.unit.loaders.packets import RECORD, SEIZURE, interpretation, packet
+from tests.unit.loaders.packets import MARFAN, RECORD, SEIZURE, interpretation, packet
 
 HEADER = "##fileformat=VCFv4.3\n##reference=GRCh38\n"
 
@@ -230,6 +231,46 @@ def test_what_was_written_anew_still_knows_its_load_its_file_and_its_line(admin:
     found = admin.where(from_vcf("GRCh38", "1", 200, "C", "G").id)
     origins = {(one.file, one.line, one.load and one.load.who) for one in found}
     assert origins == {("one.vcf", 5, "ada"), ("two.vcf", 5, "bob")}
+
+
+def test_a_purge_leaves_of_a_relative_that_there_was_somebody_and_of_everybody_else_all(
+    admin: Admin, tmp_path: Path
+) -> None:
+    def member(id: str, subject: str, **members: Any) -> dict[str, Any]:
+        return packet(id, subject={"id": subject}, **members)
+
+    persons = [
+        {"individualId": "Kid", "maternalId": "Mum", "sex": "FEMALE", "affectedStatus": "AFFECTED"},
+        {"individualId": "Mum", "sex": "FEMALE", "affectedStatus": "UNAFFECTED"},
+    ]
+    kid, mother = member("1", "Kid", diseases=[{"term": MARFAN}]), member("m-1", "Mum")
+    family = {"id": "f", "proband": kid, "relatives": [mother], "metaData": kid["metaData"]}
+    resources = [{"id": "hp", "namespacePrefix": "HP", "version": "1", "name": "", "url": "", "iriPrefix": ""}]
+    other = member("o", "1", biosamples=[{"id": "S", "individualId": "1"}])
+    other["metaData"] = other["metaData"] | {"resources": resources}
+    for name, body in (("f.json", family | {"pedigree": {"persons": persons}}), ("o.json", other)):
+        (tmp_path / name).write_text(json.dumps(body), "utf-8")
+        load(admin, tmp_path / name)
+    before = shown(admin)
+    assert before["m-1"]["pedigrees"]
+    admin.withdraw("cases", "1", "")
+    admin.compact("cases", ancestors, "", everything=True)
+    admin.purge("cases", "1", ancestors, "")
+    after = shown(admin)
+    assert after.keys() == {"m-1", "o", "S", "packet of m-1", "packet of o"}
+    assert after["m-1"]["info"]["family"] == {"id": "f", "metaData": family["metaData"]} | {
+        "persons": [{"individualId": "withdrawn"}, persons[1]]
+    }
+    assert "pedigrees" not in after["m-1"]
+    for id in ("o", "S", "packet of m-1", "packet of o"):
+        assert after[id] == before[id]
+
+
+def shown(admin: Admin) -> dict[str, Any]:
+    """Every record that is kept, by its id."""
+    found = admin._db["records"].find({"k": {"$in": ["individual", "biosample", "phenopacket"]}})
+    names = {"phenopacket": "packet of "}
+    return {names.get(one["k"], "") + one["i"]: orjson.loads(one["b"]) for one in found}
 
 
 def test_who_withdrew_does_not_come_back_with_the_same_files_and_is_counted(admin: Admin, tmp_path: Path) -> None:

@@ -181,15 +181,17 @@ async def test_what_a_study_counted_is_told_no_more_once_somebody_of_it_cannot_b
             admin.purge("d", "P3", lambda _: (), "me")
 
 
-async def test_purging_erases_an_id_from_what_is_said_of_cohorts_and_datasets(
+async def test_purging_erases_an_id_from_what_is_said_of_cohorts_and_datasets_where_people_are_named(
     admin: Admin, mongo_uri: str, database_name: str, tmp_path: Path
 ) -> None:
-    named = {"info": {"contact": "P3", "P3": ["P3"]}}
-    load_bff(admin, [files(tmp_path / "in", cohort=COHORT_BODY | named, dataset=DATASET_BODY | named)], "d")
+    named = {"info": {"individualIds": ["P3"], "memberId": "P3", "individualToFileIdentifiers": {"P3": "x"}}}
+    version = {"version": "P3"}
+    load_bff(admin, [files(tmp_path / "in", cohort=COHORT_BODY | named, dataset=DATASET_BODY | named | version)], "d")
     admin.withdraw("d", "P3", "me")
     admin.purge("d", "P3", lambda _: (), "me")
     with MongoClient[Json](mongo_uri) as client:
-        assert b"P3" not in repr(client[database_name]["datasets"].find_one({"_id": "d"})).encode()
+        assert repr(client[database_name]["datasets"].find_one({"_id": "d"})).count("P3") == 1
+    assert admin.dataset("d").record["version"] == "P3"
 
 
 async def test_a_files_conditions_of_use_are_shown_and_never_change_the_policy(
