@@ -259,7 +259,8 @@ def test_a_purge_leaves_of_a_relative_that_there_was_somebody_and_of_everybody_e
     after = shown(admin)
     assert after.keys() == {"m-1", "o", "S", "packet of m-1", "packet of o"}
     assert after["m-1"]["info"]["family"] == {"id": "f", "metaData": family["metaData"]} | {
-        "persons": [{"individualId": "withdrawn"}, persons[1]]
+        "persons": [{"individualId": "withdrawn"}, persons[1]],
+        "memberIds": ["withdrawn", "m-1"],
     }
     assert "pedigrees" not in after["m-1"]
     for id in ("o", "S", "packet of m-1", "packet of o"):

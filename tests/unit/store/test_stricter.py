@@ -34,7 +34,7 @@ issuer = "i"
 subject = "x"
 [[withheld]]
 entry_type = "individual"
-field = "x"
+field = "info.x"
 [[stricter]]
 level = "controlled"
 individuals = ["x", "y"]
