@@ -148,6 +148,10 @@ def test_relatives_say_nothing_of_somebody_who_withdrew_whenever_they_are_loaded
     (told,) = ask(world, other, mother)
     assert "OMIM:154700" not in json.dumps(told) and '"pro"' not in json.dumps(told)
     assert [person["individualId"] for person in told["info"]["family"]["persons"]] == ["mum"]
+    admin.readmit(other, "pro", (), "me")
+    load(admin, tmp_path, other, family(other))
+    (told,) = ask(world, other, mother)
+    assert told["pedigrees"][0]["disease"]["diseaseCode"]["id"] == "OMIM:154700"
 
 
 def test_a_cohort_of_whom_nobody_can_be_seen_is_none(world: World, admin: Admin, tmp_path: Path) -> None:
