@@ -96,6 +96,9 @@ def _terms(places: list[tuple[str, Mapping[str, Any]]], terms: Vocabulary) -> It
             yield "term-label-missing", f"{pointer}/label", f"{id} has no label.", None, None
         if (ontology := terms.of(id)) is not None:
             yield from _known_term(pointer, id, label, ontology)
+        elif (other := id.partition(":")[0].upper() + id[id.index(":") :]) != id and terms.of(other) is not None:
+            message = f"{id} is no term of {other.partition(':')[0]}, and not found as one: prefixes have one spelling."
+            yield "term-unknown", f"{pointer}/id", message, id, f"Write {other}."
 
 
 def _known_term(pointer: str, id: str, label: str, terms: Terms) -> Iterator[Finding]:

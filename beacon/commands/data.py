@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -171,7 +172,8 @@ def _withdraw(options: argparse.Namespace) -> int:
         print(f"Withdrawn from every answer of dataset {options.dataset}: {_told(done.counts)}.")
     else:
         print(f"Dataset {options.dataset} showed nothing of this individual.")
-    print(f"No load brings them back, nor any of their {done.samples} known samples, until: skerry readmit ID")
+    again = f"skerry readmit {shlex.quote(options.individual)} --dataset {shlex.quote(options.dataset)}{place(options)}"
+    print(f"No load brings them back, nor any of their {done.samples} known samples, until:\n  {again}")
     if options.purge:
         _purge(options)
     return 0

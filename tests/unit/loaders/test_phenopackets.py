@@ -128,6 +128,7 @@ ONSET = {"age": {"iso8601duration": "P3Y"}}
         ([{"type": SEIZURE}, {"type": SEIZURE, "onset": ONSET}], []),
         ([{"type": {"id": "HP:0001250"}}], [("term-label-missing", "warning", "/0/type/label")]),
         ([{"type": {"id": "HP:9999999", "label": "x"}}], [("term-unknown", "warning", "/0/type/id")]),
+        ([{"type": {"id": "hp:0001250", "label": "x"}}], [("term-unknown", "warning", "/0/type/id")]),
         ([{"type": SEIZURE | {"label": "Fit"}}], [("term-label", "warning", "/0/type/label")]),
         ([{"type": SEIZURE | {"label": "seizure "}}], []),
         ([{"type": {"id": "HP:0000057", "label": "x"}}], [("term-obsolete", "warning", "/0/type/id")]),
