@@ -67,11 +67,20 @@ class Part:
 
 @dataclass(frozen=True)
 class Answer:
-    """``ids`` sorted; ``people`` the number behind them; ``variants`` what records say of each variant."""
+    """``ids`` sorted; ``people`` the number behind them; ``variants`` what records say of each variant.
+
+    ``members`` is how many of each cohort are asked for.
+    """
 
     ids: tuple[str, ...]
     people: int | None
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    members: Mapping[str, int] = field(default_factory=dict)
+
+    def guarded(self, threshold: int) -> Answer:
+        """Return what of an answer about cohorts is left where each must have so many who are asked for."""
+        found = {id: many for id, many in self.members.items() if many >= threshold}
+        return Answer(tuple(sorted(found)), min(found.values(), default=0), members=found)
 
 
 class Model:
@@ -228,7 +237,7 @@ class Model:
             for id, members in self.cohorts.items()
             if anchor in (None, id) and (not narrowed or members & people)
         }
-        return Answer(tuple(sorted(found)), min(found.values(), default=0))
+        return Answer(tuple(sorted(found)), min(found.values(), default=0), members=found)
 
     def _variants(self, query: Query) -> Answer:
         allowed = set(self.select(query, "column", carriers=False)) if self._narrowed(query) else None

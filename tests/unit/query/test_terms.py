@@ -69,7 +69,8 @@ def test_after_every_change_everybody_is_told_what_a_new_server_would_tell_them(
             admin.withdraw(first, somebody(world, first), "test")
 
     def stricter() -> None:
-        world.admin.set_policy(first, DatasetPolicy(stricter=(StricterRecords(Level.CONTROLLED, frozenset("ab")),)))
+        with Admin.open(world.uri, world.database, grace=0, key_file=tmp_path / "key") as admin:
+            admin.set_policy(first, DatasetPolicy(stricter=(StricterRecords(Level.CONTROLLED, frozenset("ab")),)))
 
     changes = (
         lambda: world.admin.say(first, [world.admin.cohort(first, "some", "some", ["a", "b", "c"]).saying]),
