@@ -7,7 +7,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,7 +23,15 @@ from loaders.mapping import SEXES, UNKNOWN
 from loaders.pipeline import stopping, tell
 from loaders.report import Advance, Problem, Progress, Report, Severity, Share
 from loaders.there import There
-from loaders.vcf_header import Header, HeaderError, decide_assembly, lengths_contradict, parse_header
+from loaders.vcf_again import FORMAT, Earlier, Read, corrected, named
+from loaders.vcf_header import (
+    Header,
+    HeaderError,
+    decide_assembly,
+    lengths_contradict,
+    parse_header,
+    told_assembly,
+)
 from loaders.vcf_lines import Damaged, numbered_lines, region_lines
 from loaders.vcf_normal import REACH, Sequences
 from loaders.vcf_normal import opened as open_sequences
@@ -33,7 +41,6 @@ from loaders.vcf_records import Outcome, Record, RecordReader
 from loaders.vcf_samples import SampleRules, match
 from loaders.workers import Workers
 
-FORMAT = "vcf"
 STEP = 200
 """Records between two signs of progress."""
 
@@ -72,32 +79,36 @@ def load_vcf(
 
     A file that has the name (and regions) of an earlier one and a chromosome in common with it is that file, corrected:
     its calls take the place of that one's calls of the same samples, and of those of the loads that ``replaces`` names.
-    With ``keep_earlier`` it adds to them, and standard input, which has no name, always does. Samples that it has no
-    more are reported, and removed with ``remove_vanished``.
+    With ``keep_earlier`` it adds to them, and what comes as a stream, which has no name, always does. What goes is
+    reported, and samples that it has no more, which are removed with ``remove_vanished``.
 
     A record with an error is set aside and the rest is loaded. A file whose header cannot be understood, that is not
     sorted or that was cut short is refused, and so is one with more errors than ``report`` allows: nothing changes
-    then. A file that the dataset holds already changes nothing either. Raises ``LoadError`` where there is no such
-    file or dataset or where the assembly is not certain, and ``StoreUnavailable``.
+    then. A file that the dataset holds already changes nothing either, save that its people join the ``cohort``. Raises
+    ``LoadError`` where there is no such file, dataset or load of a VCF to replace, or where the assembly is not
+    certain, and ``StoreUnavailable``.
     """
     admin.home(dataset)
-    given = frozenset(admin.load(id).id for id in replaces)
+    given = named(admin, dataset, replaces)
     progress = progress or Progress(quiet=True)
     report = report or Report()
     report.dataset = dataset
     manner = manner or Manner(assembly)
     original = path
     with stopping(report), _refusing(report), handed_over(path) as path, _sequences(manner) as sequences:
-        sha256 = _identity(_digest(path), manner, sequences)
-        if admin.loaded(dataset, sha256, FORMAT):
-            report.outcome = f"Dataset {dataset} holds this file already; nothing was changed."
-            return report
-        share = Share()
+        digest, share = _digest(path), Share()
         reader, lines = begin(path, manner, sequences, report, share)
         header = reader.header
-        now = datetime.now(UTC)
+        sha256 = _identity(digest, manner, sequences, reader)
         source = _source(path, manner)
+        now = datetime.now(UTC)
         load = LoadInfo(source, sha256, FORMAT, f"skerry {__version__}", now, who, reader.assembly, cohort)
+        held = admin.loaded(dataset, sha256, FORMAT)
+        if held is not None and not _others(given, held):
+            report.outcome = f"Dataset {dataset} holds this file already; nothing was changed."
+            if cohort is not None and _join(admin, dataset, load, header):
+                report.outcome = f"Dataset {dataset} holds this file already; its people joined the cohort {cohort}."
+            return report
         people = _whose(admin, dataset, header, manner.samples, path.name, report)
         outcomes = _reading(reader, lines, manner, path)
         with admin.begin(dataset, load, _no_ancestors) as writer:
@@ -108,39 +119,27 @@ def load_vcf(
                     writer.allele(site.allele, site.spelled, site.calls, Came(site.line))
             if report.errors and report.counts.get("set-aside record") == report.counts["record"]:
                 report.outcome = f"No record of the file can be used; dataset {dataset} was not changed."
+                return report
+            by_name = not keep_earlier and original != STANDARD_INPUT
+            file = Read(source, header.samples, writer.chromosomes, held)
+            goes = corrected(admin, file, report, given, by_name=by_name, entirely=remove_vanished)
+            if header.samples or writer.chromosomes:
+                tell(report, writer.publish(Beside(supersedes=goes, entirely=remove_vanished)))
             else:
-                corrected = given
-                if not keep_earlier and original != STANDARD_INPUT:
-                    corrected |= earlier_files(admin, source, report, writer.chromosomes)
-                tell_vanished(admin, report, path.name, corrected, header.samples, remove=remove_vanished)
-                tell(report, writer.publish(Beside(supersedes=corrected, entirely=remove_vanished)))
+                report.outcome = f"The file has neither samples nor variants; dataset {dataset} was not changed."
     return report
 
 
-def earlier_files(
-    admin: Admin, source: str, report: Report, chromosomes: Set[str], *, done: str = "went"
-) -> frozenset[str]:
-    """Return the loads of which a file is the corrected form; what they have and it has not is reported.
-
-    ``done`` is what happened to that.
-    """
-    found = [one for one in admin.earlier(report.dataset, source, FORMAT) if chromosomes & set(one["chroms"])]
-    for gone in sorted({chrom for one in found for chrom in one["chroms"]} - set(chromosomes)):
-        message = f"An earlier {source} brought variants of chromosome {gone or 'unknown'}, and this load brings none."
-        hint = f"They {done} with its calls; give the rest of a file that was split another name, or --keep-earlier."
-        report.add(Problem(source, None, "CHROM", "vcf-part-vanished", Severity.WARNING, message, gone, hint))
-    return frozenset(one["id"] for one in found)
+def _others(given: Iterable[Earlier], held: str) -> bool:
+    """Whether a file that is held as a load has others to replace."""
+    return any(one.shown and one.id != held for one in given)
 
 
-def tell_vanished(
-    admin: Admin, report: Report, file: str, corrected: frozenset[str], samples: Sequence[str], *, remove: bool
-) -> None:
-    """Report the samples that the loads that are replaced had, and the file has no more."""
-    for sample in admin.other_samples(report.dataset, corrected, samples) if corrected else ():
-        done = "their calls were removed" if remove else "their calls stay"
-        message = f"The sample {sample!r} was in the earlier file and is not in this one; {done}."
-        hint = None if remove else "--remove-vanished removes them."
-        report.add(Problem(file, None, None, "record-vanished", Severity.WARNING, message, sample, hint))
+def _join(admin: Admin, dataset: str, load: LoadInfo, header: Header) -> bool:
+    """Let the people of a file that is held join the load's cohort; return whether that changes anything."""
+    people = sorted(set(admin.owners(dataset, header.samples).values()))
+    with admin.begin(dataset, load, _no_ancestors) as writer:
+        return writer.publish(Beside(members=people)).changed
 
 
 def check_vcf(
@@ -154,6 +153,8 @@ def check_vcf(
     dataset: str | None = None,
     replaces: Sequence[str] = (),
     keep_earlier: bool = False,
+    remove_vanished: bool = False,
+    cohort: str | None = None,
 ) -> Report:
     """Read a VCF or BCF as ``load_vcf`` does, but into no dataset, and report. Raises ``LoadError`` as it does.
 
@@ -163,11 +164,10 @@ def check_vcf(
     report = report or Report()
     manner = manner or Manner(assembly)
     there = None if admin is None or dataset is None else There.of(admin, dataset, report)
-    corrected = frozenset() if there is None else frozenset(there.admin.load(id).id for id in replaces)
+    given = [] if there is None else named(there.admin, there.id, replaces)
     original = path
     with stopping(report), _refusing(report), handed_over(path) as path, _sequences(manner) as sequences:
-        sha256 = _identity(_digest(path), manner, sequences)
-        share = Share()
+        digest, share = _digest(path), Share()
         reader, lines = begin(path, manner, sequences, report, share)
         header, chromosomes = reader.header, set[str]()
         report.count("sample", len(header.samples))
@@ -180,15 +180,21 @@ def check_vcf(
             for site in in_order(found, len(header.samples), path.name, report, reach_of(sequences)):
                 chromosomes.add(site.allele.chrom)
                 report.count("genomicVariant")
-        if there is None:
-            report.outcome = f"Checked {path.name}; nothing was changed."
-        else:
+        report.outcome = f"Checked {path.name}; nothing was changed."
+        if there is not None:
+            sha256 = _identity(digest, manner, sequences, reader)
             report.outcome = there.outcome(sha256, FORMAT, f"Checked {path.name}.")
-            if not keep_earlier and original != STANDARD_INPUT:
-                source = _source(path, manner)
-                corrected |= earlier_files(there.admin, source, report, chromosomes, done="would go")
-            tell_vanished(there.admin, report, path.name, corrected, header.samples, remove=False)
-            report.count("earlier load that it would replace", len(corrected))
+            held = there.admin.loaded(there.id, sha256, FORMAT)
+            if held is None or _others(given, held):
+                by_name = not keep_earlier and original != STANDARD_INPUT
+                file = Read(_source(path, manner), header.samples, chromosomes, held)
+                goes = corrected(
+                    there.admin, file, report, given, by_name=by_name, entirely=remove_vanished, done=False
+                )
+                report.count("earlier load that it would replace", len(goes - {held}))
+                report.outcome = f"Checked {path.name}. Nothing was changed."
+            elif cohort is not None:
+                report.outcome += f" Its people would be members of the cohort {cohort}."
     return report
 
 
@@ -239,9 +245,10 @@ def reach_of(sequences: Sequences | None) -> int:
     return REACH if sequences is not None else 0
 
 
-def _identity(digest: str, manner: Manner, sequences: Sequences | None) -> str:
+def _identity(digest: str, manner: Manner, sequences: Sequences | None, reader: RecordReader) -> str:
     """Return what tells this load from others: the file's hash, and, where it is read in a special way, that too."""
-    special = (sequences.digest if sequences is not None else "", *manner.regions, *manner.samples.settings)
+    stated = "" if reader.assembly == told_assembly(reader.header) else reader.assembly
+    special = (sequences.digest if sequences is not None else "", *manner.regions, *manner.samples.settings, stated)
     return hashlib.sha256("\x1f".join((digest, *special)).encode()).hexdigest() if any(special) else digest
 
 

@@ -204,6 +204,14 @@ def decide_assembly(header: Header, stated: str | None) -> str:
     )
 
 
+def told_assembly(header: Header) -> str | None:
+    """Return the assembly that the header tells by itself, None where it does not."""
+    try:
+        return decide_assembly(header, None)
+    except LoadError:
+        return None
+
+
 def lengths_contradict(lengths: Iterable[tuple[str, int]], assembly: str) -> bool:
     """Whether a chromosome has another length than in this assembly; the mitochondrion does not count."""
     expected = genome.ASSEMBLIES[assembly].lengths

@@ -185,6 +185,8 @@ def _vcf(options: argparse.Namespace) -> int:
                     dataset=options.dataset,
                     replaces=options.replaces,
                     keep_earlier=options.keep_earlier,
+                    remove_vanished=options.remove_vanished,
+                    cohort=options.cohort,
                 )
             return _told(options, report)
         with opened(options) as admin, changing(admin, options, "load vcf"):

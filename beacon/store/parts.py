@@ -127,12 +127,14 @@ def take_load(db: Database[Document], part: Part, load: str) -> None:
 def supersede(db: Database[Document], parts: list[Part], loads: Set[str], *, entirely: bool = False) -> None:
     """Let the calls of the last segment take the place of those that these loads brought of the same samples.
 
-    Where one of these loads has no calls of other samples left, or ``entirely``, nothing of it stays.
+    Where one of these loads has no calls of other samples left, or ``entirely``, nothing of it stays. A load of another
+    format stays whole: it brought people, of whom the new segment knows nothing.
     """
     new = parts[-1]
+    formats = {load["format"] for load in new.loads}
     samples = _samples(db, new)
     for part in parts[:-1]:
-        for load in [load for load in part.loads if load["id"] in loads]:
+        for load in [one for one in part.loads if one["id"] in loads and one["format"] in formats]:
             columns = part.rows(COLUMN) if len(part.loads) == 1 else part.rows(COLUMN) & decode_rows(load["columns"])
             at = np.array(columns, np.uint32)
             theirs = BitMap(at[np.isin(_samples(db, part)[at], samples)]) if len(at) else BitMap()

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
+from beacon.errors import LoadError
 from beacon.model.variant import from_vcf
 from beacon.store.admin import Admin
 from loaders.bff import check_bff, load_bff
@@ -35,11 +36,12 @@ def lines(path: Path, *bodies: dict[str, Any]) -> Path:
     return path
 
 
-def vcf(path: Path, samples: str, *records: str) -> Path:
+def vcf(path: Path, samples: str, *records: str, header: str = HEADER) -> Path:
+    path.parent.mkdir(exist_ok=True)
     columns = f"#CHROM POS ID REF ALT QUAL FILTER INFO FORMAT {samples}".replace(" ", "\t")
     rows = [record.split() for record in records]
     text = "".join("\t".join([c, p, ".", r, a, ".", "PASS", ".", "GT", *calls]) + "\n" for c, p, r, a, *calls in rows)
-    path.write_text(f"{HEADER}{columns}\n{text}", "utf-8")
+    path.write_text(f"{header}{columns}\n{text}", "utf-8")
     return path
 
 
@@ -182,6 +184,98 @@ def test_files_of_one_name_for_different_chromosomes_add_up_and_so_does_whatever
     last = admin.loads("cases")[-1].id
     load_vcf(admin, vcf(tmp_path / "renamed.vcf", "S1", "1 400 A G 0/1"), "cases", replaces=[last[:8]])
     assert alleles(admin) == 2
+
+
+def test_only_a_load_of_a_vcf_into_the_same_dataset_can_be_replaced(admin: Admin, tmp_path: Path) -> None:
+    load(admin, lines(tmp_path / "cases.jsonl", packet("a"), packet("b")))
+    admin.create_dataset("other")
+    calls = vcf(tmp_path / "calls.vcf", "S1", "1 100 A G 0/1")
+    load_vcf(admin, calls, "other")
+    of_people, elsewhere = admin.loads("cases")[-1].id, admin.loads("other")[-1].id
+    for id, words in ((of_people, "load phenopackets"), (elsewhere, "dataset 'other'"), ("dead", "no load 'dead'")):
+        with pytest.raises(LoadError, match=words) as refused:
+            load_vcf(admin, calls, "cases", replaces=[id])
+        assert refused.value.where == id
+        with pytest.raises(LoadError, match=words):
+            check_vcf(calls, admin=admin, dataset="cases", replaces=[id])
+    assert (individuals(admin), alleles(admin)) == (2, 0)
+
+
+def test_what_gives_way_to_a_vcf_is_told_with_its_load_before_and_afterwards(admin: Admin, tmp_path: Path) -> None:
+    load_vcf(admin, vcf(tmp_path / "snv" / "P1.vcf", "P1 P2", "1 100 A G 0/1 0/1", "1 200 C T 0/1 0/0"), "cases")
+    first = admin.loads("cases")[-1].id
+    path = vcf(tmp_path / "sv" / "P1.vcf", "P1", "1 900 A <DEL> 0/1")
+    for report in (check_vcf(path, admin=admin, dataset="cases"), load_vcf(admin, path, "cases")):
+        (found,) = [one for one in report.problems if one.rule == "vcf-replaced"]
+        assert found.value == first
+        assert all(word in found.message for word in (first[:8], "P1.vcf", "1 sample ", "2 variants"))
+        assert found.hint is not None and "--keep-earlier" in found.hint
+    assert told(load_vcf(admin, path, "cases", keep_earlier=True)) == set()
+
+
+def test_a_vcf_is_loaded_anew_with_another_assembly_in_place_of_the_earlier_calls(admin: Admin, tmp_path: Path) -> None:
+    path = vcf(tmp_path / "calls.vcf", "S1", "1 100 A G 0/1", header="##fileformat=VCFv4.3\n")
+    load_vcf(admin, path, "cases", assembly="GRCh37")
+    assert "already" in load_vcf(admin, path, "cases", assembly="hg19").outcome
+    assert "vcf-replaced" in {rule for rule, _ in told(load_vcf(admin, path, "cases", assembly="GRCh38"))}
+    assert admin.where(from_vcf("GRCh37", "1", 100, "A", "G").id) == []
+    assert len(admin.where(from_vcf("GRCh38", "1", 100, "A", "G").id)) == 1
+    assert alleles(admin) == 1
+
+
+def test_the_people_of_a_vcf_that_is_held_join_a_cohort_without_its_being_loaded_again(
+    admin: Admin, tmp_path: Path
+) -> None:
+    path = vcf(tmp_path / "calls.vcf", "S1 S2", "1 100 A G 0/1 0/1")
+    load_vcf(admin, path, "cases")
+    admin.withdraw("cases", "S2", "")
+    admin.readmit("cases", "S2", (), "")
+    load_vcf(admin, path, "cases")
+    assert "would be members" in check_vcf(path, admin=admin, dataset="cases", cohort="c1").outcome
+    assert "joined the cohort c1" in load_vcf(admin, path, "cases", cohort="c1").outcome
+    assert admin.dataset("cases").cohorts == {"c1": 2}
+    journal = admin.loads("cases")
+    assert "nothing was changed" in load_vcf(admin, path, "cases", cohort="c1").outcome
+    assert admin.loads("cases") == journal
+    assert len(admin.where("S1")) == 2
+
+
+def test_a_vcf_that_is_held_replaces_what_it_is_said_to_and_stays(admin: Admin, tmp_path: Path) -> None:
+    load_vcf(admin, vcf(tmp_path / "old.vcf", "S1", "1 100 A G 0/1"), "cases")
+    first = admin.loads("cases")[-1].id
+    path = vcf(tmp_path / "new.vcf", "S1", "1 100 A T 0/1")
+    load_vcf(admin, path, "cases")
+    assert alleles(admin) == 2
+    check = check_vcf(path, admin=admin, dataset="cases", replaces=[first])
+    assert check.counts["earlier load that it would replace"] == 1
+    assert told(load_vcf(admin, path, "cases", replaces=[first])) == told(check) == {("vcf-replaced", first)}
+    assert (alleles(admin), admin.dataset("cases").counts["run"]) == (1, 1)
+    assert "already" in load_vcf(admin, path, "cases", replaces=[first]).outcome
+    other = load_vcf(admin, vcf(tmp_path / "other.vcf", "S2", "1 100 A T 0/1"), "cases", replaces=[first])
+    assert told(other) == {("vcf-replaces-nothing", first)}
+
+
+def test_a_vcf_without_a_variant_leaves_the_earlier_calls_and_says_so(admin: Admin, tmp_path: Path) -> None:
+    path = vcf(tmp_path / "calls.vcf", "S1", "1 100 A G 0/1")
+    load_vcf(admin, path, "cases")
+    first = admin.loads("cases")[-1].id
+    vcf(path, "S1")
+    assert told(check_vcf(path, admin=admin, dataset="cases")) == {("vcf-part-vanished", first)}
+    assert told(load_vcf(admin, path, "cases")) == {("vcf-part-vanished", first)}
+    assert alleles(admin) == 1
+    report = load_vcf(admin, path, "cases", replaces=[first])
+    assert ("vcf-replaced", first) in told(report)
+    assert (alleles(admin), admin.dataset("cases").counts["run"]) == (0, 1)
+    load_vcf(admin, vcf(path, "S1", "1 100 A G 0/1", "1 200 A G 0/1"), "cases")
+    assert (alleles(admin), admin.dataset("cases").counts["run"]) == (2, 1)
+
+
+def test_a_vcf_with_neither_samples_nor_variants_changes_nothing(admin: Admin, tmp_path: Path) -> None:
+    load_vcf(admin, vcf(tmp_path / "calls.vcf", "S1", "1 100 A G 0/1"), "cases")
+    (tmp_path / "nothing.vcf").write_text(HEADER + "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n")
+    report = load_vcf(admin, tmp_path / "nothing.vcf", "cases", replaces=[admin.loads("cases")[-1].id])
+    assert "neither samples nor variants" in report.outcome
+    assert alleles(admin) == 1
 
 
 def test_a_vcf_without_samples_is_corrected_whole(admin: Admin, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -13,6 +14,7 @@ from beacon.errors import LoadError
 from beacon.model.access import DatasetPolicy, Granularity
 from beacon.model.query import AlphanumericFilter, Anchor, OntologyFilter, Pagination, Query, VariantQuery
 from beacon.model.variant import from_vcf
+from beacon.store.loading import Beside
 from tests.world import Case, Facts, Load, Packet, Sample, Sequenced, Site, World, info, open_world, write
 
 SNV = from_vcf("GRCh38", "1", 101, "A", "G")
@@ -218,3 +220,12 @@ def test_a_load_into_a_dataset_that_was_deleted_and_made_anew_publishes_nothing(
         with pytest.raises(LoadError, match="was deleted while it was loaded into"):
             writer.publish()
     assert ids(world, dataset, "individual") == ["new"]
+
+
+def test_calls_take_the_place_of_loads_of_their_own_format_alone(world: World) -> None:
+    dataset = world.load(Load(packets=(packet("ana"), packet("ben"))))
+    (entry,) = world.admin.loads(dataset)
+    with world.admin.begin(dataset, replace(info(), format="vcf"), lambda _: ()) as writer:
+        writer.individual({"id": "eve"}, derived=True)
+        writer.publish(Beside(supersedes=frozenset([entry.id]), entirely=True))
+    assert ids(world, dataset, "individual") == ["ana", "ben", "eve"]
