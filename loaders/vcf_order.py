@@ -6,14 +6,14 @@ import heapq
 from collections.abc import Iterable, Iterator
 
 from beacon.model.records import unite as unite_bodies
-from beacon.model.variant import Allele, is_sequence
 from beacon.store.heads import Spelled
 from loaders.genotypes import unite as unite_calls
 from loaders.report import Problem, Report, Severity
 from loaders.vcf_lines import Damaged
 from loaders.vcf_records import Record, Site
 
-_Key = tuple[int, int, str, str, int]
+_Key = tuple[int, int, str]
+"""Where an allele begins and ends, and its id: two are the same where the store would take them for the same."""
 
 
 def in_order(found: Iterable[Record], samples: int, file: str, report: Report, reach: int = 0) -> Iterator[Site]:
@@ -44,19 +44,13 @@ def in_order(found: Iterable[Record], samples: int, file: str, report: Report, r
         last = record.pos
         yield from ready(record.pos - 1 - reach)
         for site in record.sites:
-            key = _key(site.allele)
+            key = site.allele.start, site.allele.end, site.spelled.id
             if key in waiting:
                 waiting[key] = _united(waiting[key], site, samples, file, report)
             else:
                 waiting[key] = site
                 heapq.heappush(heap, key)
     yield from ready(None)
-
-
-def _key(allele: Allele) -> _Key:
-    """Return what tells alleles of one chromosome apart, in the order in which they are written."""
-    ref = allele.ref if is_sequence(allele.alt) else ""
-    return allele.start, allele.end, ref, allele.alt, allele.length or 0
 
 
 def _misplaced(file: str, record: Record, column: str, message: str) -> Damaged:
@@ -66,7 +60,7 @@ def _misplaced(file: str, record: Record, column: str, message: str) -> Damaged:
 
 
 def _united(held: Site, again: Site, samples: int, file: str, report: Report) -> Site:
-    message = f"The allele {again.allele.id} is in line {held.line} already; its calls there and here were united."
+    message = f"The allele {again.spelled.id} is in line {held.line} already; its calls there and here were united."
     report.add(Problem(file, again.line, "ALT", "vcf-allele-twice", Severity.WARNING, message, again.allele.alt))
     body = held.body
     unite_bodies(body, again.body)

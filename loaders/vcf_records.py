@@ -152,11 +152,10 @@ class RecordReader:
         calls: Calls | None,
     ) -> Site:
         alt = alts[index]
-        end, length, mate = None, None, None
-        if not variant.is_sequence(alt):
-            end, length = self._extent(line, described, alt, index, len(alts), info.values)
-            mate = info.values.get("CHR2")
-        allele = variant.from_vcf(self.assembly, chrom, pos, ref, alt, end=end, length=length, mate=mate)
+        if variant.is_sequence(alt):
+            allele = variant.from_vcf(self.assembly, chrom, pos, ref, alt)
+        else:
+            allele = self._without_bases(line, described, ref, alts, index, info.values)
         about: Json = {"alt": alt, "altIndex": index + 1}
         if can_move(allele):
             moved = self.sequences.leftmost(allele) if self.sequences is not None else None
@@ -260,15 +259,20 @@ class RecordReader:
                 described["qual"] = number
         return described
 
-    def _extent(
-        self, line: int, described: Json, alt: str, index: int, alts: int, info: Info
-    ) -> tuple[int | None, int | None]:
-        """Return (0-based exclusive end, length) of an allele that is not written in bases, from END and SVLEN."""
-        elsewhere = variant.ends_elsewhere(described["chrom"], info.get("CHR2"))
-        end = None if elsewhere else self._integer(line, info, "END", 0)
+    def _without_bases(
+        self, line: int, described: Json, ref: str, alts: Sequence[str], index: int, info: Info
+    ) -> Allele:
+        """Return an allele that is not written in bases, which reaches as far, or leads where, INFO says."""
+        chrom, pos, alt, mate = described["chrom"], described["pos"], alts[index], info.get("CHR2")
+        end, mate_pos = self._integer(line, info, "END", 0), self._integer(line, info, "POS2", 0)
+        if variant.ends_elsewhere(chrom, mate):
+            end, mate_pos = None, mate_pos or end
         lengths = info.get("SVLEN", "").split(",")
-        length = self._integer(line, info, "SVLEN", index if len(lengths) == alts else 0)
-        return variant.extent(described["pos"], alt, end, length)
+        length = self._integer(line, info, "SVLEN", index if len(lengths) == len(alts) else 0)
+        end, length = variant.extent(pos, alt, end, length)
+        return variant.from_vcf(
+            self.assembly, chrom, pos, ref, alt, end=end, length=length, mate=mate, mate_pos=mate_pos
+        )
 
     def _integer(self, line: int, info: Info, key: str, index: int) -> int | None:
         text = info.get(key, "").split(",")[index]

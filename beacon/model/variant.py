@@ -24,11 +24,13 @@ _PLAIN_ID = re.compile(r"[A-Za-z0-9_.*:\-]{1,100}")
 
 
 class Allele(NamedTuple):
-    """One allele at one place, or one without a place (``chrom`` "" and an identifying ``label``).
+    """One allele at one place, or one without a place (``chrom`` "").
 
     ``types`` are the variant types that a query may name to find it, the most telling one first.
     ``length`` is the inserted, deleted or affected number of bases where it is known. ``mate`` is the chromosome
-    of a breakend's other end. A tuple, since a load makes one for every line that it reads.
+    of a breakend's other end. ``label`` is what else tells it from others: where on the ``mate`` that end lies (1-based)
+    unless ``alt`` says so itself, or what there is of an allele without a place. A tuple, since a load makes one for
+    every line that it reads.
     """
 
     assembly: str
@@ -63,6 +65,7 @@ class Allele(NamedTuple):
             size = "" if self.length is None else f"-{self.length}"
             # An ALT in brackets names the mate itself.
             mate = f"-{self.mate}" if self.mate and self.alt.startswith("<") else ""
+            mate += f":{self.label}" if self.label else ""
             text = f"{self.assembly}-{self.chrom}-{self.start + 1}-{self.end}-{self.alt.strip('<>')}{size}{mate}"
         if _PLAIN_ID.fullmatch(text):
             return text
@@ -136,11 +139,13 @@ def from_vcf(
     end: int | None = None,
     length: int | None = None,
     mate: str | None = None,
+    mate_pos: int | None = None,
 ) -> Allele:
     """Build the allele of one VCF ALT. ``pos`` is 1-based as in the file, ``end`` the 0-based exclusive end.
 
-    ``end``, ``length`` and ``mate`` matter only for symbolic alleles and breakends (INFO END, SVLEN and CHR2). A
-    breakend's ALT names its mate itself; some callers write CHR2 for deletions too, where it says nothing.
+    ``end``, ``length``, ``mate`` and ``mate_pos`` matter only for symbolic alleles and breakends (INFO END, SVLEN, CHR2,
+    and the place there, 1-based). A breakend's ALT names its mate itself; some callers write CHR2 for deletions too, where
+    it says nothing.
     """
     start, trimmed_ref, trimmed_alt = trim(pos - 1, ref, alt)
     name = genome.chromosome(chrom)
@@ -148,12 +153,12 @@ def from_vcf(
         types, size = sequence_types(trimmed_ref, trimmed_alt)
         return Allele(assembly, name, start, start + len(trimmed_ref), trimmed_ref, trimmed_alt, types, size)
     types = symbolic_types(trimmed_alt)
-    other = mate_chromosome(trimmed_alt)
+    other, place = mate_chromosome(trimmed_alt), ""
     if not other and mate and mate != "." and not _TWO_ENDED.isdisjoint(types):
-        other = genome.chromosome(mate)
+        other, place = genome.chromosome(mate), str(mate_pos or "")
     stop = max(end or 0, start + len(trimmed_ref))
     size = abs(length) if length else None
-    return Allele(assembly, name, start, stop, trimmed_ref, trimmed_alt, types, size, mate=other)
+    return Allele(assembly, name, start, stop, trimmed_ref, trimmed_alt, types, size, place, other)
 
 
 def extent(pos: int, alt: str, end: int | None, length: int | None) -> tuple[int | None, int | None]:

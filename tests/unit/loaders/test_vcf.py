@@ -42,12 +42,15 @@ def stored(mongo_uri: str, database_name: str) -> Iterator[Any]:
 def vcf(
     path: Path, *records: str, samples: tuple[str, ...] = ("S1", "S2"), header: str = HEADER, end: str = "\n"
 ) -> Path:
-    """Write a VCF; a record is ``chrom pos ref alt genotypes...``, by spaces."""
+    """Write a VCF; a record is ``chrom pos ref alt genotypes...``, by spaces; INFO may follow ALT after a semicolon."""
     lines = [header + "\t".join([COLUMNS, *(["FORMAT", *samples] if samples else [])])]
     for record in records:
-        chrom, pos, ref, alt, *genotypes = record.split(" ")
+        chrom, pos, ref, told, *genotypes = record.split(" ")
+        alt, _, about = told.partition(";")
         lines.append(
-            "\t".join([chrom, pos, ".", ref, alt, ".", "PASS", ".", *(["GT"] if genotypes else []), *genotypes])
+            "\t".join(
+                [chrom, pos, ".", ref, alt, ".", "PASS", about or ".", *(["GT"] if genotypes else []), *genotypes]
+            )
         )
     path.write_text("\n".join(lines) + end)
     return path
@@ -270,6 +273,25 @@ def test_sites_without_samples_are_loaded_without_calls(admin: Admin, stored: An
     report = load_vcf(admin, vcf(tmp_path / "a.vcf", "1 100 A G", "1 200 A G,T", samples=()), "d")
     assert report.counts["genomicVariant"] == 3
     assert [(one.carriers, one.allele_count, one.allele_number) for one in alleles(stored)] == [(None, None, None)] * 3
+
+
+def test_translocations_from_one_position_stay_apart_where_they_lead_elsewhere(
+    admin: Admin, stored: Any, tmp_path: Path
+) -> None:
+    leading = (
+        "<TRA>;CHR2=2;END=100",
+        "<TRA>;CHR2=5;END=200",
+        "<TRA>;CHR2=5;END=90000000",
+        "<BND>;CHR2=5;POS2=7;END=5001",
+    )
+    records = [f"1 5000 A {one} 0/{number % 2} 0/1" for number, one in enumerate(leading)]
+    report = load_vcf(admin, vcf(tmp_path / "a.vcf", *records), "d")
+    assert report.problems == []
+    assert {one.id.partition("5000-")[2]: one.carriers for one in alleles(stored)} == {
+        "5000-TRA-2:100": 1, "5000-TRA-5:200": 2, "5000-TRA-5:90000000": 1, "5000-BND-5:7": 2,
+    }  # fmt: skip
+    again = load_vcf(admin, vcf(tmp_path / "b.vcf", records[0], records[0]), "d")
+    assert [one.rule for one in again.problems] == ["vcf-allele-twice"]
 
 
 def test_counts_in_the_store_are_those_of_the_calls(admin: Admin, stored: Any, shared: Path) -> None:

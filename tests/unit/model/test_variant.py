@@ -194,6 +194,15 @@ def test_translocations_to_different_chromosomes_are_different_variants() -> Non
     assert one.id != other.id
 
 
+def test_translocations_to_different_places_of_a_chromosome_are_different_variants() -> None:
+    places = (200, 90_000_000, None)
+    ids = [from_vcf("GRCh38", "2", 100, "N", "<TRA>", mate="chr5", mate_pos=place).id for place in places]
+    assert ids == ["GRCh38-2-100-100-TRA-5:200", "GRCh38-2-100-100-TRA-5:90000000", "GRCh38-2-100-100-TRA-5"]
+    told_twice = from_vcf("GRCh38", "2", 100, "N", "N[chr5:200[", mate="chr5", mate_pos=200)
+    assert told_twice == from_vcf("GRCh38", "2", 100, "N", "N[chr5:200[")
+    assert from_vcf("GRCh38", "2", 100, "N", "<DEL>", end=150, mate="2", mate_pos=150).label == ""
+
+
 def test_a_variation_is_a_legacy_variation_with_a_place() -> None:
     placed = variant.variation(from_vcf("GRCh38", "chr1", 1060, "TTGCA", "TTCCA"))
     assert placed["location"]["sequence_id"] == "refseq:NC_000001.11"
