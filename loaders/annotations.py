@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from beacon.model.variant import is_sequence, symbolic_types
 from loaders.interpretations import short_protein
 from loaders.vcf_header import Header
 
@@ -41,6 +42,13 @@ BESIDE_GENES = frozenset(
     {"upstream_gene_variant", "downstream_gene_variant", "intergenic_region", "intergenic_variant"}
 )
 """Effects that name the nearest gene only; such an allele is not in the gene."""
+
+_SORTS: Mapping[str, str] = {
+    "deletion": "DEL", "copy_number_loss": "DEL", "mobile_element_deletion": "DEL", "duplication": "DUP",
+    "tandem_duplication": "DUP", "copy_number_gain": "DUP", "insertion": "INS", "mobile_element_insertion": "INS",
+    "novel_sequence_insertion": "INS", "inversion": "INV", "copy_number_variation": "CNV", "translocation": "TRA",
+}  # fmt: skip
+"""What VEP calls symbolic alleles: names of the Sequence Ontology, whose types these are."""
 
 # What SnpEff's fields are called in VEP's terms.
 _SYNONYMS = {
@@ -173,12 +181,26 @@ def _is_about(entry: Mapping[str, str], ref: str, alts: Sequence[str], index: in
         return len(alts) == 1
     if named == alts[index]:
         return True
+    if not is_sequence(alts[index]):
+        return _names_sort(named, alts, index)
     # VEP leaves out the first base where all alleles share it and their lengths differ.
     alleles = [ref, *(alt for alt in alts if alt != "*")]
     first = alleles[0][:1]
     if len({len(allele) for allele in alleles}) > 1 and all(allele[:1] == first for allele in alleles):
         return named == (alts[index][1:] or "-")
     return False
+
+
+def _names_sort(named: str, alts: Sequence[str], index: int) -> bool:
+    """Whether VEP's word for a sort of variant means this ALT, which is not written in bases, and no other.
+
+    Of an ALT that is alone everything is that says neither bases nor another sort.
+    """
+    sort = _SORTS.get(named.lower())
+    if sort is None:
+        return len(alts) == 1 and named not in ("", "-") and not is_sequence(named)
+    fitting = [at for at, alt in enumerate(alts) if not is_sequence(alt) and sort in symbolic_types(alt)]
+    return fitting == [index]
 
 
 def _change(entry: Mapping[str, str]) -> str | None:

@@ -213,6 +213,27 @@ def test_vep_names_alleles_without_their_shared_first_base() -> None:
     assert second.body["molecularAttributes"]["geneIds"] == ["GENE2"]
 
 
+@pytest.mark.parametrize(
+    ("alt", "named", "genes"),
+    [
+        ("<DEL>", "deletion", [["GENEA"]]),
+        ("<CN0>", "copy_number_loss", [["GENEA"]]),
+        ("<DUP:TANDEM>", "tandem_duplication", [["GENEA"]]),
+        ("<INS:ME:ALU>", "Alu_insertion", [["GENEA"]]),
+        ("A]chr7:90000]", "chromosome_breakpoint", [["GENEA"]]),
+        ("<DEL>,<DUP>", "duplication", [None, ["GENEA"]]),
+        ("<DEL>", "duplication", [None]),
+        ("<DEL>", "T", [None]),
+        ("<DEL>", "-", [None]),
+        ("<DEL>,<DEL:ME>", "deletion", [None, None]),
+        ("T,<DEL>", "deletion", [None, ["GENEA"]]),
+    ],
+)
+def test_vep_names_alleles_without_bases_by_their_sort(alt: str, named: str, genes: list[Any]) -> None:
+    sites = record("A", alt, info=f"END=2000;CSQ={named}|transcript_ablation|GENEA|ENST1||||").sites
+    assert [one.body.get("molecularAttributes", {}).get("geneIds") for one in sites] == genes
+
+
 def test_a_change_of_an_amino_acid_is_read_where_there_is_no_hgvs() -> None:
     body = site(info="CSQ=G|missense_variant|XG|ENST1|||60/180|D/N").body
     assert body["molecularAttributes"]["aminoacidChanges"] == ["D60N"]
