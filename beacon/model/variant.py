@@ -20,6 +20,8 @@ _SINGLE = frozenset("ACGTN")
 _MATE = re.compile(r"[^\[\]]*[\[\]]([^\[\]]+?)(?::\d+)?[\[\]][^\[\]]*")
 _SPANNED = re.compile(r"<(?:(?:DEL|DUP|INV|CNV)(?::.*)?|CN\d+)>", re.IGNORECASE)
 _TWO_ENDED = frozenset({"BND", "TRA", "CTX"})
+_UNSPECIFIED, _NON_REF = "<*>", "<NON_REF>"
+"""Two names of any allele that is not REF (VCF 4.3, section 5.5); ``*`` is a deletion upstream."""
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_.*:\-]{1,100}")
 
 
@@ -28,9 +30,9 @@ class Allele(NamedTuple):
 
     ``types`` are the variant types that a query may name to find it, the most telling one first.
     ``length`` is the inserted, deleted or affected number of bases where it is known. ``mate`` is the chromosome
-    of a breakend's other end. ``label`` is what else tells it from others: where on the ``mate`` that end lies (1-based)
-    unless ``alt`` says so itself, or what there is of an allele without a place. A tuple, since a load makes one for
-    every line that it reads.
+    of a breakend's other end. ``label`` is what else tells it from others: where on the ``mate`` that end lies
+    (1-based) unless ``alt`` says so itself, or what there is of an allele without a place. A tuple, since a load makes
+    one for every line that it reads.
     """
 
     assembly: str
@@ -143,15 +145,16 @@ def from_vcf(
 ) -> Allele:
     """Build the allele of one VCF ALT. ``pos`` is 1-based as in the file, ``end`` the 0-based exclusive end.
 
-    ``end``, ``length``, ``mate`` and ``mate_pos`` matter only for symbolic alleles and breakends (INFO END, SVLEN, CHR2,
-    and the place there, 1-based). A breakend's ALT names its mate itself; some callers write CHR2 for deletions too, where
-    it says nothing.
+    ``end``, ``length``, ``mate`` and ``mate_pos`` matter only for symbolic alleles and breakends (INFO END, SVLEN,
+    CHR2, and the place there, 1-based). A breakend's ALT names its mate itself; some callers write CHR2 for deletions
+    too, where it says nothing.
     """
     start, trimmed_ref, trimmed_alt = trim(pos - 1, ref, alt)
     name = genome.chromosome(chrom)
     if is_sequence(trimmed_alt):
         types, size = sequence_types(trimmed_ref, trimmed_alt)
         return Allele(assembly, name, start, start + len(trimmed_ref), trimmed_ref, trimmed_alt, types, size)
+    trimmed_alt = _NON_REF if trimmed_alt == _UNSPECIFIED else trimmed_alt
     types = symbolic_types(trimmed_alt)
     other, place = mate_chromosome(trimmed_alt), ""
     if not other and mate and mate != "." and not _TWO_ENDED.isdisjoint(types):

@@ -188,6 +188,13 @@ def test_the_other_end_of_a_breakend_is_read_from_its_alt(alt: str, mate: str) -
     assert from_vcf("GRCh38", "2", 321681, "G", alt).mate == mate
 
 
+def test_any_other_allele_is_one_by_both_of_its_names_and_is_no_deletion_upstream() -> None:
+    star, unspecified, non_ref = (from_vcf("GRCh38", "1", 4000, "A", alt) for alt in ("*", "<*>", "<NON_REF>"))
+    assert unspecified == non_ref
+    assert (unspecified.types, star.types) == (("NON_REF",), ("STAR",))
+    assert unspecified.id != star.id
+
+
 def test_translocations_to_different_chromosomes_are_different_variants() -> None:
     one, other = (from_vcf("GRCh38", "2", 100, "N", "<TRA>", mate=mate) for mate in ("chr5", "chr6"))
     assert (one.mate, other.mate) == ("5", "6")
