@@ -305,6 +305,8 @@ def records(reader: RecordReader, outcomes: Iterable[Outcome], report: Report, a
             contigs[outcome.contig] = outcome.chrom
             if not outcome.sites:
                 report.count("record of the reference alone")
+            for doubt in outcome.doubts:
+                report.add(doubt)
             yield outcome
     finally:
         advance(since)

@@ -45,7 +45,7 @@ def pack(outcomes: Iterable[Outcome]) -> Piece:
                 told = sizes, calls.exceptions
                 arrays += compress(calls[:6], sizes)
             sites.append((tuple(site.allele), told, tuple(site.spelled)))
-        packed.append((one.contig, one.chrom, one.pos, sites))
+        packed.append((one.contig, one.chrom, one.pos, sites, one.doubts))
     return Piece(packed, np.concatenate(arrays).tobytes())
 
 
@@ -57,7 +57,7 @@ def unpack(piece: Piece, first: int) -> Iterator[Outcome]:
         if isinstance(packed, Problem):
             yield replace(packed, line=line)
             continue
-        contig, chrom, pos, rows = packed
+        contig, chrom, pos, rows, doubts = packed
         sites = []
         for fields, told, written in rows:
             calls = None
@@ -70,7 +70,7 @@ def unpack(piece: Piece, first: int) -> Iterator[Outcome]:
                 het, hom, hemi, other, missing, haploid = groups
                 calls = Calls(het, hom, hemi, other, missing, haploid, exceptions)
             sites.append(Site(line, Allele._make(fields), Spelled._make(written), calls))
-        yield Record(line, contig, chrom, pos, tuple(sites))
+        yield Record(line, contig, chrom, pos, tuple(sites), _at(line, doubts))
 
 
 def renumbered(outcomes: Iterable[Outcome], by: int) -> Iterator[Outcome]:
@@ -80,4 +80,9 @@ def renumbered(outcomes: Iterable[Outcome], by: int) -> Iterator[Outcome]:
             yield replace(one, line=(one.line or 0) + by)
             continue
         line = one.line + by
-        yield one._replace(line=line, sites=tuple(site._replace(line=line) for site in one.sites))
+        sites = tuple(site._replace(line=line) for site in one.sites)
+        yield one._replace(line=line, sites=sites, doubts=_at(line, one.doubts))
+
+
+def _at(line: int, doubts: tuple[Problem, ...]) -> tuple[Problem, ...]:
+    return tuple(replace(doubt, line=line) for doubt in doubts) if doubts else doubts

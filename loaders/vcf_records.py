@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from beacon.model import variant
+from beacon.model import genome, variant
 from beacon.model.calls import Calls
 from beacon.model.variant import Allele
 from beacon.store.heads import Spelled
@@ -58,13 +58,17 @@ class Site(NamedTuple):
 
 
 class Record(NamedTuple):
-    """One line: its contig as written, its chromosome as stored, its 1-based position, and its alleles."""
+    """One line: its contig as written, its chromosome as stored, its 1-based position, and its alleles.
+
+    ``doubts`` are warnings: what is loaded although somebody should look at it.
+    """
 
     line: int
     contig: str
     chrom: str
     pos: int
     sites: tuple[Site, ...]
+    doubts: tuple[Problem, ...] = ()
 
 
 Outcome = Record | Problem
@@ -80,11 +84,14 @@ class RecordReader:
     annotator: Annotator
     sequences: Sequences | None
     _chromosomes: dict[str, str]
+    _ends: dict[str, int]
+    """Lengths of contigs, in the header, else in the assembly, as far as they were met."""
+    _doubts: tuple[Problem, ...] = ()
 
     @classmethod
     def build(cls, header: Header, assembly: str, file: str, sequences: Sequences | None = None) -> RecordReader:
         """Prepare to read records under a header; with ``sequences`` REF is compared and indels are left-aligned."""
-        return cls(header, assembly, file, Annotator.build(header, file), sequences, {})
+        return cls(header, assembly, file, Annotator.build(header, file), sequences, {}, {})
 
     def read(self, line: int, raw: bytes) -> Record:
         """Read one line. Raises ``Unusable`` with the first thing that is wrong with it."""
@@ -133,11 +140,12 @@ class RecordReader:
             return Record(line, contig, chrom, pos, ())
         described = self._describe(line, contig, pos, id, ref, qual, filters)
         info = _Fields(info_text)
+        self._doubts = ()
         sites = [
             self._site(line, chrom, pos, ref, alts, index, info, described, called)
             for index, called in enumerate(calls)
         ]
-        return Record(line, contig, chrom, pos, tuple(sites))
+        return Record(line, contig, chrom, pos, tuple(sites), self._doubts)
 
     def _site(
         self,
@@ -200,6 +208,10 @@ class RecordReader:
             if not contig or any(character.isspace() for character in contig):
                 raise self._unusable(line, "CHROM", "contig", f"CHROM is {contig!r}, which is no name.", contig)
             known = self._chromosomes[contig] = self.header.chromosome(contig)
+            told = self.header.contigs.get(contig)
+            end = (told and told.length) or genome.ASSEMBLIES[self.assembly].lengths.get(known)
+            if end is not None:
+                self._ends[contig] = end
         return known
 
     def _position(self, line: int, contig: str, text: str) -> int:
@@ -207,11 +219,14 @@ class RecordReader:
         if not 0 < pos <= MAX_POSITION:
             hint = "POS counts from 1, in whole numbers."
             raise self._unusable(line, "POS", "pos", f"POS is {text!r}, which is no position.", text, hint)
-        known = self.header.contigs.get(contig)
-        if known is not None and known.length is not None and pos > known.length:
-            message = f"POS is {pos}, but the header says that {contig} has {known.length} bases."
-            raise self._unusable(line, "POS", "pos", message, text, "Correct the ##contig line, or POS.")
+        if pos > self._ends.get(contig, pos):
+            raise self._beyond(line, "POS", "pos", contig, pos)
         return pos
+
+    def _beyond(self, line: int, column: str, rule: str, contig: str, place: int) -> Unusable:
+        message = f"{column} is {place}, but {contig} has {self._ends[contig]} bases."
+        hint = f"Is {self.assembly} the right assembly? Correct it, the ##contig line, or {column}."
+        return self._unusable(line, column, rule, message, place, hint)
 
     def _check_alt(self, line: int, ref: str, alt: str) -> None:
         if not _ALT.fullmatch(alt):
@@ -269,10 +284,30 @@ class RecordReader:
             end, mate_pos = None, mate_pos or end
         lengths = info.get("SVLEN", "").split(",")
         length = self._integer(line, info, "SVLEN", index if len(lengths) == len(alts) else 0)
+        if variant.spans(alt):
+            self._check_extent(line, pos, end, length, info)
         end, length = variant.extent(pos, alt, end, length)
+        if end is not None and end > self._ends.get(chrom, end):
+            column = "INFO/END" if "END" in info else "INFO/SVLEN"
+            raise self._beyond(line, column, "beyond-end", chrom, end)
         return variant.from_vcf(
             self.assembly, chrom, pos, ref, alt, end=end, length=length, mate=mate, mate_pos=mate_pos
         )
+
+    def _check_extent(self, line: int, pos: int, end: int | None, length: int | None, info: Info) -> None:
+        """Refuse a region that ends before it begins; doubt one of two lengths, unless the caller says that it guesses.
+
+        One base more or less is a way of counting.
+        """
+        if end is not None and end < pos:
+            message = f"END is {end}, which lies before POS {pos}."
+            raise self._unusable(line, "INFO/END", "end", message, end, "END is the last position of the allele.")
+        if end is None or not length or "IMPRECISE" in info or abs(end - pos - abs(length)) <= 1:
+            return
+        message = f"From POS to END there are {end - pos} bases, but SVLEN is {length}."
+        hint = "The allele is found by END as its place, and by SVLEN as its length."
+        doubt = Problem(self.file, line, "INFO/SVLEN", "vcf-extent", Severity.WARNING, message, length, hint)
+        self._doubts = (*self._doubts, doubt)
 
     def _integer(self, line: int, info: Info, key: str, index: int) -> int | None:
         text = info.get(key, "").split(",")[index]

@@ -164,12 +164,17 @@ def from_vcf(
     return Allele(assembly, name, start, stop, trimmed_ref, trimmed_alt, types, size, place, other)
 
 
+def spans(alt: str) -> bool:
+    """Whether a symbolic allele is about a region, from POS to END, that has the length SVLEN."""
+    return bool(_SPANNED.fullmatch(alt))
+
+
 def extent(pos: int, alt: str, end: int | None, length: int | None) -> tuple[int | None, int | None]:
     """Return END (0-based, exclusive) and SVLEN of an allele that is not written in bases (VCF 4.4, sections 3 and 5).
 
     Of one that spans a region each is told by the other, where only one is given. ``pos`` is 1-based.
     """
-    if not _SPANNED.fullmatch(alt):
+    if not spans(alt):
         return end, length
     if end is None and length:
         end = pos + abs(length)

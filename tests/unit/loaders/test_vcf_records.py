@@ -178,6 +178,49 @@ def test_an_allele_without_bases_reaches_as_far_as_the_record_says(
     assert (allele.start, allele.end, allele.length) == (4999, end, length)
 
 
+@pytest.mark.parametrize(
+    ("chrom", "pos", "alt", "info", "rule", "column"),
+    [
+        ("chr1", "1000", "<DEL>", "END=500", "vcf-end", "INFO/END"),
+        ("chr1", "1000", "<DEL>", "END=300000000", "vcf-beyond-end", "INFO/END"),
+        ("chr1", "248956000", "<DUP>", "SVLEN=1000", "vcf-beyond-end", "INFO/SVLEN"),
+        ("chr1", "248956423", "G", ".", "vcf-pos", "POS"),
+        ("chr2", "242193530", "G", ".", "vcf-pos", "POS"),
+        ("chr2", "1000", "<CN0>", "END=242193530", "vcf-beyond-end", "INFO/END"),
+    ],
+)
+def test_an_allele_that_its_chromosome_cannot_have_is_set_aside(
+    chrom: str, pos: str, alt: str, info: str, rule: str, column: str
+) -> None:
+    parts = [chrom, pos, ".", "A", alt, ".", "PASS", info]
+    lines = [
+        "##fileformat=VCFv4.3",
+        *(FIELDS[:1] if chrom == "chr1" else ()),
+        "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO",
+    ]
+    header = parse_header((n, line.encode()) for n, line in enumerate(lines, 1))
+    with pytest.raises(Unusable) as error:
+        RecordReader.build(header, "GRCh38", "a.vcf").read(9, "\t".join(parts).encode())
+    assert (error.value.problem.rule, error.value.problem.pointer) == (rule, column)
+
+
+@pytest.mark.parametrize(
+    ("alts", "info", "doubts"),
+    [
+        ("<DEL>", "END=7000;SVLEN=-500", 1),
+        ("<DEL>,<DUP>", "END=7000;SVLEN=-1000,500", 1),
+        ("<DEL>", "END=7000;SVLEN=-1001", 0),
+        ("<DEL>", "IMPRECISE;END=7000;SVLEN=-500", 0),
+        ("<INS>", "END=6000;SVLEN=500", 0),
+        ("<DUP>", "END=7000", 0),
+    ],
+)
+def test_two_lengths_of_one_allele_are_doubted(alts: str, info: str, doubts: int) -> None:
+    one = record("A", alts, pos="6000", info=info)
+    assert [doubt.rule for doubt in one.doubts] == ["vcf-extent"] * doubts
+    assert len(one.sites) == len(alts.split(","))
+
+
 def test_each_alt_has_its_own_length() -> None:
     first, second = record("A", "<DEL>,<DUP>", info="SVLEN=-50,70").sites
     assert (first.allele.length, second.allele.length) == (50, 70)
