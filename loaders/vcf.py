@@ -38,7 +38,7 @@ from loaders.vcf_normal import opened as open_sequences
 from loaders.vcf_order import in_order
 from loaders.vcf_parallel import reading
 from loaders.vcf_records import Outcome, Record, RecordReader
-from loaders.vcf_samples import SampleRules, match
+from loaders.vcf_samples import Known, SampleRules, match
 from loaders.workers import Workers
 
 STEP = 200
@@ -109,7 +109,7 @@ def load_vcf(
             if cohort is not None and _join(admin, dataset, load, header):
                 report.outcome = f"Dataset {dataset} holds this file already; its people joined the cohort {cohort}."
             return report
-        people = _whose(admin, dataset, header, manner.samples, path.name, report)
+        people, _ = _whose(admin, dataset, header, manner.samples, path.name, report)
         outcomes = _reading(reader, lines, manner, path)
         with admin.begin(dataset, load, _no_ancestors) as writer:
             add_samples(writer, header, load, people)
@@ -172,8 +172,8 @@ def check_vcf(
         header, chromosomes = reader.header, set[str]()
         report.count("sample", len(header.samples))
         if there is not None:
-            people = _whose(there.admin, there.id, header, manner.samples, path.name, report)
-            there.count_people(people, report, "known")
+            people, known = _whose(there.admin, there.id, header, manner.samples, path.name, report)
+            _count_people(people, known, header, report)
         outcomes = _reading(reader, lines, manner, path)
         with progress.task(f"Checking {path.name}", share=share) as advance:
             found = records(reader, outcomes, report, advance)
@@ -252,16 +252,43 @@ def _identity(digest: str, manner: Manner, sequences: Sequences | None, reader: 
     return hashlib.sha256("\x1f".join((digest, *special)).encode()).hexdigest() if any(special) else digest
 
 
-def _whose(admin: Admin, dataset: str, header: Header, rules: SampleRules, file: str, report: Report) -> list[str]:
-    """Return the individual of each sample, and report what does not go together. Raises ``Damaged``."""
-    owners = admin.owners(dataset, header.samples)
-    wanted = {owners.get(sample) or rules.individual(sample) or sample for sample in header.samples}
-    people, problems = match(header.samples, rules, owners, admin.individuals(dataset, wanted), file)
+def _whose(
+    admin: Admin, dataset: str, header: Header, rules: SampleRules, file: str, report: Report
+) -> tuple[list[str], Known]:
+    """Return the individual of each sample, and what the dataset knows; report what does not go together.
+
+    Raises ``Damaged``.
+    """
+    is_gone = admin.tombstones(dataset).reader()
+    said = {sample: rules.individual(sample) or sample for sample in header.samples}
+    # A person made of a sample mostly has its name.
+    owners = admin.owners(dataset, {*said, *said.values()})
+    wanted = {sample: owners.get(sample, person) for sample, person in said.items()}
+    described = admin.individuals(dataset, wanted.values())
+    gone = {one for one, person in wanted.items() if is_gone("individual", person) or is_gone("biosample", one)}
+    known = Known(owners, described, gone, bool(described) or _peopled(admin, dataset))
+    people, problems = match(header.samples, rules, known, file)
     for problem in problems:
         if problem.severity is Severity.ERROR:
             raise Damaged(problem)
         report.add(problem)
-    return people
+    return people, known
+
+
+def _peopled(admin: Admin, dataset: str) -> bool:
+    """Whether a dataset has anybody of whom more is known than samples: such people do not come with VCFs."""
+    loads = [one.id for one in admin.loads(dataset) if one.format != FORMAT and one.counts.get("individual")]
+    return bool(loads and admin.vanished(dataset, loads, frozenset()))
+
+
+def _count_people(people: Sequence[str], known: Known, header: Header, report: Report) -> None:
+    """Count who would be new to a dataset, who is there already, and who would be left out as withdrawn."""
+    withdrawn = {person for sample, person in zip(header.samples, people, strict=True) if sample in known.withdrawn}
+    others = set(people) - withdrawn
+    there = others & {*known.described, *known.owners.values()}
+    report.count("new individual", len(others - there))
+    report.count("known individual", len(there))
+    report.count("withdrawn individual left out", len(withdrawn))
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,28 +85,44 @@ def _rows(path: Path) -> Iterator[tuple[str, str]]:
         yield sample, person
 
 
-def match(
-    samples: Sequence[str], rules: SampleRules, owners: Mapping[str, str], known: set[str], file: str
-) -> tuple[list[str], list[Problem]]:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a dataset knows of samples, and of the people they lead to.
+
+    ``owners`` are individuals by sample, ``described`` those of whom more is known than a sample, ``withdrawn`` the
+    samples that are left out; ``peopled``: whether the dataset has anybody described at all.
+    """
+
+    owners: Mapping[str, str] = field(default_factory=dict)
+    described: Set[str] = frozenset()
+    withdrawn: Set[str] = frozenset()
+    peopled: bool = False
+
+
+def match(samples: Sequence[str], rules: SampleRules, known: Known, file: str) -> tuple[list[str], list[Problem]]:
     """Return the individual of each sample, and what does not go together.
 
-    ``owners`` are individuals by sample as the dataset has them, ``known`` the individuals of the dataset among those
-    that samples lead to. A rule that contradicts the dataset is an error.
+    A rule that contradicts the dataset is an error. Of whoever withdrew nothing is said, since nobody is made.
     """
     people, problems = [], []
     for sample in samples:
-        said, owner = rules.individual(sample), owners.get(sample)
+        said, owner = rules.individual(sample), known.owners.get(sample)
         if said and owner and said != owner:
             message = f"The sample is one of {owner!r} in the dataset, but of {said!r} by the rules given."
             hint = "Correct the table or rule, or the dataset."
             problems.append(_problem(file, sample, "vcf-sample-owner", Severity.ERROR, message, said, hint))
         people.append(owner or said or sample)
-    expected = rules.given or bool(known)
+    derived = set(known.owners.values())
     for sample, person in zip(samples, people, strict=True):
-        if expected and person not in known:
+        if sample in known.withdrawn:
+            continue
+        if (rules.given or known.peopled) and person not in known.described:
             message = f"The dataset has no individual {person!r}; one is made, of whom nothing else is known."
-            problems.append(_problem(file, sample, "vcf-sample-unmatched", Severity.WARNING, message, person))
-        elif rules.given and sample not in owners and rules.individual(sample) is None:
+            if person in derived:
+                message = f"Of the individual {person!r} the dataset knows nothing but samples."
+            hint = "Where it is somebody else's sample, say whose with --samples or --sample-rule."
+            problems.append(_problem(file, sample, "vcf-sample-unmatched", Severity.WARNING, message, person, hint))
+        elif rules.given and sample not in known.owners and rules.individual(sample) is None:
             message = f"The rules do not say whose this sample is; it is taken as one of {person!r}."
             problems.append(_problem(file, sample, "vcf-sample-unmatched", Severity.WARNING, message, sample))
     for sample in rules.table.keys() - set(samples):

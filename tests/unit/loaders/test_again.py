@@ -380,3 +380,34 @@ def test_who_withdrew_does_not_come_back_with_the_same_files_and_is_counted(admi
     counts = admin.dataset("cases").counts
     assert (counts["individual"], counts["biosample"], counts["run"], counts["genomicVariant"]) == (2, 1, 1, 2)
     assert [one.id for one in admin.where("b")] == [one.id for one in admin.where("S1")] == []
+
+
+def test_a_vcf_of_which_no_sample_leads_to_anybody_is_told_of_where_there_are_people(
+    admin: Admin, tmp_path: Path
+) -> None:
+    path = vcf(tmp_path / "calls.vcf", "S1 S2", "1 100 A G 0/1 0/1")
+    assert told(check_vcf(path, admin=admin, dataset="cases")) == set()
+    load(admin, lines(tmp_path / "cases.jsonl", packet("a")))
+    assert told(check_vcf(path, admin=admin, dataset="cases")) == told(load_vcf(admin, path, "cases")) == {
+        ("vcf-sample-unmatched", "S1"), ("vcf-sample-unmatched", "S2"),
+    }  # fmt: skip
+    admin.create_dataset("other")
+    for number in range(2):
+        report = load_vcf(admin, vcf(tmp_path / f"{number}.vcf", f"S{number}", "1 100 A G 0/1"), "other")
+        assert told(report) == set()
+
+
+def test_whoever_is_known_by_samples_alone_is_not_said_to_be_made_nor_is_whoever_withdrew(
+    admin: Admin, tmp_path: Path
+) -> None:
+    load(admin, lines(tmp_path / "cases.jsonl", packet("a")))
+    load_vcf(admin, vcf(tmp_path / "one.vcf", "S1 S2", "1 100 A G 0/1 0/1"), "cases")
+    admin.withdraw("cases", "S2", "")
+    path = vcf(tmp_path / "two.vcf", "S1 S2 S3", "1 200 A G 0/1 0/1 0/1")
+    checked = check_vcf(path, admin=admin, dataset="cases")
+    assert {kind: number for kind, number in checked.counts.items() if " individual" in kind} == {
+        "known individual": 1, "new individual": 1, "withdrawn individual left out": 1,
+    }  # fmt: skip
+    said = {problem.value: problem.message for problem in load_vcf(admin, path, "cases").problems}
+    assert {person: "is made" in message for person, message in said.items()} == {"S1": False, "S3": True}
+    assert "nothing but samples" in said["S1"]
