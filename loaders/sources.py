@@ -101,7 +101,11 @@ class Kept:
 def _folder(folder: Path, max_bytes: int) -> Items:
     for path in sorted(_files(folder)):
         if reader := _reader(path):
-            yield from reader(path, max_bytes)
+            if path.exists() and not path.is_file():
+                message = f"{path.name} is a pipe or a device, of which nobody knows when it ends."
+                yield _problem(_shown(path), "file-kind", message, "Put what comes from it into a file.")
+            else:
+                yield from reader(path, max_bytes)
 
 
 def _files(folder: Path) -> Iterator[Path]:

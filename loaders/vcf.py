@@ -8,10 +8,11 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO
 
 from beacon import __version__
 from beacon.errors import LoadError
@@ -120,7 +121,7 @@ def load_vcf(
             if report.errors and report.counts.get("set-aside record") == report.counts["record"]:
                 report.outcome = f"No record of the file can be used; dataset {dataset} was not changed."
                 return report
-            by_name = not keep_earlier and original != STANDARD_INPUT
+            by_name = not keep_earlier and not is_stream(original)
             file = Read(source, header.samples, writer.chromosomes, held)
             goes = corrected(admin, file, report, given, by_name=by_name, entirely=remove_vanished)
             if header.samples or writer.chromosomes:
@@ -186,7 +187,7 @@ def check_vcf(
             report.outcome = there.outcome(sha256, FORMAT, f"Checked {path.name}.")
             held = there.admin.loaded(there.id, sha256, FORMAT)
             if held is None or _others(given, held):
-                by_name = not keep_earlier and original != STANDARD_INPUT
+                by_name = not keep_earlier and not is_stream(original)
                 file = Read(_source(path, manner), header.samples, chromosomes, held)
                 goes = corrected(
                     there.admin, file, report, given, by_name=by_name, entirely=remove_vanished, done=False
@@ -220,20 +221,38 @@ def begin(
     return RecordReader.build(header, chosen, path.name, sequences), lines
 
 
+def is_stream(path: Path) -> bool:
+    """Whether a path is no file that can be read twice, but standard input, a pipe or a device. It has no name then."""
+    of_process = path.parts[:3] in (("/", "dev", "stdin"), ("/", "dev", "fd"))
+    return path == STANDARD_INPUT or of_process or path.is_fifo() or path.is_char_device()
+
+
 @contextmanager
 def handed_over(path: Path) -> Iterator[Path]:
-    """Yield the file itself; what comes from standard input is put into a file first, which is removed at the end.
+    """Yield the file itself; what comes as a stream is put into a file first, which is removed at the end.
 
-    A file can be hashed before it is loaded, looked into for its kind, and read again; a stream cannot.
+    A file can be hashed before it is loaded, looked into for its kind, and read again; a stream cannot. Raises
+    ``LoadError`` where there is no room for it.
     """
-    if path != STANDARD_INPUT:
+    if not is_stream(path):
         yield path
         return
-    with tempfile.TemporaryDirectory(prefix="skerry-stdin-") as folder:
-        held = Path(folder) / "standard-input"
-        with held.open("wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
-        yield held
+    with ExitStack() as held:
+        try:
+            folder = held.enter_context(tempfile.TemporaryDirectory(prefix="skerry-stdin-"))
+            kept = Path(folder) / ("standard-input" if path == STANDARD_INPUT else "pipe")
+            with kept.open("wb") as file, _opened(path) as stream:
+                shutil.copyfileobj(stream, file, 1 << 20)
+        except OSError as error:
+            raise LoadError(
+                f"{path} cannot be read into a temporary file ({error.strerror or error}); TMPDIR says where that is",
+                where=str(path),
+            ) from error
+        yield kept
+
+
+def _opened(path: Path) -> AbstractContextManager[BinaryIO]:
+    return nullcontext(sys.stdin.buffer) if path == STANDARD_INPUT else path.open("rb")
 
 
 def _sequences(manner: Manner) -> AbstractContextManager[Sequences | None]:

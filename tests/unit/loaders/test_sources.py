@@ -87,6 +87,15 @@ def test_what_is_not_there_or_of_another_kind_is_a_problem_and_the_rest_goes_on(
     ]  # fmt: skip
 
 
+def test_a_pipe_in_a_folder_is_a_problem_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.json")
+    os.mkfifo(tmp_path / "notes.txt")
+    (tmp_path / "b.json").write_bytes(b"1")
+    (problem,) = problems(tmp_path)
+    assert (problem.rule, problem.file) == ("file-kind", str(tmp_path / "a.json"))
+    assert [item.data for item in documents([tmp_path]) if isinstance(item, Document)] == [b"1"]
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="the superuser may read everything")
 def test_a_file_that_may_not_be_read_is_a_problem(tmp_path: Path) -> None:
     secret = tmp_path / "secret.json"

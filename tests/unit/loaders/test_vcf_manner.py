@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import random
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -212,6 +215,33 @@ def test_a_vcf_comes_from_standard_input(
     report = load_vcf(admin, STANDARD_INPUT, "d", assembly="GRCh38")
     assert (report.errors, report.counts["genomicVariant"]) == (0, 4)
     assert "already" in load_vcf(admin, path, "d", assembly="GRCh38").outcome
+
+
+def test_a_vcf_comes_through_a_pipe_which_has_no_name(admin: Admin, tmp_path: Path) -> None:
+    for number in range(2):
+        pipe = tmp_path / str(number) / "a.vcf"
+        pipe.parent.mkdir()
+        os.mkfifo(pipe)
+        text = vcf(tmp_path / "whole.vcf", *RECORDS[: 4 - number]).read_bytes()
+        with ThreadPoolExecutor(1) as other:
+            written = other.submit(pipe.write_bytes, text)
+            report = load_vcf(admin, pipe, "d", assembly="GRCh38")
+            assert written.result() == len(text)
+        assert report.problems == []
+    assert len(admin.loads("d")) == 2
+    assert admin.dataset("d").counts["genomicVariant"] == 4
+
+
+def test_a_stream_that_there_is_no_room_for_is_refused_in_a_sentence(
+    admin: Admin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"##fileformat=VCFv4.3\n")))
+    monkeypatch.setattr("loaders.vcf.shutil.copyfileobj", full)
+    with pytest.raises(LoadError, match="No space left"):
+        load_vcf(admin, STANDARD_INPUT, "d", assembly="GRCh38")
 
 
 def test_a_table_or_a_rule_says_whose_samples_are_and_what_matches_nobody_is_told(
