@@ -87,6 +87,7 @@ _ROWS: tuple[tuple[str, Severity, str], ...] = (
     ("vcf-encoding", ERROR, "A record is not in UTF-8."),
     ("vcf-contig", ERROR, "CHROM is not among the header's contigs."),
     ("vcf-contig-length", WARNING, "The header gives a contig another length than it has in the assembly."),
+    ("vcf-contig-unknown", WARNING, "A contig has the length of a chromosome, but no name that is known for it."),
     ("vcf-pos", ERROR, "POS is no position of its contig."),
     ("vcf-ref", ERROR, "REF is not written in bases."),
     ("vcf-alt", ERROR, "ALT is no allele, or the same as REF."),

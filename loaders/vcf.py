@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 from beacon import __version__
 from beacon.errors import LoadError
+from beacon.model import genome
 from beacon.store.admin import Admin
 from beacon.store.base import Came
 from beacon.store.loading import Beside, LoadInfo, Origin
@@ -217,7 +218,7 @@ def begin(
         problem = Problem(path.name, error.line, None, "vcf-header", Severity.ERROR, error.message, None, error.hint)
         raise Damaged(problem) from error
     chosen = decide_assembly(header, manner.assembly)
-    _compare_lengths(header, chosen, path.name, report)
+    _compare_contigs(header, chosen, path.name, report)
     return RecordReader.build(header, chosen, path.name, sequences), lines
 
 
@@ -402,13 +403,22 @@ def _biosample(id: str, person: str, file: str) -> dict[str, object]:
     }
 
 
-def _compare_lengths(header: Header, assembly: str, file: str, report: Report) -> None:
-    """Warn of contigs that have another length than in the assembly that was decided on."""
+def _compare_contigs(header: Header, assembly: str, file: str, report: Report) -> None:
+    """Warn of contigs that have another length than in the assembly that was decided on, or only that of a chromosome.
+
+    Names that are not understood are kept as they are: so nobody who asks for the chromosome would find their variants.
+    """
+    by_length = {length: chrom for chrom, length in genome.ASSEMBLIES[assembly].lengths.items()}
     for contig in header.contigs.values():
+        where = f"contig {contig.name}"
         if contig.length and lengths_contradict([(contig.name, contig.length)], assembly):
             message = f"The header gives {contig.name} {contig.length} bases, which is not its length in {assembly}."
-            where = f"contig {contig.name}"
             report.add(Problem(file, None, where, "vcf-contig-length", Severity.WARNING, message, contig.length))
+        chrom = by_length.get(contig.length or 0)
+        if chrom is not None and header.chromosome(contig.name) not in genome.CHROMOSOMES:
+            message = f"{contig.name} has as many bases as chromosome {chrom} of {assembly}, but is no name of it."
+            hint = f"No question about chromosome {chrom} finds its variants; if it is that one, rename it."
+            report.add(Problem(file, None, where, "vcf-contig-unknown", Severity.WARNING, message, contig.name, hint))
 
 
 def _digest(path: Path) -> str:

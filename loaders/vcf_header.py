@@ -175,9 +175,27 @@ def _date(year: int, month: int, day: int) -> str | None:
 def decide_assembly(header: Header, stated: str | None) -> str:
     """Return the assembly of a file: the stated one, else the one that the header tells beyond doubt.
 
-    The header tells by its contigs' lengths, else by their ``assembly`` or by ``##reference`` where these are names in
-    use. Raises ``LoadError`` where nothing tells, or where what tells disagrees.
+    The header tells by its contigs' lengths, else by their ``assembly`` or accessions, or by ``##reference`` where this
+    is a name in use. Raises ``LoadError`` where nothing tells, or where what tells disagrees.
     """
+    chosen = _decided(header, stated)
+    for contig in header.contigs:
+        if other := of_another(contig, chosen):
+            raise LoadError(
+                f"the contig {contig} is a sequence of {other}, not of {chosen}; correct --assembly, "
+                "or the file's ##contig lines",
+                where="--assembly",
+            )
+    return chosen
+
+
+def of_another(contig: str, assembly: str) -> str | None:
+    """Return the assembly of whose sequence a contig's name is the accession, where it is another one than this."""
+    known = genome.named_by(contig)
+    return known[0] if known and known[0] != assembly else None
+
+
+def _decided(header: Header, stated: str | None) -> str:
     lengths = [(contig.name, contig.length) for contig in header.contigs.values() if contig.length]
     by_length = genome.infer_assembly(lengths)
     fitting = _fitting(lengths)
@@ -230,8 +248,12 @@ def _fitting(lengths: Iterable[tuple[str, int]]) -> set[str]:
 
 
 def _names(header: Header) -> list[str]:
-    """Return what the header calls its reference: whole values and file names, not words inside of them."""
+    """Return what the header calls its reference: whole values and file names, not words inside of them.
+
+    Accessions of its contigs are names of it too.
+    """
     names = [contig.assembly for contig in header.contigs.values() if contig.assembly]
+    names += [known[0] for contig in header.contigs if (known := genome.named_by(contig)) and known[0]]
     if header.reference:
         names += [header.reference, _PACKING.sub("", PurePosixPath(header.reference).name)]
     return names

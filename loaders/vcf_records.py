@@ -17,7 +17,7 @@ from beacon.store.heads import Spelled
 from loaders.annotations import Annotator, Info, Json, alternative_ids
 from loaders.genotypes import GenotypeError, Genotypes, WrongColumns, count_columns, decode, usual_calls
 from loaders.report import Problem, Severity
-from loaders.vcf_header import Header
+from loaders.vcf_header import Header, of_another
 from loaders.vcf_normal import LEFT, TRIMMED, Sequences, can_move
 
 MAX_POSITION = 2**31 - 1
@@ -207,6 +207,9 @@ class RecordReader:
                 raise self._unusable(line, "CHROM", "contig", message, contig, hint)
             if not contig or any(character.isspace() for character in contig):
                 raise self._unusable(line, "CHROM", "contig", f"CHROM is {contig!r}, which is no name.", contig)
+            if other := of_another(contig, self.assembly):
+                message = f"{contig} is a sequence of {other}, not of {self.assembly}."
+                raise self._unusable(line, "CHROM", "assembly", message, contig, "Say which it is with --assembly.")
             known = self._chromosomes[contig] = self.header.chromosome(contig)
             told = self.header.contigs.get(contig)
             end = (told and told.length) or genome.ASSEMBLIES[self.assembly].lengths.get(known)

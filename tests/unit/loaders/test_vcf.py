@@ -264,6 +264,15 @@ def test_a_contig_of_another_length_is_a_warning(admin: Admin, tmp_path: Path) -
     assert (report.errors, report.warnings, report.problems[0].rule) == (0, 1, "vcf-contig-length")
 
 
+def test_a_contig_that_has_the_length_of_a_chromosome_alone_is_a_warning(admin: Admin, tmp_path: Path) -> None:
+    names = "".join(f"##contig=<ID={name},length=242193529>\n" for name in ("foo", "02", "CM000664.2"))
+    header = HEADER + names + "##contig=<ID=decoy,length=5386>\n"
+    report = load_vcf(admin, vcf(tmp_path / "a.vcf", "foo 100 A G 0/1 0/0", header=header), "d")
+    (problem,) = report.problems
+    assert (problem.rule, problem.value, problem.severity) == ("vcf-contig-unknown", "foo", Severity.WARNING)
+    assert "chromosome 2 of GRCh38" in problem.message
+
+
 def test_a_cohort_is_made_of_the_samples(admin: Admin, tmp_path: Path) -> None:
     load_vcf(admin, vcf(tmp_path / "a.vcf", "1 100 A G 0/1 0/0"), "d", cohort="c")
     assert admin.dataset("d").cohorts == {"c": 2}

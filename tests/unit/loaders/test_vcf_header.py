@@ -93,6 +93,7 @@ CHR1_37, CHR1_38 = "##contig=<ID=1,length=249250621>", "##contig=<ID=1,length=24
         (["##reference=GRCh38"], None, "GRCh38"),
         (["##reference=ftp://site/a/hs37d5.fa.gz"], None, "GRCh37"),
         (["##contig=<ID=1,assembly=b37>"], None, "GRCh37"),
+        (["##contig=<ID=NC_000001.10>", "##contig=<ID=NC_012920.1>"], None, "GRCh37"),
         (["##contig=<ID=1,length=1000>"], "GRCh38", "GRCh38"),
         ([CHR1_38, "##reference=hg19.fa"], None, "GRCh38"),
         ([CHR1_38, "##reference=hg19.fa"], "GRCh38", "GRCh38"),
@@ -125,6 +126,12 @@ def test_an_assembly_that_is_not_certain_is_asked_for(lines: list[str]) -> None:
 def test_a_stated_assembly_that_the_lengths_contradict_is_refused() -> None:
     with pytest.raises(LoadError, match="are those of GRCh37"):
         decide_assembly(header(CHR1_37), "GRCh38")
+
+
+@pytest.mark.parametrize("lines", [["##contig=<ID=NC_000001.10>"], [CHR1_38, "##contig=<ID=CM000664.1>"]])
+def test_an_assembly_that_an_accession_contradicts_is_refused(lines: list[str]) -> None:
+    with pytest.raises(LoadError, match="is a sequence of GRCh37, not of GRCh38"):
+        decide_assembly(header(*lines), "GRCh38")
 
 
 def test_an_assembly_that_nobody_knows_is_refused() -> None:

@@ -204,6 +204,14 @@ def test_an_allele_that_its_chromosome_cannot_have_is_set_aside(
     assert (error.value.problem.rule, error.value.problem.pointer) == (rule, column)
 
 
+def test_a_record_on_a_sequence_of_another_assembly_is_set_aside() -> None:
+    lines = ["##fileformat=VCFv4.3", "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO"]
+    header = parse_header((n, line.encode()) for n, line in enumerate(lines, 1))
+    with pytest.raises(Unusable, match="of GRCh37, not of GRCh38") as error:
+        RecordReader.build(header, "GRCh38", "a.vcf").read(9, b"NC_000001.10\t5\t.\tA\tG\t.\t.\t.")
+    assert (error.value.problem.rule, error.value.problem.pointer) == ("vcf-assembly", "CHROM")
+
+
 @pytest.mark.parametrize(
     ("alts", "info", "doubts"),
     [
