@@ -14,12 +14,13 @@ from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Protocol
+from unicodedata import category
 
 from loaders.document import Document
 from loaders.report import Problem, Severity
 from loaders.tables import read_tables
 
-__all__ = ["MAX_BYTES", "READERS", "Document", "Items", "Kept", "documents"]
+__all__ = ["MAX_BYTES", "READERS", "Document", "Items", "Kept", "documents", "printable"]
 
 MAX_BYTES = 64 * 1024 * 1024
 """The largest document that is read. Real phenopackets are below 1 MB; an archive that unpacks to more is a mistake."""
@@ -70,7 +71,7 @@ def documents(paths: Iterable[Path | str], *, max_bytes: int = MAX_BYTES) -> Ite
             yield _problem(
                 _shown(path),
                 "file-kind",
-                f"{path.name} is not of a kind that can be read.",
+                f"{printable(path.name)} is not of a kind that can be read.",
                 f"Hand over {kinds} or a folder.",
             )
 
@@ -102,7 +103,7 @@ def _folder(folder: Path, max_bytes: int) -> Items:
     for path in sorted(_files(folder)):
         if reader := _reader(path):
             if path.exists() and not path.is_file():
-                message = f"{path.name} is a pipe or a device, of which nobody knows when it ends."
+                message = f"{printable(path.name)} is a pipe or a device, of which nobody knows when it ends."
                 yield _problem(_shown(path), "file-kind", message, "Put what comes from it into a file.")
             else:
                 yield from reader(path, max_bytes)
@@ -178,7 +179,7 @@ def _each_line(name: str, opened: Opened, max_bytes: int) -> Items:
 def _members(path: Path, max_bytes: int) -> Items:
     with zipfile.ZipFile(path) as archive:
         for member in sorted(archive.infolist(), key=lambda info: info.filename):
-            name = f"{_shown(path)}!{member.filename}"
+            name = printable(f"{path}!{member.filename}")
             hidden = member.filename.startswith("__MACOSX/")
             if member.filename.lower().endswith(".json") and not member.is_dir() and not hidden:
                 yield from _guarded(name, partial(_member, name, archive, member, max_bytes))
@@ -236,9 +237,18 @@ def _guarded(name: str, read: Callable[[], Items]) -> Items:
         yield _unreadable(name, error)
 
 
+def printable(text: str) -> str:
+    """Return text that may go to a terminal and into a database, whatever a file's name is made of.
+
+    What controls a terminal, and bytes that are no text, become a sign that stands for them.
+    """
+    if text.isprintable():
+        return text
+    return "".join("\ufffd" if category(character).startswith("C") else character for character in text)
+
+
 def _shown(path: Path) -> str:
-    """A path as text that can be printed whatever bytes it is made of."""
-    return str(path).encode("utf-8", "replace").decode()
+    return printable(str(path))
 
 
 def _unreadable(name: str, error: OSError) -> Problem:

@@ -9,7 +9,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -24,6 +24,7 @@ from beacon.store.writer import SegmentWriter
 from loaders.mapping import SEXES, UNKNOWN
 from loaders.pipeline import stopping, tell
 from loaders.report import Advance, Problem, Progress, Report, Severity, Share
+from loaders.sources import printable
 from loaders.there import There
 from loaders.vcf_again import FORMAT, Earlier, Read, corrected, named
 from loaders.vcf_header import (
@@ -111,13 +112,13 @@ def load_vcf(
             if cohort is not None and _join(admin, dataset, load, header):
                 report.outcome = f"Dataset {dataset} holds this file already; its people joined the cohort {cohort}."
             return report
-        people, _ = _whose(admin, dataset, header, manner.samples, path.name, report)
+        people, _ = _whose(admin, dataset, header, manner.samples, _name(path), report)
         outcomes = _reading(reader, lines, manner, path)
         with admin.begin(dataset, load, _no_ancestors) as writer:
             add_samples(writer, header, load, people)
-            with progress.task(f"Loading {path.name} into {dataset}", share=share) as advance:
+            with progress.task(f"Loading {_name(path)} into {dataset}", share=share) as advance:
                 found = records(reader, outcomes, report, advance)
-                for site in in_order(found, len(header.samples), path.name, report, reach_of(sequences)):
+                for site in in_order(found, len(header.samples), _name(path), report, reach_of(sequences)):
                     writer.allele(site.allele, site.spelled, site.calls, Came(site.line))
             if report.errors and report.counts.get("set-aside record") == report.counts["record"]:
                 report.outcome = f"No record of the file can be used; dataset {dataset} was not changed."
@@ -174,18 +175,18 @@ def check_vcf(
         header, chromosomes = reader.header, set[str]()
         report.count("sample", len(header.samples))
         if there is not None:
-            people, known = _whose(there.admin, there.id, header, manner.samples, path.name, report)
+            people, known = _whose(there.admin, there.id, header, manner.samples, _name(path), report)
             _count_people(people, known, header, report)
         outcomes = _reading(reader, lines, manner, path)
-        with progress.task(f"Checking {path.name}", share=share) as advance:
+        with progress.task(f"Checking {_name(path)}", share=share) as advance:
             found = records(reader, outcomes, report, advance)
-            for site in in_order(found, len(header.samples), path.name, report, reach_of(sequences)):
+            for site in in_order(found, len(header.samples), _name(path), report, reach_of(sequences)):
                 chromosomes.add(site.allele.chrom)
                 report.count("genomicVariant")
-        report.outcome = f"Checked {path.name}; nothing was changed."
+        report.outcome = f"Checked {_name(path)}; nothing was changed."
         if there is not None:
             sha256 = _identity(digest, manner, sequences, reader)
-            report.outcome = there.outcome(sha256, FORMAT, f"Checked {path.name}.")
+            report.outcome = there.outcome(sha256, FORMAT, f"Checked {_name(path)}.")
             held = there.admin.loaded(there.id, sha256, FORMAT)
             if held is None or _others(given, held):
                 by_name = not keep_earlier and not is_stream(original)
@@ -194,14 +195,18 @@ def check_vcf(
                     there.admin, file, report, given, by_name=by_name, entirely=remove_vanished, done=False
                 )
                 report.count("earlier load that it would replace", len(goes - {held}))
-                report.outcome = f"Checked {path.name}. Nothing was changed."
+                report.outcome = f"Checked {_name(path)}. Nothing was changed."
             elif cohort is not None:
                 report.outcome += f" Its people would be members of the cohort {cohort}."
     return report
 
 
+def _name(path: Path) -> str:
+    return printable(path.name)
+
+
 def _source(path: Path, manner: Manner) -> str:
-    return f"{path.name} ({', '.join(manner.regions)})" if manner.regions else path.name
+    return f"{_name(path)} ({', '.join(manner.regions)})" if manner.regions else _name(path)
 
 
 def begin(
@@ -215,11 +220,11 @@ def begin(
     try:
         header = parse_header(lines)
     except HeaderError as error:
-        problem = Problem(path.name, error.line, None, "vcf-header", Severity.ERROR, error.message, None, error.hint)
+        problem = Problem(_name(path), error.line, None, "vcf-header", Severity.ERROR, error.message, None, error.hint)
         raise Damaged(problem) from error
     chosen = decide_assembly(header, manner.assembly)
-    _compare_contigs(header, chosen, path.name, report)
-    return RecordReader.build(header, chosen, path.name, sequences), lines
+    _compare_contigs(header, chosen, _name(path), report)
+    return RecordReader.build(header, chosen, _name(path), sequences), lines
 
 
 def is_stream(path: Path) -> bool:
@@ -318,7 +323,7 @@ def _refusing(report: Report) -> Iterator[None]:
         yield
     except Damaged as error:
         report.outcome = "The file is refused; nothing was changed."
-        report.add(error.problem)
+        report.add(replace(error.problem, file=printable(error.problem.file)))
 
 
 def _no_ancestors(term: str) -> tuple[str, ...]:

@@ -98,7 +98,8 @@ def parse_header(lines: Iterable[tuple[int, bytes]]) -> Header:
 
 def _decode(number: int, raw: bytes) -> str:
     try:
-        return raw.decode()
+        # Windows' programs put a byte order mark before the first line.
+        return raw.decode("utf-8-sig" if number == 1 else "utf-8")
     except UnicodeDecodeError:
         if number == 1:
             raise HeaderError(1, "This is no VCF: it is not text.", _HAND_OVER) from None

@@ -87,6 +87,15 @@ def test_what_is_not_there_or_of_another_kind_is_a_problem_and_the_rest_goes_on(
     ]  # fmt: skip
 
 
+def test_names_are_told_without_what_controls_a_terminal(tmp_path: Path) -> None:
+    archive = zipped(tmp_path / "all\x1b[2J.zip", {"a\x1b[2J.json": b"1"})
+    assert found(archive) == [(f"{tmp_path}/all\ufffd[2J.zip!a\ufffd[2J.json", None, b"1")]
+    (problem,) = problems(tmp_path / "b\x1b[2J.txt")
+    assert "\x1b" not in str(problem)
+    (kind,) = problems(tmp_path / "all\x1b[2J.zip" / "x")
+    assert "\x1b" not in str(kind)
+
+
 def test_a_pipe_in_a_folder_is_a_problem_and_nobody_waits_for_it(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.json")
     os.mkfifo(tmp_path / "notes.txt")

@@ -231,6 +231,15 @@ def test_a_file_cut_in_its_header_is_refused(admin: Admin, stored: Any, tmp_path
     assert unchanged(admin, stored)
 
 
+def test_no_name_of_a_file_reaches_a_terminal_with_what_controls_it(admin: Admin, tmp_path: Path) -> None:
+    for name, header in (("a\x1b[31m\udcff.vcf", HEADER), ("b\x1b[31m\udcff.vcf", "##nothing")):
+        path = vcf(tmp_path / name, "1 100 A G 0/1 0/0", "1 200 A Z 0/1 0/0", header=header)
+        text = load_vcf(admin, path, "d").render()
+        assert f"{name[0]}\ufffd[31m\ufffd.vcf" in text
+        assert "\x1b" not in text
+    assert admin.loads("d")[0].source == "a\ufffd[31m\ufffd.vcf"
+
+
 def test_what_is_no_vcf_is_refused(admin: Admin, tmp_path: Path) -> None:
     (tmp_path / "a.vcf").write_text("id,name\n1,x\n")
     (tmp_path / "b.vcf").write_bytes(b"\xff\xd8\xff\xe0" * 20)

@@ -53,6 +53,11 @@ def test_a_header_that_cannot_be_used_says_in_which_line(lines: list[str], line:
     assert says in error.value.message
 
 
+def test_a_byte_order_mark_before_the_first_line_is_left_out() -> None:
+    lines = [b"\xef\xbb\xbf##fileformat=VCFv4.3", b"#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO"]
+    assert parse_header(enumerate(lines, 1)).columns == 8
+
+
 def test_bytes_that_are_no_text_are_no_vcf() -> None:
     with pytest.raises(HeaderError, match="not text"):
         parse_header([(1, b"\xff\xfe\x00")])
