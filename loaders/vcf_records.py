@@ -290,12 +290,13 @@ class RecordReader:
         if variant.spans(alt):
             self._check_extent(line, pos, end, length, info)
         end, length = variant.extent(pos, alt, end, length)
-        if end is not None and end > self._ends.get(chrom, end):
-            column = "INFO/END" if "END" in info else "INFO/SVLEN"
-            raise self._beyond(line, column, "beyond-end", chrom, end)
-        return variant.from_vcf(
+        allele = variant.from_vcf(
             self.assembly, chrom, pos, ref, alt, end=end, length=length, mate=mate, mate_pos=mate_pos
         )
+        if allele.end > self._ends.get(chrom, allele.end):
+            column = "INFO/END" if "END" in info else "INFO/SVLEN"
+            raise self._beyond(line, column, "beyond-end", chrom, allele.end)
+        return allele
 
     def _check_extent(self, line: int, pos: int, end: int | None, length: int | None, info: Info) -> None:
         """Refuse a region that ends before it begins; doubt one of two lengths, unless the caller says that it guesses.

@@ -159,6 +159,8 @@ def from_vcf(
     other, place = mate_chromosome(trimmed_alt), ""
     if not other and mate and mate != "." and not _TWO_ENDED.isdisjoint(types):
         other, place = genome.chromosome(mate), str(mate_pos or "")
+    elif other and other != name:  # some callers' END is the other end of a breakend, wherever that lies
+        end = None
     stop = max(end or 0, start + len(trimmed_ref))
     size = abs(length) if length else None
     return Allele(assembly, name, start, stop, trimmed_ref, trimmed_alt, types, size, place, other)

@@ -164,6 +164,8 @@ def test_a_record_without_genotypes_has_no_calls_rather_than_none_found() -> Non
         ("<NON_REF>", "END=5060", 5060, None),
         ("*", ".", 5000, None),
         ("A]chr7:90000]", "SVTYPE=BND", 5000, None),
+        ("A]chr7:90000]", "SVTYPE=BND;END=90000", 5000, None),
+        ("A]chr1:90000]", "SVTYPE=BND;END=90000", 90000, None),
         ("<BND>", "CHR2=chr7;END=90000", 5000, None),
         ("<INV>", "CHR2=chr1;END=90000", 90000, 85000),
         ("<INV>", "CHR2=1;END=90000", 90000, 85000),
