@@ -179,13 +179,13 @@ def _written(genome_assembly: str, chrom: str, pos: int, ref: str, alt: str, inf
         raise ValueError(f"{genome_assembly!r} is not an assembly known here")
     if alt in SYMBOLIC:
         alt = f"<{alt}>"
-    told = dict(re.findall(r"(?:^|;)(END|SVLEN)=(-?\d+)", info))
-    end, length = (int(told[name]) if name in told else None for name in ("END", "SVLEN"))
+    told = dict(re.findall(r"(?:^|;)(END|SVLEN|POS2)=(-?\d+)", info))
+    end, length, mate_pos = (int(told[name]) if name in told else None for name in ("END", "SVLEN", "POS2"))
     mate = match[1] if (match := re.search(r"(?:^|;)CHR2=([^;]+)", info)) else None
     if variant.ends_elsewhere(chrom, mate):
-        end = None
+        end, mate_pos = None, mate_pos or end
     end, length = variant.extent(pos, alt, end, length)
-    return variant.from_vcf(assembly, chrom, pos, ref, alt, end=end, length=length, mate=mate)
+    return variant.from_vcf(assembly, chrom, pos, ref, alt, end=end, length=length, mate=mate, mate_pos=mate_pos)
 
 
 def from_expressions(descriptor: Mapping[str, Any]) -> Allele | None:

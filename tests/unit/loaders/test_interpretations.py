@@ -55,6 +55,7 @@ def test_a_symbolic_allele_is_the_one_that_the_same_record_of_a_vcf_is(
     found = allele({"vcfRecord": RECORD | {"pos": 5000, "ref": "A", "alt": alt, "info": info}}, "case-1")
     assert (found.end, found.length) == (end, length)
     assert found.mate == ("7" if "CHR2=chr7" in info else "")
+    assert found.label == ("90000" if "CHR2=chr7" in info else "")
 
 
 @pytest.mark.parametrize(
