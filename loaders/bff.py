@@ -37,12 +37,14 @@ from loaders.there import There
 
 FORMAT = "bff"
 BATCH = 500
+_AT_ONCE = 10_000
+"""Samples whose owners are asked for together."""
 _JOINED = "|"
 """What some files write between the samples of a run of many."""
 
 
 class Refused(Exception):
-    """A file cannot be read to its end, so that nothing may be loaded."""
+    """Nothing may be loaded; the argument says why."""
 
 
 def load_bff(
@@ -151,11 +153,11 @@ def _found(paths: Sequence[Path | str], report: Report) -> Files:
 
 @contextmanager
 def _refusing(report: Report) -> Iterator[None]:
-    """End the block, and say so in the report, where a file cannot be read to its end."""
+    """End the block, and say so in the report, where nothing may be loaded."""
     try:
         yield
-    except Refused:
-        report.outcome = "A file cannot be read to its end; nothing was changed."
+    except Refused as error:
+        report.outcome = f"{error}; nothing was changed."
 
 
 Known = Callable[[Iterable[str]], Mapping[str, str]]
@@ -166,8 +168,9 @@ Known = Callable[[Iterable[str]], Mapping[str, str]]
 class _Loading:
     """One load under way.
 
-    ``known`` tells whose samples are in the dataset already; ``owners`` are individual ids by biosample id, of this
-    load and of the dataset, ``runners`` the sample of every run.
+    ``known`` tells whose samples are in the dataset already, and ``owners`` keeps what it told; ``told`` is whose the
+    files say they are: as their own records have it, else as whatever is read first. ``runners`` are the samples of
+    runs.
     """
 
     files: Files
@@ -177,12 +180,13 @@ class _Loading:
     advance: Advance
     assembly: str | None
     owners: dict[str, str] = field(default_factory=dict)
+    told: dict[str, str] = field(default_factory=dict)
+    targets: list[Entry] = field(default_factory=list)
     individuals: set[str] = field(default_factory=set)
     biosamples: set[str] = field(default_factory=set)
     runs: dict[str, list[str]] = field(default_factory=dict)
     analyses: dict[str, list[str]] = field(default_factory=dict)
     runners: dict[str, str] = field(default_factory=dict)
-    exported: bool = False
     fitting: Fitting = field(init=False)
 
     def __post_init__(self) -> None:
@@ -195,6 +199,11 @@ class _Loading:
 
     def run(self) -> None:
         """Read all files and write all records. Raises ``Refused``."""
+        variants = Variants(self.files, self.assembly, self.report, self.advance, self._read)
+        self.targets = list(self._targets())
+        exported = bool(self.targets) and extension(self.targets[-1].body).get("inOrder") is True
+        variants.survey(exported=exported)
+        self._hear(variants)
         for batch in self._batches("individual"):
             self._individuals(batch)
         for batch in self._batches("biosample"):
@@ -202,7 +211,6 @@ class _Loading:
         for kind, shape in (("run", bff_shapes.RUN), ("analysis", bff_shapes.ANALYSIS)):
             for batch in self._batches(kind):
                 self._made_of_samples(kind, shape, batch)
-        variants = Variants(self.files, self.assembly, self.report, self.advance, self._read)
         columns = self._columns(variants)
         try:
             variants.write(self.writer, columns)
@@ -211,7 +219,7 @@ class _Loading:
             place = str(self.files.by_kind["genomicVariant"][0])
             hint = "Export the dataset again."
             self.report.add(Problem(place, None, None, "bff-extension", Severity.ERROR, message, None, hint))
-            raise Refused from None
+            raise Refused("A file cannot be used") from None
 
     def sayings(self, admin: Admin | None, dataset: str) -> list[Saying]:
         """Return what cohorts and datasets of the files say; without ``admin`` only read them."""
@@ -222,7 +230,7 @@ class _Loading:
             if isinstance(item, Problem):
                 self.report.add(item)
                 if item.rule != "bff-record":
-                    raise Refused
+                    raise Refused("A file cannot be read to its end")
                 continue
             self.advance(1)
             yield item
@@ -250,16 +258,16 @@ class _Loading:
 
     def _biosamples(self, batch: list[Entry]) -> None:
         made = [(one, found) for one in batch if (found := self.fitting.fitted("biosample", bff_shapes.BIOSAMPLE, one))]
-        self._know(body["id"] for _, body in made if not body.get("individualId"))
+        self._know(body["id"] for _, body in made)
+        made = [(one, body) for one, body in made if not self._taken(one, body["id"], body.get("individualId"))]
         for entry, body in made:
             if not body.get("individualId"):
-                body["individualId"] = self.owners.get(body["id"]) or body["id"]
+                body["individualId"] = self._owner(body["id"])
                 message = f"The sample names no individual; it is taken as one of {body['individualId']!r}."
                 self.fitting.warn(entry, "bff-sample-owner", message, "/individualId")
         self._people(body["individualId"] for _, body in made)
         self.writer.reserve("biosample", (body["id"] for _, body in made))
         for entry, body in made:
-            self.owners[body["id"]] = body["individualId"]
             self.biosamples.add(body["id"])
             self._comes_from(entry)
             derived = isinstance(body.get("info"), dict) and body["info"].get("derived") is True
@@ -273,12 +281,18 @@ class _Loading:
             for part in self._parts(kind, entry)
             if (body := self._owned(kind, shape, part))
         ]
-        self._samples({body["biosampleId"]: body.get("individualId") for _, body in made if "biosampleId" in body})
+        self._know(body["biosampleId"] for _, body in made if "biosampleId" in body)
+        made = [
+            (entry, body)
+            for entry, body in made
+            if "biosampleId" not in body or not self._taken(entry, body["biosampleId"], body.get("individualId"))
+        ]
+        self._samples([body["biosampleId"] for _, body in made if "biosampleId" in body])
         self._people(body["individualId"] for _, body in made if "biosampleId" not in body)
         for entry, body in made:
             self._comes_from(entry)
             sample = body.get("biosampleId")
-            person = body["individualId"] = self.owners[sample] if sample else body["individualId"]
+            person = body["individualId"] = self._owner(sample) if sample else body["individualId"]
             self.writer.record(kind, body, individual=person)
             if sample:
                 (self.runs if kind == "run" else self.analyses).setdefault(sample, []).append(body["id"])
@@ -309,66 +323,111 @@ class _Loading:
         return body
 
     def _columns(self, variants: Variants) -> dict[tuple[str, str | None, str | None], int]:
-        """Give every sample of the variants a column; return them by sample, run and analysis.
+        """Give every sample of the variants a column; return them by sample, run and analysis. Raises ``Refused``.
 
-        A sample that has one run in these files is taken as genotyped by it, and so with analyses.
+        A sample that has one run in these files is taken as genotyped by it, and so with analyses. Genotypes of
+        somebody else's sample refuse the load, as in a VCF: nobody knows whom they are to be shown with.
         """
-        listed = list(self._targets())
-        variants.survey(exported=self.exported)
-        targeted = {sample for sample, _, _, _ in listed}
+        listed = list(self._targeted())
+        targeted = {sample for _, sample, _, _, _ in listed}
         listed += [
-            (sample, person, _only(self.runs.get(sample)), _only(self.analyses.get(sample)))
-            for sample, person in variants.samples.items()
+            (entry, sample, person, _only(self.runs.get(sample)), _only(self.analyses.get(sample)))
+            for sample, claims in variants.samples.items()
             if sample not in targeted
+            for person, entry in claims.items()
         ]
-        self._samples({sample: person for sample, person, _, _ in listed})
+        self._know(sample for _, sample, _, _, _ in listed)
+        if [sample for entry, sample, person, _, _ in listed if self._taken(entry, sample, person)]:
+            raise Refused("Genotypes are given to people whose samples they are not of")
+        self._samples([sample for _, sample, _, _, _ in listed])
         return {
-            (sample, run, analysis): self.writer.column(self.owners[sample], sample, run, analysis)
-            for sample, _, run, analysis in listed
+            (sample, run, analysis): self.writer.column(self._owner(sample), sample, run, analysis)
+            for _, sample, _, run, analysis in listed
         }
 
-    def _targets(self) -> Iterator[tuple[str, str | None, str | None, str | None]]:
-        """Yield (sample, individual, run, analysis) in the order of the file of targets."""
+    def _targets(self) -> Iterator[Entry]:
+        """Read the file of targets."""
         for entry in self._read(TARGETS):
             samples = entry.body.get("biosampleIds")
-            if not isinstance(samples, list) or not all(isinstance(one, str) and one for one in samples):
+            if isinstance(samples, list) and all(isinstance(one, str) and one for one in samples):
+                yield entry
+            else:
                 self.fitting.set_aside(entry, "bff-targets", "The list of samples is missing.", "/biosampleIds")
-                continue
+
+    def _targeted(self) -> Iterator[tuple[Entry, str, str | None, str | None, str | None]]:
+        """Yield (entry, sample, individual, run, analysis) in the order of the file of targets."""
+        for entry in self.targets:
             kept = extension(entry.body)
-            self.exported = kept.get("inOrder") is True
-            for index, sample in enumerate(samples):
+            for index, sample in enumerate(entry.body["biosampleIds"]):
                 person, run, analysis = (
                     _at(kept.get(name), index) for name in ("individualIds", "runIds", "analysisIds")
                 )
                 if not kept:
                     run, analysis = _only(self.runs.get(sample)), _only(self.analyses.get(sample))
-                yield sample, person, run, analysis
+                yield entry, sample, person, run, analysis
+
+    def _hear(self, variants: Variants) -> None:
+        """Learn whose samples are by the files, whatever the order in which they say so."""
+        for kind, name in (("biosample", "id"), ("run", "biosampleId"), ("analysis", "biosampleId")):
+            for entry in self.files.entries(kind):
+                for part in _split(entry.body) if isinstance(entry, Entry) else ():
+                    sample, person = part.get(name), part.get("individualId")
+                    if isinstance(sample, str) and isinstance(person, str) and person:
+                        self.told.setdefault(sample, person)
+        for _, sample, told, _, _ in self._targeted():
+            if told:
+                self.told.setdefault(sample, told)
+        for sample, claims in variants.samples.items():
+            for claimed in filter(None, claims):
+                self.told.setdefault(sample, claimed)
 
     def _know(self, samples: Iterable[str]) -> None:
         """Learn whose these samples are in the dataset already."""
-        if new := [sample for sample in samples if sample not in self.owners]:
-            self.owners |= self.known(new)
+        new = iter([sample for sample in dict.fromkeys(samples) if sample not in self.owners])
+        while some := list(islice(new, _AT_ONCE)):
+            self.owners |= self.known(some)
+
+    def _owner(self, sample: str) -> str:
+        """Return whose a sample is: as the dataset has it, as the files have it, else the person of its own name."""
+        return self.owners.get(sample) or self.told.get(sample) or sample
 
     def _whose(self, samples: Iterable[str]) -> Mapping[str, str]:
-        self._know(samples)
-        return self.owners
+        wanted = list(samples)
+        self._know(wanted)
+        return {sample: self._owner(sample) for sample in wanted}
 
-    def _samples(self, people: Mapping[str, str | None]) -> None:
-        """Make sure that these samples exist, and the people that they are of; ``people`` says of whom, where told."""
-        self._know(people)
-        for sample, person in people.items():
-            self.owners.setdefault(sample, person or sample)
-        self._people(self.owners[sample] for sample in people)
-        new = [sample for sample in people if sample not in self.biosamples]
+    def _taken(self, entry: Entry, sample: str, person: str | None) -> bool:
+        """Whether a record gives a sample to somebody else than it is of; it is set aside then.
+
+        One that names nobody means whom the files name elsewhere.
+        """
+        owner, person = self._owner(sample), person or self.told.get(sample)
+        if person in (None, owner):
+            return False
+        message = f"The sample {sample!r} is one of {owner!r}, so it cannot be one of {person!r} too."
+        hint = "Correct what is wrong of the two."
+        if sample in self.owners:
+            message = f"The sample {sample!r} is one of {owner!r} in the dataset, with all that came of it."
+            hint = (
+                f"Delete {owner!r} and {person!r}, load the individuals and biosamples first, and then what has calls "
+                "of the sample: a file of calls makes people of samples that are nobody's yet."
+            )
+        self.fitting.set_aside(entry, "bff-sample-taken", message, "/individualId", hint, person)
+        return True
+
+    def _samples(self, samples: Sequence[str]) -> None:
+        """Make sure that these samples exist, and the people that they are of."""
+        self._people(map(self._owner, samples))
+        new = [sample for sample in dict.fromkeys(samples) if sample not in self.biosamples]
         self.writer.reserve("biosample", new)
         for sample in new:
             self.biosamples.add(sample)
             self.report.count("derived biosample")
             made = {
-                "id": sample, "individualId": self.owners[sample], "biosampleStatus": dict(UNKNOWN),
+                "id": sample, "individualId": self._owner(sample), "biosampleStatus": dict(UNKNOWN),
                 "sampleOriginType": dict(UNKNOWN), "info": {"derived": True},
             }  # fmt: skip
-            self.writer.record("biosample", made, individual=self.owners[sample], derived=True)
+            self.writer.record("biosample", made, individual=self._owner(sample), derived=True)
 
     def _people(self, ids: Iterable[str]) -> None:
         """Make sure that these people exist."""

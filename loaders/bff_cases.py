@@ -51,14 +51,18 @@ class OutOfOrder(Exception):
 
 @dataclass(slots=True)
 class Variants:
-    """The variants of one load. ``samples`` are those with genotypes, with their individual where it is told."""
+    """The variants of one load.
+
+    ``samples`` are those with genotypes, each with whom it is said to be of ("" where that is not told) and where that
+    is said first, by an entry without its members.
+    """
 
     files: Files
     assembly: str | None
     report: Report
     advance: Advance
     read: Callable[[str], Iterator[Entry]]
-    samples: dict[str, str | None] = field(default_factory=dict)
+    samples: dict[str, dict[str, Entry]] = field(default_factory=dict)
     _split: dict[str, bytes] = field(default_factory=dict)
     _targets: tuple[str, ...] = ()
     _in_order: bool = True
@@ -84,7 +88,9 @@ class Variants:
                 continue
             self.report.count("variant record")
             for case in cases:
-                self.samples.setdefault(case["biosampleId"], case.get("individualId"))
+                claims = self.samples.setdefault(case["biosampleId"], {})
+                if (person := case.get("individualId") or "") not in claims:
+                    claims[person] = replace(entry, body={})
             if (one.assembly, one.chrom) != place:
                 place, start = (one.assembly, one.chrom), -1
                 self._in_order = self._in_order and place not in done

@@ -110,6 +110,7 @@ _ROWS: tuple[tuple[str, Severity, str], ...] = (
     ("bff-repeated", WARNING, "The very same record was there before; it is loaded once."),
     ("bff-of-nobody", ERROR, "A run or an analysis names neither a sample nor an individual."),
     ("bff-sample-owner", WARNING, "A sample names no individual; it is taken as one of the person of its own name."),
+    ("bff-sample-taken", ERROR, "A record gives a sample to somebody else than the dataset or the files do."),
     ("bff-of-many", WARNING, "A run or an analysis is of several samples; it becomes one of each of them."),
     ("bff-targets", ERROR, "The file of targets lists no samples."),
     ("bff-cohort-members", WARNING, "A cohort lists no members, or members whom nobody knows."),
