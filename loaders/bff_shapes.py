@@ -42,10 +42,44 @@ def _whole(_fitter: Fitter, value: Any, _pointer: str) -> Any:
     return int(value)
 
 
+_FLAGS = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+
+
 def _flag(_fitter: Fitter, value: Any, _pointer: str) -> Any:
-    if not isinstance(value, bool):
+    """True or false; also as a text in any case, or as 1 or 0."""
+    flag = _FLAGS.get(str(value).strip().lower())
+    if flag is None:
         raise Misfit("true or false")
-    return value
+    return flag
+
+
+def _finding(required: Mapping[str, Shape], optional: Mapping[str, Shape]) -> Shape:
+    """A thing that may be ``excluded``. Where nobody can tell whether it is, nothing of it stays.
+
+    What is absent would be present without the member. Beacon's model has it for features alone; it is heeded in all.
+    """
+    shape = thing(required, {**optional, "excluded": _flag})
+
+    def fit(fitter: Fitter, value: Any, pointer: str) -> Any:
+        if isinstance(value, Mapping) and value.get("excluded") is not None:
+            try:
+                _flag(fitter, value["excluded"], pointer)
+            except Misfit as error:
+                raise Misfit(f"an object whose excluded is {error}") from None
+        return shape(fitter, value, pointer)
+
+    return fit
+
+
+def _all(shape: Shape) -> Shape:
+    """A list of which no element may be left out."""
+
+    def fit(fitter: Fitter, value: Any, pointer: str) -> Any:
+        if not isinstance(value, list):
+            raise Misfit("a list")
+        return [shape(fitter, item, f"{pointer}/{index}") for index, item in enumerate(value)]
+
+    return fit
 
 
 def _date(_fitter: Fitter, value: Any, _pointer: str) -> Any:
@@ -143,30 +177,30 @@ _QUANTITY = thing({"unit": _term, "value": _number}, {"referenceRange": _RANGE})
 _TYPED = thing({"typedQuantities": many(thing({"quantityType": _term, "quantity": _QUANTITY}, {}))}, {})
 _EXTERNAL = thing({}, {"id": _text, "notes": _text, "reference": _text})
 _EVIDENCE = thing({"evidenceCode": _term}, {"reference": _EXTERNAL})
-_PROCEDURE = thing({"procedureCode": _term}, {"ageAtProcedure": _time, "bodySite": _term, "dateOfProcedure": _date})
-_DISEASE = thing(
+_PROCEDURE = _finding({"procedureCode": _term}, {"ageAtProcedure": _time, "bodySite": _term, "dateOfProcedure": _date})
+_DISEASE = _finding(
     {"diseaseCode": _term},
     {"ageOfOnset": _time, "familyHistory": _flag, "notes": _text, "severity": _term, "stage": _term},
 )
-_FEATURE = thing(
+_FEATURE = _finding(
     {"featureType": _term},
     {
-        "evidence": _EVIDENCE, "excluded": _flag, "modifiers": many(_term), "notes": _text, "onset": _time,
+        "evidence": _EVIDENCE, "modifiers": many(_term), "notes": _text, "onset": _time,
         "resolution": _time, "severity": _term,
     },
 )  # fmt: skip
 _VALUE = one_of("a quantity with a unit and a number, a term, or typed quantities", _TYPED, _QUANTITY, _term)
-_MEASURE = thing(
+_MEASURE = _finding(
     {"assayCode": _term, "measurementValue": _VALUE},
     {"date": _date, "notes": _text, "observationMoment": _time, "procedure": _PROCEDURE},
 )
 _INTERVAL = thing({"start": _text, "end": _text}, {})
 _DOSE = thing({"quantity": _QUANTITY, "interval": _INTERVAL, "scheduleFrequency": _term}, {})
-_TREATMENT = thing(
+_TREATMENT = _finding(
     {"treatmentCode": _term},
     {"ageAtOnset": _age, "cumulativeDose": _QUANTITY, "doseIntervals": many(_DOSE), "routeOfAdministration": _term},
 )
-_EXPOSURE = thing(
+_EXPOSURE = _finding(
     {"exposureCode": _term, "ageAtExposure": _age, "unit": _term, "duration": _text},
     {"date": _date, "value": _number},
 )
@@ -174,7 +208,7 @@ _MEMBER = thing({"memberId": _text, "role": _term, "affected": _flag}, {})
 _PEDIGREE = thing({"id": _text, "disease": _DISEASE, "members": many(_MEMBER)}, {"numSubjects": _whole})
 _INFO = thing({}, {})
 
-INDIVIDUAL = thing(
+_PERSON = thing(
     {"id": _id, "sex": _term},
     {
         "diseases": many(_DISEASE), "ethnicity": _term, "exposures": many(_EXPOSURE), "geographicOrigin": _term,
@@ -186,6 +220,19 @@ INDIVIDUAL = thing(
     },
     defaults={"sex": {"id": "NCIT:C17998", "label": "unknown"}},
 )  # fmt: skip
+
+
+def _individual(fitter: Fitter, value: Any, pointer: str) -> Any:
+    """A person; the diseases that are excluded are not among those that the person has, as with phenopackets."""
+    fitted = _PERSON(fitter, value, pointer)
+    listed = fitted.get("diseases", ())
+    if absent := [one for one in listed if one.get("excluded")]:
+        fitted["diseases"] = [one for one in listed if not one.get("excluded")]
+        fitted["info"] = fitted.get("info", {}) | {"excludedDiseases": absent}
+    return fitted
+
+
+INDIVIDUAL: Shape = _individual
 BIOSAMPLE = thing(
     {"id": _id, "biosampleStatus": _term, "sampleOriginType": _term},
     {
@@ -327,9 +374,18 @@ _COHORT: Mapping[str, Shape] = {
 }  # fmt: skip
 COHORT = known_only(thing({"id": _id}, _COHORT), {"id", *_COHORT})
 """A cohort, with the ids of its members as files list them."""
-_DATA_USE = thing({"id": _curie, "version": _text}, {"label": _text, "modifiers": many(_term)})
+_MODIFIED_USE = thing({"id": _curie, "version": _text, "modifiers": _all(_term)}, {"label": _text})
+_FREE_USE = thing({"id": _curie, "version": _text}, {"label": _text})
+
+
+def _data_use(fitter: Fitter, value: Any, pointer: str) -> Any:
+    """A condition of use. A modifier restricts it, so that without one of them it would allow too much."""
+    modified = isinstance(value, Mapping) and value.get("modifiers") is not None
+    return (_MODIFIED_USE if modified else _FREE_USE)(fitter, value, pointer)
+
+
 _DATASET: Mapping[str, Shape] = {
-    "name": _text, "createDateTime": _instant, "dataUseConditions": thing({}, {"duoDataUse": some(_DATA_USE)}),
+    "name": _text, "createDateTime": _instant, "dataUseConditions": thing({}, {"duoDataUse": some(_data_use)}),
     "description": _text, "externalUrl": _text, "info": _INFO, "updateDateTime": _instant, "version": _text,
     "ids": _ids,
 }  # fmt: skip

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from loaders.bff import check_bff
 from loaders.bff_files import entries
-from loaders.bff_shapes import INDIVIDUAL
+from loaders.bff_shapes import DATASET, INDIVIDUAL
 from loaders.report import Problem, Severity
 from loaders.shapes import Fitter, Misfit
 
@@ -94,6 +94,45 @@ def test_old_shapes_of_ages_are_put_right_and_what_is_none_is_kept_aside(given_t
     pointer = "/diseases/0/ageOfOnset"
     assert told == ([] if wanted else [pointer])
     assert fitted.get("info") == (None if wanted else {"bff": {pointer: given_time}})
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [(True, True), ("true", True), ("TRUE", True), (1, True), (" False ", False), (0, False), (None, None)],
+)
+def test_a_finding_is_excluded_however_that_is_written(written: Any, meant: bool | None) -> None:
+    record = {"id": "P1", "sex": TERM, "phenotypicFeatures": [{"featureType": TERM, "excluded": written}]}
+    (feature,) = Fitter(lambda *_: None).fit(INDIVIDUAL, record)["phenotypicFeatures"]
+    assert feature == {"featureType": TERM} | ({} if meant is None else {"excluded": meant})
+
+
+@pytest.mark.parametrize("written", ["maybe", 2, [True], {"value": True}, "", 0.5])
+@pytest.mark.parametrize(
+    ("kind", "member"), [("phenotypicFeatures", "featureType"), ("diseases", "diseaseCode"), ("exposures", None)]
+)
+def test_what_may_be_absent_is_never_kept_as_present(kind: str, member: str | None, written: Any) -> None:
+    told: list[tuple[str, str]] = []
+    fitter = Fitter(lambda pointer, expected, _value: told.append((pointer, expected)))
+    finding = RECORDS["individuals"]["exposures"][0] if member is None else {member: TERM}
+    fitted = fitter.fit(INDIVIDUAL, {"id": "P1", "sex": TERM, kind: [finding | {"excluded": written}]})
+    assert fitted[kind] == []
+    assert told == [(f"/{kind}/0", "an object whose excluded is true or false")]
+    assert fitted["info"]["bff"] == {f"/{kind}/0": finding | {"excluded": written}}
+
+
+def test_an_excluded_disease_is_not_among_those_that_a_person_has() -> None:
+    other = {"id": "OMIM:154700", "label": "Marfan syndrome"}
+    diseases = [{"diseaseCode": TERM, "excluded": "True"}, {"diseaseCode": other}]
+    fitted = Fitter(lambda *_: None).fit(INDIVIDUAL, {"id": "P1", "sex": TERM, "diseases": diseases, "info": {"x": 1}})
+    assert fitted["diseases"] == [{"diseaseCode": other}]
+    assert fitted["info"] == {"x": 1, "excludedDiseases": [{"diseaseCode": TERM, "excluded": True}]}
+
+
+def test_a_condition_of_use_is_not_kept_without_one_of_its_modifiers() -> None:
+    use = {"id": "DUO:0000042", "version": "2021-02-23"}
+    uses = [use | {"modifiers": [{"id": "DUO:0000045"}, {"label": "not for profit"}]}, use | {"modifiers": [TERM]}]
+    fitted = Fitter(lambda *_: None).fit(DATASET, {"id": "d", "name": "D", "dataUseConditions": {"duoDataUse": uses}})
+    assert fitted["dataUseConditions"]["duoDataUse"] == uses[1:]
 
 
 def test_a_record_without_what_the_model_demands_is_a_misfit() -> None:
