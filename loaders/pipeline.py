@@ -131,8 +131,8 @@ def _few_collections() -> Iterator[None]:
 
 
 def source_of(paths: Iterable[Path | str]) -> str:
-    """Return what a load's files are called in its provenance."""
-    return ", ".join(Path(path).name for path in paths)
+    """Return what a load's files are called in its provenance: the same for the same paths, however they are given."""
+    return ", ".join(sorted({str(Path(path).resolve()) for path in paths}))
 
 
 def find_vanished(admin: Admin, source: str, report: Report, seen: Set[str], remove: bool) -> list[str]:

@@ -91,6 +91,24 @@ def test_who_is_not_there_any_more_is_told_and_removed_on_request_alone(admin: A
     assert individuals(admin) == 2
 
 
+def test_files_of_one_name_in_two_folders_are_two_and_however_a_path_is_written_it_is_one(
+    admin: Admin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = tmp_path / "h1" / "cases", tmp_path / "h2" / "cases"
+    for folder, ids in ((first, ("a", "b")), (second, ("c",))):
+        folder.mkdir(parents=True)
+        lines(folder / "all.jsonl", *map(packet, ids))
+        assert told(load(admin, folder, remove_vanished=True)) == set()
+    assert individuals(admin) == 3
+    lines(first / "all.jsonl", packet("a"))
+    (tmp_path / "link").symlink_to(first)
+    monkeypatch.chdir(tmp_path / "h1")
+    for path in (first, Path("cases"), Path("../h1/cases"), tmp_path / "link"):
+        assert told(check_phenopackets([path], admin=admin, dataset="cases")) == {("record-vanished", "b")}
+    load(admin, Path("cases"), remove_vanished=True)
+    assert individuals(admin) == 2
+
+
 def test_a_check_says_who_is_new_would_be_replaced_stays_or_has_vanished(admin: Admin, tmp_path: Path) -> None:
     load(admin, lines(tmp_path / "cases.jsonl", packet("a"), packet("b"), packet("c")))
     before = admin.dataset("cases")
