@@ -20,6 +20,7 @@ from beacon.store.admin import Admin
 from beacon.store.loading import Beside, LoadInfo, Origin
 from beacon.store.publish import Saying
 from loaders import bff_shapes
+from loaders.bff_again import FORMAT, find_earlier
 from loaders.bff_cases import OutOfOrder, Variants
 from loaders.bff_collections import Collections
 from loaders.bff_files import TARGETS, Entry, Files, digest, find
@@ -29,13 +30,12 @@ from loaders.bff_variants import extension
 from loaders.bff_writers import Nowhere, Writer
 from loaders.elements import Json
 from loaders.mapping import SEXES
-from loaders.pipeline import stopping, tell
+from loaders.pipeline import source_of, stopping, tell
 from loaders.report import Advance, Problem, Progress, Report, Severity
 from loaders.shapes import Shape
 from loaders.terms import site_ontologies
 from loaders.there import There
 
-FORMAT = "bff"
 BATCH = 500
 _AT_ONCE = 10_000
 """Samples whose owners are asked for together."""
@@ -76,7 +76,7 @@ def load_bff(
             report.outcome = f"Dataset {dataset} holds exactly this already; nothing was changed."
             return report
         load = LoadInfo(
-            ", ".join(Path(path).name for path in paths), sha256, FORMAT, f"skerry {__version__}", datetime.now(UTC),
+            source_of(paths), sha256, FORMAT, f"skerry {__version__}", datetime.now(UTC),
             who, stated, cohort, terms.versions,
         )  # fmt: skip
         with (
@@ -86,9 +86,12 @@ def load_bff(
             loading = _Loading(files, writer, partial(admin.owners, dataset), report, advance, stated)
             loading.run()
             sayings = loading.sayings(admin, dataset)
+            earlier = find_earlier(admin, dataset, source_of(paths), files, writer.chromosomes)
+            earlier.tell(admin, report, loading.seen, loading.called, done="were removed")
             if loading.anything:
                 terms.store(admin)
-                tell(report, writer.publish(Beside(sayings=sayings)))
+                change = Beside(sayings=sayings, by_record=True, corrects=earlier.corrected, supersedes=earlier.amended)
+                tell(report, writer.publish(change))
         if loading.anything:
             return report
         if sayings:
@@ -126,6 +129,8 @@ def check_bff(
             report.outcome = "Checked; nothing was changed."
         else:
             there.count_people(nowhere.people, report, "replaced")
+            earlier = find_earlier(there.admin, there.id, source_of(paths), files, nowhere.chromosomes)
+            earlier.tell(there.admin, report, loading.seen, loading.called, done="would be removed")
             sha256 = _identity(files, site_ontologies(there.admin).release, cohort, stated)
             report.outcome = there.outcome(sha256, FORMAT, "Checked.")
     return report
@@ -170,7 +175,7 @@ class _Loading:
 
     ``known`` tells whose samples are in the dataset already, and ``owners`` keeps what it told; ``told`` is whose the
     files say they are: as their own records have it, else as whatever is read first. ``runners`` are the samples of
-    runs.
+    runs. ``seen`` are the people whom the files have, set aside or not, ``called`` the samples with genotypes.
     """
 
     files: Files
@@ -187,6 +192,8 @@ class _Loading:
     runs: dict[str, list[str]] = field(default_factory=dict)
     analyses: dict[str, list[str]] = field(default_factory=dict)
     runners: dict[str, str] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
+    called: set[str] = field(default_factory=set)
     fitting: Fitting = field(init=False)
 
     def __post_init__(self) -> None:
@@ -241,6 +248,7 @@ class _Loading:
             yield batch
 
     def _individuals(self, batch: list[Entry]) -> None:
+        self.seen |= {id for one in batch if isinstance(id := one.body.get("id"), str)}
         made = [
             (one, found) for one in batch if (found := self.fitting.fitted("individual", bff_shapes.INDIVIDUAL, one))
         ]
@@ -340,6 +348,7 @@ class _Loading:
         if [sample for entry, sample, person, _, _ in listed if self._taken(entry, sample, person)]:
             raise Refused("Genotypes are given to people whose samples they are not of")
         self._samples([sample for _, sample, _, _, _ in listed])
+        self.called = {sample for _, sample, _, _, _ in listed}
         return {
             (sample, run, analysis): self.writer.column(self._owner(sample), sample, run, analysis)
             for _, sample, _, run, analysis in listed

@@ -17,6 +17,8 @@ from loaders.report import Report
 class Writer(Protocol):
     """What a load writes to: a segment, or nothing."""
 
+    @property
+    def chromosomes(self) -> frozenset[str]: ...
     def comes_from(self, origin: Origin) -> None: ...
     def reserve(self, kind: str, ids: Iterable[str]) -> None: ...
     def individual(
@@ -38,6 +40,12 @@ class Nowhere:
         self._columns: dict[tuple[str, str | None, str | None], int] = {}
         self.people: set[str] = set()
         """Whom the files tell more of than that they have samples."""
+        self._chromosomes: set[str] = set()
+
+    @property
+    def chromosomes(self) -> frozenset[str]:
+        """The chromosomes of all alleles so far."""
+        return frozenset(self._chromosomes)
 
     def comes_from(self, origin: Origin) -> None:
         """Need nothing."""
@@ -62,6 +70,7 @@ class Nowhere:
     def allele(self, allele: Allele, body: Mapping[str, Any], calls: Calls | None, came: Came = FROM_SOMEWHERE) -> None:
         """Count an allele."""
         self._report.count("genomicVariant")
+        self._chromosomes.add(allele.chrom)
 
     def detail(self, allele: Allele, column: int, told: Mapping[str, Any]) -> None:
         """Need nothing."""

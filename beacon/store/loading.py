@@ -71,6 +71,9 @@ class Beside:
     ``removed``: ids of individuals who go. ``members``: ids of individuals who are there already and join the load's
     cohort. ``supersedes``: ids of loads whose calls of the same samples go, or, if ``entirely``, all that they brought.
     ``counts`` are for the journal. ``sayings``: what it says of the dataset and its cohorts.
+
+    ``by_record``: each record takes the place of that of its id alone, and what else the person had stays. Then
+    ``supersedes`` takes calls and no records, and all calls go of the loads in ``corrects``.
     """
 
     removed: Sequence[str] = ()
@@ -79,6 +82,8 @@ class Beside:
     entirely: bool = False
     counts: Mapping[str, int] = field(default_factory=dict)
     sayings: Sequence[Saying] = ()
+    by_record: bool = False
+    corrects: frozenset[str] = frozenset()
 
 
 NOTHING_BESIDE = Beside()

@@ -56,7 +56,7 @@ class Amendment:
     ``joining`` are further cohorts with those who join them, ``dissolved`` cohorts that end.
     ``instead_of`` are segments in whose place the new one is listed.
     ``withdrawn`` are people whom no load that is under way may bring back, ``returning`` those who may come again.
-    ``sayings`` come last.
+    ``sayings`` come last. ``by_record``: a person's new record takes the place of the old one alone.
     """
 
     edits: Sequence[Edit] = ()
@@ -68,6 +68,7 @@ class Amendment:
     withdrawn: BitMap = field(default_factory=BitMap)
     returning: BitMap = field(default_factory=BitMap)
     sayings: Sequence[Saying] = ()
+    by_record: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def publish(db: Database[Document], home: Home, summary: Document | None, amendm
         for edit in amendment.edits:
             edit(parts)
         if summary is not None:
-            _replace(db, parts)
+            _replace(db, parts, by_record=amendment.by_record)
         changed = _change(db, document, parts, amendment, summary is not None)
         live = parts[-1].live if summary else {}
         before = (part.before_of("individual") for part in parts[: -1 if summary else None])
@@ -170,9 +171,14 @@ def _gone(parts: list[Part], kind: str) -> BitMap:
     return before - BitMap().union(*(part.rows(kind) for part in parts))
 
 
-def _replace(db: Database[Document], parts: list[Part]) -> None:
-    """Let the records of the last segment take the place of those of the same id in older ones."""
+def _replace(db: Database[Document], parts: list[Part], *, by_record: bool) -> None:
+    """Let the records of the last segment take the place of those of the same id in older ones.
+
+    With a person goes all that came with their record, unless ``by_record``: then it stays until somebody comes who
+    takes the place of all.
+    """
     new = parts[-1]
+    people = new.rows("individual") - new.derived_of("individual")
     for part in parts[:-1]:
         for kind in WIDE_KINDS:
             both = part.rows(kind) & new.rows(kind)
@@ -181,8 +187,13 @@ def _replace(db: Database[Document], parts: list[Part]) -> None:
             new.take(kind, stays)
             goes = both - stays
             part.take(kind, goes)
-            if kind == "individual":
-                take_people(db, part, goes - part.derived_of(kind))
+            if kind != "individual":
+                continue
+            left, own = decode_rows(part.document.get("left", encode_rows(()))), goes - part.derived_of(kind)
+            if not by_record:
+                take_people(db, part, own | (left & people))
+            elif own:
+                part.document = part.document | {"left": encode_rows(left | own)}
 
 
 def _stand_again(db: Database[Document], parts: list[Part]) -> None:

@@ -33,6 +33,7 @@ from beacon.store import journal
 from beacon.store.base import CASE, COLUMN, FROM_SOMEWHERE, NO_SAMPLE, Came, Links
 from beacon.store.batches import Batches
 from beacon.store.blocks import JOINED, BlockBuilder, ends_id, layout_id, part_id
+from beacon.store.corrected import take_calls, take_records
 from beacon.store.documents import READY, WRITING, Document, encode_links, encode_rows
 from beacon.store.fragments import encode_fragments, fragment
 from beacon.store.garbage import remove_segment
@@ -345,7 +346,12 @@ class SegmentWriter:
         is_gone = self._withdrawn()
         late = [id for kind, id in self._rows if kind == "individual" and is_gone("individual", id)]
         edits: list[Edit] = []
-        if change.supersedes:
+        if change.by_record:
+            named = {kind: [id for one, id in self._rows if one == kind] for kind in ("run", "analysis")}
+            edits.append(partial(take_records, self._db, ids=named))
+            for loads, entirely in ((change.corrects, True), (change.supersedes, False)):
+                edits.append(partial(take_calls, self._db, loads=loads, entirely=entirely))
+        elif change.supersedes:
             edits.append(lambda parts: supersede(self._db, parts, change.supersedes, entirely=change.entirely))
         for ids, only_new in ((change.removed, False), (late, True)):
             people = BitMap(give_ordinals(self._db, self._home, "individual", list(ids)).values()) if ids else BitMap()
@@ -354,7 +360,8 @@ class SegmentWriter:
         members = self._links.get("individual", ())
         joining = give_ordinals(self._db, self._home, "individual", list(change.members)).values()
         everyone = BitMap(row for row, _, _ in members) | BitMap(joining) if self._load.cohort else BitMap()
-        return Amendment(edits, self._load.cohort, everyone, self._joining, sayings=change.sayings)
+        by_record = change.by_record
+        return Amendment(edits, self._load.cohort, everyone, self._joining, sayings=change.sayings, by_record=by_record)
 
     def _leaves_out(self, person: str, sample: str) -> bool:
         """Whether a person stays out, or a sample of which this load has no record of its own."""

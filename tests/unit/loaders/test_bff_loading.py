@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 import json
+import shutil
 from collections.abc import Iterator
 from itertools import permutations
 from pathlib import Path
@@ -11,9 +14,13 @@ from typing import Any
 import pytest
 
 from beacon.store.admin import Admin
+from beacon.store.mongo import MongoStore
 from loaders.bff import check_bff, load_bff
+from loaders.export import export
+from loaders.pipeline import load_phenopackets
 from loaders.report import Report
 from loaders.vcf import load_vcf
+from tests.unit.loaders.packets import RECORD, interpretation, packet
 from tests.unit.loaders.test_again import vcf
 
 Json = dict[str, Any]
@@ -155,3 +162,143 @@ def test_files_that_give_a_sample_to_two_people_are_told_of_the_second(admin: Ad
     files = write(tmp_path / "in", biosamples=[sample("S1", "P1")], runs=[run("r1", "S1", individualId="P2")])
     assert errors(load_bff(admin, [files], "d")) == [("bff-sample-taken", "P2")]
     assert counts(admin) == {"individual": 1, "biosample": 1}
+
+
+FOLDER = {
+    "individuals": [person("P1"), person("P2")],
+    "biosamples": [sample("S1", "P1"), sample("S2", "P2")],
+    "runs": [run("r1", "S1"), run("r2", "S2")],
+    "genomicVariations": [variant(99, {"S1": "het", "S2": "het"}), variant(200, {"S1": "het"})],
+}
+WHOLE = {"individual": 2, "biosample": 2, "run": 2, "genomicVariant": 2}
+
+
+def carriers(admin: Admin, mongo_uri: str, folder: Path) -> dict[int, dict[str, str]]:
+    """Return who carries each variant, by its start, with which zygosity."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+    async def written() -> None:
+        store = await MongoStore.open(mongo_uri, admin.address[1])
+        try:
+            await export(store, "d", folder)
+        finally:
+            await store.close()
+
+    asyncio.run(written())
+    found = {}
+    for line in gzip.decompress((folder / "genomicVariations.json.gz").read_bytes()).splitlines():
+        if line.startswith(b"{"):
+            record = json.loads(line.rstrip(b","))
+            start = record["variation"]["location"]["interval"]["start"]["value"]
+            found[start] = {
+                one["biosampleId"]: "hom" if one["zygosity"]["id"] == ZYGOSITY["hom"]["id"] else "het"
+                for one in record.get("caseLevelData", ())
+            }
+    return found
+
+
+@pytest.mark.parametrize("file_by_file", [False, True])
+def test_corrected_people_keep_the_samples_runs_and_variants_that_they_have(
+    file_by_file: bool, admin: Admin, tmp_path: Path
+) -> None:
+    folder = write(tmp_path / "in", **FOLDER)
+    for paths in [[path] for path in sorted(folder.iterdir())] if file_by_file else [[folder]]:
+        load_bff(admin, paths, "d")
+    assert counts(admin) == WHOLE
+    write(folder, individuals=[person("P1", info={"seen": "again"}), person("P2")])
+    report = load_bff(admin, [folder / "individuals.json"], "d")
+    assert (report.exit_code, report.counts["replaced individual"]) == (0, 2)
+    assert counts(admin) == WHOLE
+    admin.withdraw("d", "P1", "")
+    assert counts(admin) == {"individual": 1, "biosample": 1, "run": 1, "genomicVariant": 1}
+
+
+def test_a_corrected_run_takes_the_place_of_the_one_of_its_id(admin: Admin, tmp_path: Path) -> None:
+    load_bff(admin, [write(tmp_path / "in", **FOLDER)], "d")
+    load_bff(admin, [write(tmp_path / "more", runs=[run("r1", "S1", platform="another")])], "d")
+    assert counts(admin) == WHOLE
+
+
+def test_who_comes_with_a_phenopacket_leaves_nothing_of_an_earlier_one_behind(admin: Admin, tmp_path: Path) -> None:
+    def load_packet(**record: Any) -> None:
+        path = tmp_path / "P1.json"
+        path.write_text(json.dumps(packet("P1", interpretations=[interpretation({"vcfRecord": RECORD | record})])))
+        assert load_phenopackets(admin, [path], "d").exit_code == 0
+
+    load_packet()
+    load_bff(admin, [write(tmp_path / "in", individuals=[person("P1")])], "d")
+    assert counts(admin) == {"individual": 1, "biosample": 1, "genomicVariant": 1}
+    load_packet(pos="48786500")
+    assert counts(admin) == {"individual": 1, "biosample": 1, "genomicVariant": 1}
+
+
+@pytest.mark.parametrize("assembly", [None, "GRCh38"])
+def test_corrected_variants_take_the_place_of_the_earlier_ones(
+    assembly: str | None, admin: Admin, mongo_uri: str, tmp_path: Path
+) -> None:
+    first = [variant(99, {"S1": "het", "S2": "het"}), variant(200, {"S1": "het"}), variant(300, {"S3": "het"})]
+    path = write(tmp_path / "in", genomicVariations=first) / "genomicVariations.json"
+    load_bff(admin, [path], "d")
+    write(path.parent, genomicVariations=[variant(99, {"S1": "hom"})])
+    checked = check_bff([path], assembly=assembly, admin=admin, dataset="d")
+    report = load_bff(admin, [path], "d", assembly=assembly)
+    vanished = {("record-vanished", "S2"), ("record-vanished", "S3")}
+    assert {(one.rule, one.value) for one in report.problems} == vanished
+    assert {(one.rule, one.value) for one in checked.problems} == vanished
+    assert carriers(admin, mongo_uri, tmp_path / "out") == {99: {"S1": "hom"}}
+    assert counts(admin) == {"individual": 1, "biosample": 1, "genomicVariant": 1}
+
+
+def test_variants_without_carriers_are_corrected_too(admin: Admin, tmp_path: Path) -> None:
+    path = write(tmp_path / "in", genomicVariations=[variant(99, {}), variant(200, {})]) / "genomicVariations.json"
+    load_bff(admin, [path], "d")
+    write(path.parent, genomicVariations=[variant(99, {})])
+    load_bff(admin, [path], "d")
+    assert counts(admin) == {"genomicVariant": 1}
+
+
+def test_a_folder_is_corrected_as_a_whole(admin: Admin, mongo_uri: str, tmp_path: Path) -> None:
+    folder = write(tmp_path / "in", **FOLDER)
+    load_bff(admin, [folder], "d")
+    write(folder, individuals=[person("P1")], genomicVariations=[variant(99, {"S1": "hom"})])
+    report = load_bff(admin, [folder], "d")
+    told = [(one.rule, one.value) for one in report.problems if one.rule == "record-vanished"]
+    # Of the person the file has no more all stays but the calls, which another file has.
+    assert told == [("record-vanished", "P2"), ("record-vanished", "S2")]
+    assert carriers(admin, mongo_uri, tmp_path / "out") == {99: {"S1": "hom"}}
+    assert counts(admin) == WHOLE | {"genomicVariant": 1}
+
+
+def test_of_a_folder_one_file_may_be_corrected_alone(admin: Admin, mongo_uri: str, tmp_path: Path) -> None:
+    folder = write(tmp_path / "in", **FOLDER)
+    load_bff(admin, [folder], "d")
+    for carried in ("hom", "het"):
+        write(folder, genomicVariations=[variant(300, {"S1": carried})])
+        report = load_bff(admin, [folder / "genomicVariations.json"], "d")
+        assert [(one.rule, one.value) for one in report.problems] == [("record-vanished", "S2")]
+        assert carriers(admin, mongo_uri, tmp_path / "out") == {99: {"S2": "het"}, 300: {"S1": carried}}
+        assert counts(admin) == WHOLE
+    report = load_bff(admin, [folder], "d")
+    assert carriers(admin, mongo_uri, tmp_path / "out") == {300: {"S1": "het"}}
+
+
+def test_files_of_the_same_name_in_another_folder_add(admin: Admin, mongo_uri: str, tmp_path: Path) -> None:
+    load_bff(admin, [write(tmp_path / "one", genomicVariations=[variant(99, {"S1": "het"})])], "d")
+    report = load_bff(admin, [write(tmp_path / "two", genomicVariations=[variant(200, {"S1": "hom"})])], "d")
+    assert not report.problems
+    assert carriers(admin, mongo_uri, tmp_path / "out") == {99: {"S1": "het"}, 200: {"S1": "hom"}}
+
+
+def test_a_person_who_is_in_the_same_files_no_more_is_told(
+    admin: Admin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "in", individuals=[person("P1"), person("P2")]) / "individuals.json"
+    load_bff(admin, [path], "d")
+    write(path.parent, individuals=[person("P1")])
+    monkeypatch.chdir(path.parent)
+    for relative in ("individuals.json", "../in/individuals.json"):
+        report = check_bff([relative], admin=admin, dataset="d")
+        assert [(one.rule, one.value) for one in report.problems] == [("record-vanished", "P2")]
+    report = load_bff(admin, ["individuals.json"], "d")
+    assert [(one.rule, one.value) for one in report.problems] == [("record-vanished", "P2")]
+    assert counts(admin) == {"individual": 2}
