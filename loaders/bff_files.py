@@ -76,10 +76,17 @@ def find(paths: Iterable[Path | str]) -> tuple[Files, list[Problem]]:
             if kind is not None:
                 found.setdefault(kind, []).append(one)
                 continue
+            if not one.exists():
+                problems.append(_broken(one, None, "file-unreadable", "There is no such file.", None))
+                continue
             message = f"{one.name} is not named after an entry type, so nobody can tell what it holds."
             hint = "Name it individuals.json, biosamples.json, runs.json, analyses.json, genomicVariations.json, ..."
             severity = Severity.WARNING if path.is_dir() else Severity.ERROR
             problems.append(Problem(str(one), None, None, "bff-file", severity, message, None, hint))
+    if not found and all(one.severity is Severity.WARNING for one in problems):
+        hint = "Hand over files named after entry types, such as individuals.json, or a folder with such files."
+        message = "No Beacon file was found."
+        problems.append(Problem("the paths given", None, None, "nothing-found", Severity.ERROR, message, None, hint))
     return Files({kind: tuple(one) for kind, one in found.items()}), problems
 
 

@@ -302,3 +302,11 @@ def test_a_person_who_is_in_the_same_files_no_more_is_told(
     report = load_bff(admin, ["individuals.json"], "d")
     assert [(one.rule, one.value) for one in report.problems] == [("record-vanished", "P2")]
     assert counts(admin) == {"individual": 2}
+
+
+def test_where_there_is_nothing_to_read_that_is_an_error(admin: Admin, tmp_path: Path) -> None:
+    for path, rule in ((write(tmp_path / "empty"), "nothing-found"), (tmp_path / "nofile", "file-unreadable"),
+                       (tmp_path / "individuals.json", "file-unreadable")):  # fmt: skip
+        for report in (check_bff([path]), load_bff(admin, [path], "d")):
+            assert [one for one, _ in errors(report)] == [rule]
+            assert report.exit_code == 1
