@@ -21,6 +21,8 @@ from loaders.elements import Json
 _HGVS = re.compile(r"(?:HGVSid:)?(?P<sequence>[^:]+):[gm]\..*")
 _BASES = re.compile(r"[ACGTUNRYSWKMBDHVacgtunryswkmbdhv]+")
 _NOTHING = ("", "-", ".", "N")
+_WORDS = ("DEL", "DUP", "INV", "INS", "BND", "TRA", "CNV")
+"""What a variant is called of which not all bases are written, the most telling word first: a loss is no gain."""
 _HETEROZYGOUS = ("GENO:0000135", "GENO:0000458", "GENO:0000402")
 """Heterozygous, and GENO's simple and compound heterozygous, which a single variant cannot tell apart."""
 _DIGITS = re.compile(r"GENO[:_]GENO[_:]")
@@ -74,6 +76,17 @@ def allele(record: Mapping[str, Any], stated: str | None) -> Allele:
     """
     if isinstance(kept := extension(record).get("allele"), Mapping):
         return _kept(kept)
+    made = _written(record, stated)
+    length = genome.ASSEMBLIES[made.assembly].lengths.get(made.chrom)
+    if length is not None and made.end > length:
+        message = f"Chromosome {made.chrom} of {made.assembly} ends at {length}, before this variant does."
+        place = "/variation/location/interval"
+        raise Unusable(place, "vcf-beyond-end", message, "Is it the right assembly?", made.end)
+    return made
+
+
+def _written(record: Mapping[str, Any], stated: str | None) -> Allele:
+    """Return the allele that ``variation`` says. Raises ``Unusable``."""
     said = record.get("variation")
     if not isinstance(said, Mapping):
         raise Unusable("/variation", "bff-variation", "The variant has no variation, so nobody knows which one it is.")
@@ -100,9 +113,13 @@ def allele(record: Mapping[str, Any], stated: str | None) -> Allele:
 
 
 def _in_words(assembly: str, chrom: str, start: int, end: int, ref: str, alt: str, kind: str) -> Allele:
-    """Return an allele of which not all bases are written, by its type and extent."""
+    """Return an allele that is not written as in VCF: by its bases where these say all, else by type and extent."""
     types = variant.structural_types(kind) if kind.startswith(("SO:", "EFO:")) else variant.symbolic_types(f"<{kind}>")
-    word = next((one for one in reversed(types) if one in ("DEL", "DUP", "INV", "INS", "CNV", "BND", "TRA")), None)
+    word = next((one for one in _WORDS if one in types), None)
+    # What is called a loss or a gain, or a mobile element, is more than the bases that are written.
+    plain = word is None or (word in ("DEL", "INS") and (kind == word or types == (kind, word)))
+    if plain and (found := _anchored(start, end, ref, alt)):
+        return variant.from_vcf(assembly, chrom, *found)
     if word is None and (ref in _NOTHING) != (alt in _NOTHING):
         word = "INS" if ref in _NOTHING else "DEL"
         types = (word,)
@@ -110,9 +127,24 @@ def _in_words(assembly: str, chrom: str, start: int, end: int, ref: str, alt: st
         message = f"The variant has neither bases nor a type that says what it is ({kind or 'none'})."
         hint = "Give referenceBases and alternateBases, or a variantType such as DEL, DUP, INV, INS or CNV."
         raise Unusable("/variation", "bff-variation", message, hint)
-    length = len(alt) if word == "INS" and alt not in _NOTHING else end - start
+    inserted = alt.upper() if word == "INS" and alt not in _NOTHING else ""
+    length = len(inserted) or end - start
     made = variant.from_vcf(assembly, chrom, start + 1, _first(ref), f"<{word}>", end=end, length=length)
-    return made._replace(types=tuple(dict.fromkeys((*types, *made.types))))
+    # Nobody knows where within the interval the bases stand, but other bases are another allele.
+    named = f"<{word}:{inserted}>" if inserted else made.alt
+    return made._replace(types=tuple(dict.fromkeys((*types, *made.types))), alt=named)
+
+
+def _anchored(start: int, end: int, ref: str, alt: str) -> tuple[int, str, str] | None:
+    """Return position, REF and ALT, as in VCF, of an insertion or deletion all of whose bases are written, else None.
+
+    The base beside them, which VCF wants, is not told: N stands for it, and alleles are found without it.
+    """
+    gone, come = ("" if bases == "-" else bases.upper() for bases in (ref, alt))
+    bases = gone or come
+    if bool(gone) == bool(come) or len(gone) != end - start or not _BASES.fullmatch(bases) or bases[-1] == "N":
+        return None
+    return (start, f"N{gone}", f"N{come}") if start else (1, f"{gone}N", f"{come}N")
 
 
 def _first(ref: str) -> str:

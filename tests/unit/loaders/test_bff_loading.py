@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from beacon.store.admin import Admin
+from beacon.store.base import AllelePredicate
 from beacon.store.mongo import MongoStore
 from loaders.bff import check_bff, load_bff
 from loaders.export import export
@@ -310,3 +311,22 @@ def test_where_there_is_nothing_to_read_that_is_an_error(admin: Admin, tmp_path:
         for report in (check_bff([path]), load_bff(admin, [path], "d")):
             assert [one for one, _ in errors(report)] == [rule]
             assert report.exit_code == 1
+
+
+def test_inserted_bases_have_their_own_carriers(admin: Admin, mongo_uri: str, tmp_path: Path) -> None:
+    inserted = [variant(13_000, {f"S{at}": "het"}, "", bases) for at, bases in enumerate(("GGA", "TTT"))]
+    load_bff(admin, [write(tmp_path / "in", genomicVariations=inserted)], "d")
+    assert counts(admin) == {"individual": 2, "biosample": 2, "genomicVariant": 2}
+    found = asyncio.run(asked(mongo_uri, admin, (13_000, "", "GGA")))
+    assert found == 1
+
+
+async def asked(mongo_uri: str, admin: Admin, sequence: tuple[int, str, str]) -> int:
+    """Return how many alleles a question by these bases finds."""
+    store = await MongoStore.open(mongo_uri, admin.address[1])
+    try:
+        dataset = (await store.datasets())["d"]
+        asking = AllelePredicate(assembly="GRCh38", chrom="1", sequence=sequence)
+        return sum([len(await store.heads(segment, asking)) for segment in dataset.segments])
+    finally:
+        await store.close()

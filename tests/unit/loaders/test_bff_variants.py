@@ -1,0 +1,76 @@
+"""What a variant of a Beacon file is: by its bases where these are written, else by its type and extent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from beacon.model.variant import Allele, from_vcf
+from loaders.bff_variants import Unusable, allele
+
+Json = dict[str, Any]
+
+
+def made(start: int, end: int, ref: str, alt: str, kind: str = "", sequence: str = "NC_000001.11") -> Allele:
+    interval = {"start": {"value": start}, "end": {"value": end}}
+    said = {"referenceBases": ref, "alternateBases": alt, "variantType": kind}
+    return allele({"variation": said | {"location": {"sequence_id": sequence, "interval": interval}}}, None)
+
+
+@pytest.mark.parametrize("nothing", ["", "-"])
+@pytest.mark.parametrize("kind", ["", "INS", "SO:0000667"])
+def test_an_insertion_between_bases_is_known_by_what_is_inserted(nothing: str, kind: str) -> None:
+    one, other = made(13_000, 13_000, nothing, "GGA", kind), made(13_000, 13_000, nothing, "ttt", kind)
+    assert one.id != other.id
+    assert one.minimal == from_vcf("GRCh38", "1", 13_000, "T", "TGGA").minimal
+    assert (other.minimal, other.types, other.length) == ((13_000, "", "TTT"), ("INS", "INDEL"), 3)
+
+
+@pytest.mark.parametrize("nothing", ["", "-"])
+@pytest.mark.parametrize("kind", ["", "DEL", "INDEL", "SO:0000159"])
+def test_a_deletion_whose_bases_are_written_is_no_copy_number_variant(nothing: str, kind: str) -> None:
+    one = made(13_000, 13_001, "A", nothing, kind)
+    assert one.minimal == from_vcf("GRCh38", "1", 13_000, "CA", "C").minimal
+    assert (one.types, one.length) == (("DEL", "INDEL"), 1)
+
+
+def test_at_the_beginning_of_a_chromosome_the_base_after_stands_beside() -> None:
+    assert made(0, 0, "", "GGA").minimal == (0, "", "GGA")
+    assert made(0, 2, "AC", "").minimal == (0, "AC", "")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "ref", "alt", "kind", "types"),
+    [
+        (100, 5_000, "A", "", "DEL", ("DEL", "CNV")),
+        (100, 102, "AC", "", "EFO:0030067", ("EFO:0030067", "CNV", "DEL")),
+        (100, 102, "AC", "", "DUP", ("DUP", "CNV")),
+        (100, 101, "N", "", "DEL", ("DEL", "CNV")),
+        (100, 101, "A", ".", "DEL", ("DEL", "CNV")),
+        (100, 103, "", "", "DUP", ("DUP", "CNV")),
+    ],
+)
+def test_what_not_all_bases_are_written_of_is_known_by_type_and_extent(
+    start: int, end: int, ref: str, alt: str, kind: str, types: tuple[str, ...]
+) -> None:
+    one = made(start, end, ref, alt, kind)
+    assert (one.start, one.end, one.types, one.length) == (start, end, types, end - start)
+    assert one.alt.startswith("<")
+
+
+def test_a_deletion_is_no_duplication_of_the_same_extent() -> None:
+    assert len({made(100, 5_000, "", "", kind).id for kind in ("DEL", "DUP", "CNV", "INV")}) == 4
+
+
+def test_an_insertion_somewhere_in_an_interval_is_another_one_with_other_bases() -> None:
+    one, other, unknown = (made(100, 102, "", bases, "INS") for bases in ("GGA", "TTT", ""))
+    assert len({one.id, other.id, unknown.id}) == 3
+    assert (one.types, one.length, unknown.alt) == (("INS",), 3, "<INS>")
+
+
+@pytest.mark.parametrize(("start", "end", "ref", "alt"), [(300_000_000, 300_000_001, "A", "G"), (10, 10**9, "", "")])
+def test_a_variant_beyond_the_end_of_its_chromosome_is_an_error(start: int, end: int, ref: str, alt: str) -> None:
+    with pytest.raises(Unusable, match="ends at 248956422") as raised:
+        made(start, end, ref, alt, "" if ref else "DEL")
+    assert raised.value.rule == "vcf-beyond-end"
