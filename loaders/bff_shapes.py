@@ -57,10 +57,13 @@ def _finding(required: Mapping[str, Shape], optional: Mapping[str, Shape]) -> Sh
     """A thing that may be ``excluded``. Where nobody can tell whether it is, nothing of it stays.
 
     What is absent would be present without the member. Beacon's model has it for features alone; it is heeded in all.
+    ``negated`` is what it was called in the first Phenopackets.
     """
     shape = thing(required, {**optional, "excluded": _flag})
 
     def fit(fitter: Fitter, value: Any, pointer: str) -> Any:
+        if isinstance(value, Mapping) and value.get("excluded") is None and "negated" in value:
+            value = {**value, "excluded": value["negated"]}
         if isinstance(value, Mapping) and value.get("excluded") is not None:
             try:
                 _flag(fitter, value["excluded"], pointer)

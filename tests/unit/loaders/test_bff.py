@@ -106,6 +106,12 @@ def test_a_finding_is_excluded_however_that_is_written(written: Any, meant: bool
     assert feature == {"featureType": TERM} | ({} if meant is None else {"excluded": meant})
 
 
+def test_a_negated_finding_is_excluded() -> None:
+    record = {"id": "P1", "sex": TERM, "phenotypicFeatures": [{"featureType": TERM, "negated": True}]}
+    (feature,) = Fitter(lambda *_: None).fit(INDIVIDUAL, record)["phenotypicFeatures"]
+    assert feature["excluded"] is True
+
+
 @pytest.mark.parametrize("written", ["maybe", 2, [True], {"value": True}, "", 0.5])
 @pytest.mark.parametrize(
     ("kind", "member"), [("phenotypicFeatures", "featureType"), ("diseases", "diseaseCode"), ("exposures", None)]
