@@ -345,7 +345,7 @@ class _Loading:
             for person, entry in claims.items()
         ]
         self._know(sample for _, sample, _, _, _ in listed)
-        if [sample for entry, sample, person, _, _ in listed if self._taken(entry, sample, person)]:
+        if [sample for entry, sample, person, _, _ in listed if self._taken(entry, sample, person, "")]:
             raise Refused("Genotypes are given to people whose samples they are not of")
         self._samples([sample for _, sample, _, _, _ in listed])
         self.called = {sample for _, sample, _, _, _ in listed}
@@ -405,7 +405,7 @@ class _Loading:
         self._know(wanted)
         return {sample: self._owner(sample) for sample in wanted}
 
-    def _taken(self, entry: Entry, sample: str, person: str | None) -> bool:
+    def _taken(self, entry: Entry, sample: str, person: str | None, pointer: str = "/individualId") -> bool:
         """Whether a record gives a sample to somebody else than it is of; it is set aside then.
 
         One that names nobody means whom the files name elsewhere.
@@ -421,7 +421,7 @@ class _Loading:
                 f"Delete {owner!r} and {person!r}, load the individuals and biosamples first, and then what has calls "
                 "of the sample: a file of calls makes people of samples that are nobody's yet."
             )
-        self.fitting.set_aside(entry, "bff-sample-taken", message, "/individualId", hint, person)
+        self.fitting.set_aside(entry, "bff-sample-taken", message, pointer, hint, person)
         return True
 
     def _samples(self, samples: Sequence[str]) -> None:

@@ -189,11 +189,16 @@ def _replace(db: Database[Document], parts: list[Part], *, by_record: bool) -> N
             part.take(kind, goes)
             if kind != "individual":
                 continue
-            left, own = decode_rows(part.document.get("left", encode_rows(()))), goes - part.derived_of(kind)
+            left, own = left_of(part), goes - part.derived_of(kind)
             if not by_record:
                 take_people(db, part, own | (left & people))
             elif own:
                 part.document = part.document | {"left": encode_rows(left | own)}
+
+
+def left_of(part: Part) -> BitMap:
+    """Return the people whose records gave way to others, while what else came with them stayed."""
+    return decode_rows(part.document.get("left", encode_rows(())))
 
 
 def _stand_again(db: Database[Document], parts: list[Part]) -> None:

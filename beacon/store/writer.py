@@ -45,7 +45,7 @@ from beacon.store.ordinals import Ordinals, give_ordinals
 from beacon.store.packing import Arrays, pack
 from beacon.store.parts import Part, supersede, take_from
 from beacon.store.postings import Postings
-from beacon.store.publish import Amendment, Edit, Home, Joining, publish
+from beacon.store.publish import Amendment, Edit, Home, Joining, left_of, publish
 from beacon.store.reference import Namer
 from beacon.store.rows import encode_rows_by_id
 from beacon.store.tombstones import IsGone, nobody
@@ -297,7 +297,8 @@ class SegmentWriter:
             for part in shown:
                 part.clear()
 
-        return self._publish(loads, Amendment([leave], instead_of=tuple(written)), {}, resting)
+        left = BitMap().union(*map(left_of, of))
+        return self._publish(loads, Amendment([leave], instead_of=tuple(written)), {}, resting, left)
 
     def _publish(
         self,
@@ -305,6 +306,7 @@ class SegmentWriter:
         amendment: Amendment,
         counts: Mapping[str, int],
         resting: Mapping[str, BitMap] = MappingProxyType({}),
+        left: BitMap = BitMap(),  # noqa: B008 - nobody changes it
     ) -> Published:
         self._write_layout()
         self._write_postings()
@@ -324,7 +326,7 @@ class SegmentWriter:
             "uncarried": self._uncarried,
             "assemblies": sorted(self._assemblies),
             "loads": loads,
-        }
+        } | ({"left": encode_rows(left)} if left else {})
         self._db["segments"].update_one({"_id": self.id, "state": WRITING}, {"$set": {"state": READY}})
         anything = bool(self._links or self._alleles)
         done = publish(self._db, self._home, summary if anything else None, amendment)

@@ -20,9 +20,10 @@ from loaders.bff import check_bff, load_bff
 from loaders.export import export
 from loaders.pipeline import load_phenopackets
 from loaders.report import Report
+from loaders.terms import ancestors
 from loaders.vcf import load_vcf
 from tests.unit.loaders.packets import RECORD, interpretation, packet
-from tests.unit.loaders.test_again import vcf
+from tests.unit.loaders.test_again import lines, vcf
 
 Json = dict[str, Any]
 SEX = {"id": "NCIT:C16576", "label": "female"}
@@ -220,14 +221,20 @@ def test_a_corrected_run_takes_the_place_of_the_one_of_its_id(admin: Admin, tmp_
     assert counts(admin) == WHOLE
 
 
-def test_who_comes_with_a_phenopacket_leaves_nothing_of_an_earlier_one_behind(admin: Admin, tmp_path: Path) -> None:
+@pytest.mark.parametrize("rewritten", [False, True])
+def test_who_comes_with_a_phenopacket_leaves_nothing_of_an_earlier_one_behind(
+    rewritten: bool, admin: Admin, tmp_path: Path
+) -> None:
     def load_packet(**record: Any) -> None:
-        path = tmp_path / "P1.json"
-        path.write_text(json.dumps(packet("P1", interpretations=[interpretation({"vcfRecord": RECORD | record})])))
+        people = packet("P1", interpretations=[interpretation({"vcfRecord": RECORD | record})]), packet("P2")
+        path = lines(tmp_path / "cases.jsonl", *people[: 2 if rewritten and not record else 1])
         assert load_phenopackets(admin, [path], "d").exit_code == 0
 
     load_packet()
     load_bff(admin, [write(tmp_path / "in", individuals=[person("P1")])], "d")
+    if rewritten:
+        admin.withdraw("d", "P2", "")
+        admin.purge("d", "P2", ancestors, "")
     assert counts(admin) == {"individual": 1, "biosample": 1, "genomicVariant": 1}
     load_packet(pos="48786500")
     assert counts(admin) == {"individual": 1, "biosample": 1, "genomicVariant": 1}
