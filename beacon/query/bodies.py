@@ -48,9 +48,9 @@ class Spelling:
 
 
 _OBJECT_BYTES: Final = 200
-_OF_CARRIERS: Final = (
+_OF_CARRIERS: Final = frozenset({
     "caseLevelTotal", "caseLevelIndividuals", "carriers", "genotypes", "missing", "alleleCount", "alleleNumber",
-)  # fmt: skip
+})  # fmt: skip
 
 
 class Body(NamedTuple):
