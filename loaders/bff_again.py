@@ -44,6 +44,12 @@ class Earlier:
                 f"The earlier files had variants of chromosome {chrom or 'unknown'} and these have none; they go too."
             )
             self._vanished(report, chrom, message, None, "vcf-part-vanished")
+        if self.amended:
+            message = (
+                "Calls that an earlier load of the folder brought of the same samples give way to those of this file."
+            )
+            hint = "Where it does not correct that folder's variants, load it from another folder."
+            self._vanished(report, self.source, message, hint, "vcf-replaced")
         for id in admin.other_samples(self.dataset, self.amended, samples) if self.amended else ():
             message = f"The sample {id!r} has calls that came with more files than these, and none in these; they stay."
             self._vanished(report, id, message, "Load all of those files again where it should have none.")
@@ -72,5 +78,5 @@ def find_earlier(admin: Admin, dataset: str, source: str, files: Files, chromoso
 
 
 def _holds(source: str, files: list[Path]) -> bool:
-    """Whether one of some files is one that a load of this name had, or lies in a folder of it."""
-    return any(file.is_relative_to(path) for path in source.split(_BETWEEN) if path for file in files)
+    """Whether one of some files is one that a load of this name had, or lies in its very folder."""
+    return any(path in (str(file), str(file.parent)) for path in source.split(_BETWEEN) for file in files)

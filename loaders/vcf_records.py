@@ -212,7 +212,9 @@ class RecordReader:
                 raise self._unusable(line, "CHROM", "assembly", message, contig, "Say which it is with --assembly.")
             known = self._chromosomes[contig] = self.header.chromosome(contig)
             told = self.header.contigs.get(contig)
-            end = (told and told.length) or genome.ASSEMBLIES[self.assembly].lengths.get(known)
+            # hg19's own mitochondrion is another one than GRCh37's, and longer.
+            lengths = {} if known == "MT" else genome.ASSEMBLIES[self.assembly].lengths
+            end = (told and told.length) or lengths.get(known)
             if end is not None:
                 self._ends[contig] = end
         return known
@@ -282,7 +284,8 @@ class RecordReader:
     ) -> Allele:
         """Return an allele that is not written in bases, which reaches as far, or leads where, INFO says."""
         chrom, pos, alt, mate = described["chrom"], described["pos"], alts[index], info.get("CHR2")
-        end, mate_pos = self._integer(line, info, "END", 0), self._integer(line, info, "POS2", 0)
+        end = self._integer(line, info, "END", 0)
+        mate_pos = int(place) if (place := info.get("POS2", "")).isdecimal() and len(place) <= 10 else None
         if variant.ends_elsewhere(chrom, mate):
             end, mate_pos = None, mate_pos or end
         lengths = info.get("SVLEN", "").split(",")
@@ -293,7 +296,7 @@ class RecordReader:
         allele = variant.from_vcf(
             self.assembly, chrom, pos, ref, alt, end=end, length=length, mate=mate, mate_pos=mate_pos
         )
-        if allele.end > self._ends.get(chrom, allele.end):
+        if variant.spans(alt) and allele.end > self._ends.get(chrom, allele.end):
             column = "INFO/END" if "END" in info else "INFO/SVLEN"
             raise self._beyond(line, column, "beyond-end", chrom, allele.end)
         return allele

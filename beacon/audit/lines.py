@@ -39,7 +39,10 @@ def unseal(line: bytes) -> tuple[bytes, bytes]:
     mark = len(line) - _TAIL
     if line[mark : mark + len(_HASH)] != _HASH or line[-2:] != b'"}':
         raise ValueError("it does not end with its hash")
-    return line[:mark] + b"}", bytes.fromhex(line[-_HEX - 2 : -2].decode("ascii", "replace"))
+    written = line[-_HEX - 2 : -2].decode("ascii", "replace")
+    if not written.islower() and not written.isdecimal():  # capital letters mean the same, and are bytes that changed
+        raise ValueError("its hash has capital letters")
+    return line[:mark] + b"}", bytes.fromhex(written)
 
 
 def sealed_hash(previous: bytes, body: bytes) -> bytes:

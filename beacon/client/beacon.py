@@ -380,7 +380,8 @@ class _Read:
         for one in answer.sets:
             place = one.beacon, one.id
             self._read[place] += len(one.records)
-            self._counted[place] = max(self._counted.get(place, 0), one.count or 0)
+            if self._read[place]:  # of others only numbers are released
+                self._counted[place] = max(self._counted.get(place, 0), one.count or 0)
 
     def lacks(self, last: Answer) -> bool:
         """Say whether a member that failed on the last page has records that were never read."""

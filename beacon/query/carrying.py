@@ -91,7 +91,7 @@ async def carried_in(
     """
     carried = np.zeros((len(groups), len(heads)), np.bool_)
     if columns is None and groups == (GROUPS,):
-        carried[0] = True if segment.whole else ~heads.carried
+        carried[0] = segment.whole or (segment.uncarried and ~heads.carried)
         for limit in limits:
             carried[0] &= np.isin(heads.key, limit.whole)
         allowed = BitMap() if segment.whole and not limits else segment.live.get(COLUMN, BitMap())

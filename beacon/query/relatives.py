@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import orjson
@@ -41,11 +41,17 @@ def _named(record: bytes) -> Iterator[str]:
         return
     body = orjson.loads(record)
     for pedigree in _objects(body.get("pedigrees")):
-        yield from (member["memberId"] for member in _objects(pedigree.get("members")) if "memberId" in member)
-    family = (body.get("info") or {}).get("family")
+        yield from _texts(member.get("memberId") for member in _objects(pedigree.get("members")))
+    info = body.get("info")
+    family = info.get("family") if isinstance(info, dict) else None
     if isinstance(family, dict):
-        yield from (one for one in family.get("memberIds") or () if isinstance(one, str))
-        yield from (person["individualId"] for person in _objects(family.get("persons")) if "individualId" in person)
+        members = family.get("memberIds")
+        yield from _texts(members if isinstance(members, list) else ())
+        yield from _texts(person.get("individualId") for person in _objects(family.get("persons")))
+
+
+def _texts(values: Iterable[Any]) -> Iterator[str]:
+    return (one for one in values if isinstance(one, str))
 
 
 def _objects(value: Any) -> list[dict[str, Any]]:

@@ -521,7 +521,7 @@ def _distinct_variants(db: Database[Document], segments: list[Document]) -> int:
                 keys.append(head["key"])
                 continue
             calls = calls_of(db, part["id"], layout, number)
-            never = carriers(head) <= 0
+            never = (carriers(head) <= 0) & (part.get("uncarried", 1) > 0)
             keys.append(head["key"][never | carried_by([(calls, np.arange(len(never), dtype=np.int32))], live)])
     return len(np.unique(np.concatenate(keys)))
 

@@ -38,9 +38,9 @@ def take_calls(db: Database[Document], parts: list[Part], loads: Set[str], *, en
         links = _links(db, part, COLUMN)
         theirs = BitMap() if links is None else links.having(called, "samples")
         part.take(COLUMN, part.rows(COLUMN) if entirely else theirs)
-        if not part.rows(COLUMN):
+        if not part.rows(COLUMN) and (entirely or theirs):
             loads_left = [load | {"intact": False} for load in part.loads]
-            part.document = part.document | {"uncarried": 0, "loads": loads_left}
+            part.document = part.document | {"uncarried": 0, "whole": False, "loads": loads_left}
             _take_unneeded(db, part)
 
 

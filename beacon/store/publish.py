@@ -139,6 +139,8 @@ def _change(db: Database[Document], document: Document, parts: list[Part], amend
         take_people(db, parts[-1], withdrawn)
     _stand_again(db, parts)
     gone = _gone(parts, "individual")
+    for part in parts:  # of whom a later record is gone, nothing stays of what an earlier one left
+        take_people(db, part, left_of(part) & gone)
     cohorts = document["cohorts"]
     if gone:
         cohorts = [part | {"members": encode_rows(decode_rows(part["members"]) - gone)} for part in cohorts]

@@ -8,6 +8,7 @@ all can be done again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -179,4 +180,5 @@ def _blanked(name: str, value: Any, mentioned: Mentioned) -> Any:
 
 
 def _named(source: str, names: Sequence[str]) -> bool:
-    return any(name in source for name in names)
+    # Patient 1 is not meant by chr1.vcf.gz, nor by a folder batch10.
+    return any(re.search(rf"(?<![^\W_]){re.escape(name)}(?![^\W_])", source) for name in names)

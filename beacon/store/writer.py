@@ -298,7 +298,8 @@ class SegmentWriter:
                 part.clear()
 
         left = BitMap().union(*map(left_of, of))
-        return self._publish(loads, Amendment([leave], instead_of=tuple(written)), {}, resting, left)
+        # Nobody comes anew by this, so nothing gives way to what is written.
+        return self._publish(loads, Amendment([leave], instead_of=tuple(written), by_record=True), {}, resting, left)
 
     def _publish(
         self,

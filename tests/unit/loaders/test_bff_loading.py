@@ -283,7 +283,8 @@ def test_of_a_folder_one_file_may_be_corrected_alone(admin: Admin, mongo_uri: st
     for carried in ("hom", "het"):
         write(folder, genomicVariations=[variant(300, {"S1": carried})])
         report = load_bff(admin, [folder / "genomicVariations.json"], "d")
-        assert [(one.rule, one.value) for one in report.problems] == [("record-vanished", "S2")]
+        assert [one.rule for one in report.problems] == ["vcf-replaced", "record-vanished"]
+        assert report.problems[1].value == "S2"
         assert carriers(admin, mongo_uri, tmp_path / "out") == {99: {"S2": "het"}, 300: {"S1": carried}}
         assert counts(admin) == WHOLE
     report = load_bff(admin, [folder], "d")
@@ -337,3 +338,41 @@ async def asked(mongo_uri: str, admin: Admin, sequence: tuple[int, str, str]) ->
         return sum([len(await store.heads(segment, asking)) for segment in dataset.segments])
     finally:
         await store.close()
+
+
+@pytest.mark.parametrize("first", ["bff", "phenopackets"])
+def test_what_stayed_of_a_person_stays_when_somebody_else_is_purged(admin: Admin, tmp_path: Path, first: str) -> None:
+    if first == "bff":
+        files = {"individuals": [person("p1")], "biosamples": [sample("b1", "p1")], "runs": [run("r1", "b1")]}
+        load_bff(admin, [write(tmp_path / "one", **files, genomicVariations=[variant(100, {"b1": "het"})])], "d")
+    else:
+        (tmp_path / "p1.json").write_text(json.dumps(packet("p1", biosamples=[{"id": "b1"}])))
+        load_phenopackets(admin, [tmp_path / "p1.json"], "d")
+    load_bff(admin, [write(tmp_path / "two", individuals=[person("p1"), person("x")])], "d")
+    admin.withdraw("d", "x", "")
+    before = counts(admin)
+    assert before["biosample"] == 1
+    admin.purge("d", "x", ancestors, "", wait=lambda _: None)
+    assert counts(admin) == before
+
+
+def test_of_a_person_whose_last_record_is_deleted_nothing_stays(admin: Admin, tmp_path: Path) -> None:
+    files = {"individuals": [person("p1")], "biosamples": [sample("b1", "p1")]}
+    load_bff(admin, [write(tmp_path / "one", **files, genomicVariations=[variant(100, {"b1": "het"})])], "d")
+    load_bff(admin, [write(tmp_path / "two", individuals=[person("p1")])], "d")
+    admin.delete_load("d", admin.loads("d")[-1].id, "")
+    assert not any(counts(admin).values())
+
+
+def test_a_variant_that_nobody_carried_goes_when_it_is_corrected_away(admin: Admin, tmp_path: Path) -> None:
+    people = [person("p1"), person("p2")]
+    folder = write(tmp_path / "in", individuals=people, genomicVariations=[variant(99, {}), variant(200, {})])
+    load_bff(admin, [folder], "d")
+    load_bff(admin, [write(folder, individuals=people[:1], genomicVariations=[variant(99, {})])], "d")
+    assert counts(admin) == {"individual": 2, "genomicVariant": 1}
+
+
+def test_a_folder_within_a_folder_adds_to_it(admin: Admin, tmp_path: Path) -> None:
+    load_bff(admin, [write(tmp_path / "in", genomicVariations=[variant(99, {}), variant(200, {})])], "d")
+    load_bff(admin, [write(tmp_path / "in" / "sub", genomicVariations=[variant(5000, {})])], "d")
+    assert counts(admin)["genomicVariant"] == 3
