@@ -30,7 +30,6 @@ from tests.world import (
     World,
     ancestors,
     info,
-    open_world,
     write,
     write_packet,
 )  # fmt: skip
@@ -40,19 +39,6 @@ OWN = from_vcf("GRCh38", "1", 201, "C", "T")
 UNPLACED = from_vcf("GRCh38", "2", 301, "CAT", "C")
 MALE, FEMALE = "NCIT:C20197", "NCIT:C16576"
 SECRET = "person-7f3a9c"
-
-
-@pytest.fixture(scope="module")
-def world(mongo_uri: str) -> Iterator[World]:
-    with open_world(mongo_uri) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def admin(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
-    key = tmp_path_factory.mktemp("site") / "key"
-    with Admin.open(world.uri, world.database, grace=0, key_file=key) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

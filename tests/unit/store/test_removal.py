@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,6 @@ from tests.world import (
     Site,
     World,
     info,
-    open_world,
     write,
     write_packet,
 )  # fmt: skip
@@ -33,19 +31,6 @@ from tests.world import (
 SNV = from_vcf("GRCh38", "1", 101, "A", "G")
 OWN = from_vcf("GRCh38", "1", 201, "C", "T")
 MALE = "NCIT:C20197"
-
-
-@pytest.fixture(scope="module")
-def world(mongo_uri: str) -> Iterator[World]:
-    with open_world(mongo_uri) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def admin(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
-    key = tmp_path_factory.mktemp("site") / "keys" / "key"
-    with Admin.open(world.uri, world.database, grace=0, key_file=key) as opened:
-        yield opened
 
 
 def packets(*people: str, sex: str = MALE, cohort: str | None = None) -> Load:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 
 import orjson
@@ -15,7 +14,7 @@ from beacon.model.access import DatasetPolicy, Granularity, Level, Person, Princ
 from beacon.model.query import Pagination, Query
 from beacon.query.execute import execute
 from beacon.store.admin import Admin
-from tests.world import Facts, Load, Packet, World, ancestors, open_world, write
+from tests.world import Facts, Load, Packet, World, ancestors, write
 
 PUBLIC = policy_for(Level.PUBLIC, Granularity.RECORD)
 STRANGER = Principal()
@@ -46,19 +45,6 @@ individuals = ["x"]
 codes = ["x"]
 fallback = "none"
 """
-
-
-@pytest.fixture(scope="module")
-def world(mongo_uri: str) -> Iterator[World]:
-    with open_world(mongo_uri) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
-def admin(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Admin]:
-    key = tmp_path_factory.mktemp("site") / "key"
-    with Admin.open(world.uri, world.database, grace=0, key_file=key) as opened:
-        yield opened
 
 
 def people(*ids: str, cohort: str | None = None) -> Load:
