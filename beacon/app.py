@@ -25,6 +25,7 @@ from beacon.http.routes import routes
 from beacon.http.server import accepting, address, bind, grace, tls_context
 from beacon.http.site import DOOR, QUESTIONS, SITE, Door, Site
 from beacon.settings import SiteSettings
+from beacon.store.commons import Commons
 from beacon.store.mongo import MongoStore
 
 _log = logging.getLogger("skerry")
@@ -40,6 +41,7 @@ class Shared:
     buckets: Buckets = field(default_factory=Buckets)
     once: Once = field(default_factory=Once)
     questions: Once = field(default_factory=lambda: Once(QUESTIONS))
+    commons: Commons = field(default_factory=Commons)
     role: tuple[Once, Once] = field(default_factory=lambda: (Once(), Once(QUESTIONS)))
     """The same two for a Beacon that stands beside the site's own."""
 
@@ -53,7 +55,7 @@ class Shared:
             metrics = None
             if settings.metrics.port is not None:
                 metrics = stack.enter_context(bind(settings.metrics.host, settings.metrics.port))
-            yield cls(listening, metrics, Board(settings.workers))
+            yield cls(listening, metrics, Board(settings.workers), commons=Commons(settings.workers))
 
 
 def create_app(
@@ -133,6 +135,7 @@ async def running(
             pool_size=mongo.pool_size,
             max_waiting=mongo.max_waiting,
             keep_mb=mongo.keep_mb,
+            commons=shared.commons,
         )
         stack.push_async_callback(store.close)
         app = create_app(settings, store, verifier, meter=Meter(shared.board, worker), shared=shared, extend=extend)

@@ -69,7 +69,7 @@ async def blocks(
     for begin in range(0, len(numbers), step):
         some = parts[begin : begin + step]
         asked = heads if len(some) == len(parts) else heads.pick(np.concatenate(some))
-        calls = await store.calls(segment, asked, columns=columns, sets=sets)
+        calls = asked.calls or await store.calls(segment, asked, columns=columns, sets=sets)
         yield [
             (calls[number], positions, heads.row[positions])
             for number, positions in zip(numbers[begin : begin + step].tolist(), some, strict=True)

@@ -137,7 +137,8 @@ class _Evaluation:
             held = await own.variants(self.store, self.dataset, self.plan, columns, upto)
             if held is not None:
                 return self._made(held.total, await self._written(held.found, columns), None)
-        found = await variants.find(self.store, self.dataset, self.plan, columns)
+        listed = self.depth is Granularity.RECORD
+        found = await variants.find(self.store, self.dataset, self.plan, columns, listed=listed)
         people = None
         if self.people_matter and any(segment.live.get(COLUMN) for segment in self.dataset.segments):
             bearers = await variants.bearers(self.store, self.dataset, found, self.plan.groups, columns)

@@ -27,7 +27,7 @@ async def carriers(store: Store, dataset: Dataset, plan: Plan, within: Selection
     if plan.alleles == AllelePredicate() and plan.groups != (GROUPS,):
         return [await _any_of_group(store, dataset, group) for group in plan.groups]
     found: list[Selection] = [{} for _ in plan.groups]
-    matching, limits = await _matching(store, dataset, plan.alleles, calls=True)
+    matching, limits = await _matching(store, dataset, plan.alleles, calls=True, keyed=False)
     for segment, heads, some in zip(dataset.segments, matching, limits, strict=True):
         live = segment.live.get(COLUMN, BitMap())
         allowed = live if within is None else within.get(segment.id, BitMap()) & live
@@ -42,11 +42,11 @@ async def _any_of_group(store: Store, dataset: Dataset, groups: tuple[str, ...])
 
 
 async def _matching(
-    store: Store, dataset: Dataset, predicate: AllelePredicate, *, calls: bool = False
+    store: Store, dataset: Dataset, predicate: AllelePredicate, *, calls: bool = False, keyed: bool = True
 ) -> tuple[list[Heads], Sequence[Limits]]:
     """Return the matching alleles of each segment, and which of their carriers are meant where that is not all.
 
-    ``calls`` says that their calls will be asked for next.
+    ``calls`` and ``keyed`` as in ``Store.heads``.
     """
     wanted = [await told(store, dataset, one) for one in predicate.told if not one.negated]
     unwanted = [await told(store, dataset, one) for one in predicate.told if one.negated]
@@ -58,13 +58,23 @@ async def _matching(
         keys = reduce(np.intersect1d, (one.keys for one in wanted))
         near = await candidates(store, dataset, wanted, keys)
         heads = [await _named(store, segment, near, keys) for segment in dataset.segments]
-    else:
+    elif keyed or unwanted or not await _alone(store, dataset):
         heads = await _written(store, dataset, alleles, calls)
+    else:
+        heads = [await store.heads(segment, alleles, calls=calls, keyed=False) for segment in dataset.segments]
     if wanted or unwanted:
         heads = chosen(heads, wanted, unwanted)
     if predicate.frequency:
         heads = await as_frequent(store, dataset, heads, predicate.frequency)
     return heads, limits_of(dataset, wanted)
+
+
+async def _alone(store: Store, dataset: Dataset) -> bool:
+    """Say whether one segment has all variants, each once, and nobody is gone: then none is to be told from another."""
+    holding = [segment for segment in dataset.segments if segment.variants]
+    if len(holding) != 1 or not all(segment.whole for segment in dataset.segments):
+        return False
+    return (await store.layout(holding[0])).distinct
 
 
 async def _written(store: Store, dataset: Dataset, predicate: AllelePredicate, calls: bool) -> list[Heads]:
@@ -165,18 +175,22 @@ class Found:
         return self.heads[number].pick(self.index[(np.cumsum(chosen)[:-1] > 0) & (self.segment == number)])
 
 
-async def find(store: Store, dataset: Dataset, plan: Plan, columns: Selection | None) -> Found:
+async def find(store: Store, dataset: Dataset, plan: Plan, columns: Selection | None, *, listed: bool = True) -> Found:
     """Return the distinct variants that match, are still somebody's, and are carried within ``columns`` if given.
 
-    Each group asked for must have a carrier; carriers of one variant may lie in different segments.
+    Each group asked for must have a carrier; carriers of one variant may lie in different segments. Where they will
+    not be ``listed``, but counted alone, with those who carry them, they may be in any order.
     """
     assert plan.alleles is not None
-    heads, limits = await _matching(store, dataset, plan.alleles, calls=columns is not None)
+    heads, limits = await _matching(store, dataset, plan.alleles, calls=columns is not None, keyed=listed)
     carried = [
         await carried_in(store, segment, part, plan.groups, columns, some)
         for segment, part, some in zip(dataset.segments, heads, limits, strict=True)
     ]
     holding = [number for number, part in enumerate(heads) if len(part)]
+    if not holding:
+        none = np.empty(0, np.int64)
+        return Found(tuple(heads), none, none, none, none, limits)
     if len(holding) == 1 and (await store.layout(dataset.segments[holding[0]])).distinct:
         # No variant is there twice, and those of one segment are in order.
         index = np.flatnonzero(carried[holding[0]].all(axis=0))

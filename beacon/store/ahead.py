@@ -18,17 +18,20 @@ from beacon.store.reading import Reader, in_steps
 _KINDS: Final = ("individual", WRITTEN, ALLELE)
 """Kinds whose postings are read; the others are asked for with a scope only."""
 _POSTINGS_LEAVE: Final = 0.5
-_ALL_LEAVES: Final = 0.15
+_ALL_LEAVES: Final = 0.1
 """Which part of the memory stays free after the postings, and after everything."""
 _HEAD_BYTES: Final = 60
 """What an allele's part of its head and of the ends takes in memory, about."""
 _AT_ONCE: Final = 32
+LARGE: Final = 16_384
+"""Of a segment with so many alleles an outline is worth the memory pages that it takes."""
 
 
 async def read_ahead(reader: Reader, segments: Sequence[Segment]) -> None:
     """Fetch postings of people and variants, then people by their ids, where alleles lie, and who carries rare ones.
 
-    Of a segment whose heads are too many its outline is read. Raises ``StoreUnavailable`` and ``Overloaded``.
+    Of a large segment that is its outline, and its heads as well where there is room. Raises ``StoreUnavailable`` and
+    ``Overloaded``.
     """
     for segment in segments:
         for kind in _KINDS:
@@ -38,11 +41,15 @@ async def read_ahead(reader: Reader, segments: Sequence[Segment]) -> None:
     whole: list[tuple[str, Layout]] = []
     for segment in segments:
         layout = await reader.layout(segment.id, needed=segment.variants > 0)
+        outline = None
+        if layout.size >= LARGE and reader.has_room_for(layout.size * BYTES, _ALL_LEAVES, shared=True):
+            outline = await reader.read_outline(segment.id, layout, _ALL_LEAVES)
         if reader.has_room_for(layout.size * _HEAD_BYTES, _ALL_LEAVES):
-            await _read(reader, [*_heads(segment.id, layout), *_ends(segment.id, layout)])
-            whole.append((segment.id, layout))
-        elif reader.has_room_for(layout.size * BYTES, _ALL_LEAVES):
-            await reader.read_outline(segment.id, layout)
+            await _read(reader, _heads(segment.id, layout))
+            if outline is None:
+                await _read(reader, _ends(segment.id, layout))
+            if outline is None or not outline.tells_rare:
+                whole.append((segment.id, layout))
     for id, layout in whole:
         await _read(reader, _rare(id, layout))
 

@@ -6,7 +6,7 @@ Conditions that heads cannot decide (wildcards among bases) are looked up in the
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any, Final
@@ -21,7 +21,7 @@ from beacon.store.bitmaps import numbers_in
 from beacon.store.blocks import ends_id, part_id, text_part, texts_of
 from beacon.store.heads import Heads, heads_of, identity, same_allele
 from beacon.store.layout import ENDS, Layout, Run
-from beacon.store.outline import Outline
+from beacon.store.outline import RARE_ENOUGH, Outline
 from beacon.store.packing import Arrays
 from beacon.store.spellings import spellings
 
@@ -34,8 +34,6 @@ Named = Callable[[str], Awaitable[BitMap]]
 
 _AT_ONCE: Final = 512
 """Blocks that are looked into together; their heads take about 8 MB."""
-_RARE_ENOUGH: Final = 1 / 64
-"""Alleles up to this frequency are all kept among the rare ones (``beacon.store.calls.RARE``)."""
 
 Mask = NDArray[np.bool_]
 
@@ -124,16 +122,43 @@ class AlleleFinder:
         held = await self.parts([*heads.values(), *ends.values()])
         return {block: held[id] for block, id in heads.items()}, {part: held[id] for part, id in ends.items()}
 
-    async def find(self, asked: AllelePredicate, *, calls: bool = False) -> Heads:
+    async def find(self, asked: AllelePredicate, *, calls: bool = False, keyed: bool = True) -> Heads:
         """Return the matching alleles, by (chromosome, start, end, identity).
 
-        ``calls`` says that their calls will be asked for next, so that they are fetched along where they are few.
+        ``calls`` says that their calls will be asked for next, so that they are fetched along where they are few. Where
+        they need not be ``keyed``, they may come without identities, in another order, and along with their calls.
         """
         if asked.gene is None and (asked.gene_names or asked.gene_places):
             asked = replace(asked, gene_names=frozenset(), gene_places=())
         chosen = await self._indexed(asked, everywhere=not self._leads(asked))
-        found = [part async for part in self._in_blocks(asked, chosen, calls)]
+        where = _Where(self.layout, asked, None if asked.vrs is None else await self.named(asked.vrs))
+        by_gene = await self._annotated(asked)
+        blocks = where.blocks(chosen, by_gene)
+        rare = calls and _bounded(asked, RARE_ENOUGH)
+        if rare and not keyed and where.outlined and self.outline is not None and self.outline.tells_rare:
+            if not len(blocks):
+                return Heads.empty()
+            if len(blocks) <= _AT_ONCE:
+                return self._outlined_rare(self.outline, where, blocks.tolist(), chosen, by_gene)
+        found = [part async for part in self._in_blocks(where, blocks, chosen, by_gene, rare=rare)]
         return (Heads.joined(found) if found else Heads.empty()).in_order()
+
+    def _outlined_rare(
+        self, outline: Outline, where: _Where, blocks: Sequence[int], chosen: BitMap | None, by_gene: BitMap | None
+    ) -> Heads:
+        """Return the matching rare alleles of some blocks; others come without a count."""
+        spans = outline.spans(blocks)
+        heads = {block: head for block, (head, _) in spans.items()}
+        mask = where.mask(list(heads), list(heads.values()), chosen, by_gene)
+        found = heads_of([(self.layout.run_of(block).chrom, block, head) for block, head in heads.items()], mask)
+        return found.along_with({block: calls for block, (_, calls) in spans.items()}) if len(found) else Heads.empty()
+
+    async def _annotated(self, asked: AllelePredicate) -> BitMap | None:
+        """Return the ordinals said to be of the gene, where its places do as well; None where they do not."""
+        if not asked.gene_places or asked.gene is None:
+            return None
+        annotated = await self.postings([f"gene:{name}" for name in sorted({asked.gene, *asked.gene_names})])
+        return BitMap.union(BitMap(), *annotated.values())
 
     @staticmethod
     def _leads(asked: AllelePredicate) -> bool:
@@ -158,16 +183,12 @@ class AlleleFinder:
         unions = [BitMap.union(*(held.get(key, BitMap()) for key in keys)) for keys in every]
         return BitMap.intersection(*unions, *([] if asked.among is None else [asked.among]))
 
-    async def _in_blocks(self, asked: AllelePredicate, chosen: BitMap | None, calls: bool) -> Any:
-        named = None if asked.vrs is None else await self.named(asked.vrs)
-        where = _Where(self.layout, asked, named)
-        by_gene = None
-        if asked.gene_places and asked.gene is not None:
-            annotated = await self.postings([f"gene:{name}" for name in sorted({asked.gene, *asked.gene_names})])
-            by_gene = BitMap.union(BitMap(), *annotated.values())
-        blocks = where.blocks(chosen, by_gene)
+    async def _in_blocks(
+        self, where: _Where, blocks: NDArray[np.int64], chosen: BitMap | None, by_gene: BitMap | None, *, rare: bool
+    ) -> AsyncIterator[Heads]:
+        asked = where.asked
         names: tuple[str, ...] = ("head",)
-        if calls and self.layout.columns and _bounded(asked, _RARE_ENOUGH):
+        if rare and self.layout.columns:
             names = ("rare",) if where.told_along else ("head", "rare")
         for begin in range(0, len(blocks), _AT_ONCE):
             some = blocks[begin : begin + _AT_ONCE].tolist()
@@ -223,6 +244,11 @@ class _Where:
         asked = self.asked
         of_heads = (asked.types, asked.min_length, asked.max_length, self.named)
         return all(one is None for one in of_heads) and not _exact(asked)
+
+    @property
+    def outlined(self) -> bool:
+        """Whether an outline tells which alleles match."""
+        return self.told_along and self.asked.ids is None and not spellings(self.asked)
 
     def blocks(self, chosen: BitMap | None, by_gene: BitMap | None) -> NDArray[np.int64]:
         """Return the blocks to look into, in position order."""

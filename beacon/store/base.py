@@ -417,10 +417,14 @@ class Store(Protocol):
         """Return the ordinals of those individuals or biosamples that a dataset (its ``people``) has ever known."""
         ...
 
-    async def heads(self, segment: Segment, predicate: AllelePredicate, *, calls: bool = False) -> Heads:
+    async def heads(
+        self, segment: Segment, predicate: AllelePredicate, *, calls: bool = False, keyed: bool = True
+    ) -> Heads:
         """Return positions and places of the alleles that match, in position order.
 
-        ``calls`` says that their calls will be asked for next.
+        ``calls`` says that their calls will be asked for next. Where they need not be ``keyed``, those that are too
+        frequent for ``predicate`` may come without count and number, and the others with nothing but positions,
+        count, number and calls, in any order.
         """
         ...
 

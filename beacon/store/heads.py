@@ -17,6 +17,7 @@ from beacon.model.calls import GROUPS
 from beacon.model.entry_types import ENTRY_TYPES
 from beacon.model.indexing import members_of
 from beacon.model.variant import Allele
+from beacon.store.calls import Calls
 from beacon.store.packing import Array, Arrays
 
 UNKNOWN = -1
@@ -41,17 +42,24 @@ class Heads:
     ``chrom`` holds codes of ``names``; ``key`` is ``identity(variant id)``; ``block`` and ``row`` say where the allele
     is. ``carriers`` is how many columns carried it when it was loaded, ``UNKNOWN`` where the source has no
     genotypes; ``count`` and ``number`` are AC and AN, ``UNKNOWN`` where they mean nothing. Where they are all that one
-    column carries, ``of`` is that column.
+    column carries, ``of`` is that column. ``calls`` are those of their blocks, where they came along.
     """
 
-    __slots__ = ("_made", "_make", "_size", "names", "of")
+    __slots__ = ("_made", "_make", "_size", "calls", "names", "of")
 
     def __init__(
-        self, names: tuple[str, ...], size: int, make: Callable[[str], Array], *, of: int | None = None
+        self,
+        names: tuple[str, ...],
+        size: int,
+        make: Callable[[str], Array],
+        *,
+        of: int | None = None,
+        calls: Mapping[int, Calls] | None = None,
     ) -> None:
         """``make`` returns an array by its name; it is called once for each at most."""
         self.names = names
         self.of = of
+        self.calls = calls
         self._size = size
         self._make = make
         self._made: dict[str, Array] = {}
@@ -131,7 +139,11 @@ class Heads:
     def pick(self, which: Array) -> Heads:
         """Return the alleles that a mask or an index array chooses."""
         at = which.nonzero()[0] if which.dtype == np.bool_ else which
-        return Heads(self.names, len(at), lambda name: self.array(name).take(at), of=self.of)
+        return Heads(self.names, len(at), lambda name: self.array(name).take(at), of=self.of, calls=self.calls)
+
+    def along_with(self, calls: Mapping[int, Calls]) -> Heads:
+        """Return them along with the calls of their blocks."""
+        return Heads(self.names, len(self), self.array, of=self.of, calls=calls)
 
     def in_order(self) -> Heads:
         """Return the alleles by (chromosome, start, end, identity)."""

@@ -49,6 +49,7 @@ from beacon.store.base import (
 from beacon.store.bitmaps import bitmap_of, distinct, numbers_in
 from beacon.store.blocks import TEXTS, BlockBuilder, by_block, text_part
 from beacon.store.calls import TILE, Calls, is_common, tiles, tiles_of
+from beacon.store.commons import Commons
 from beacon.store.documents import Document, decode_dataset, decode_links, decode_rows, no_links
 from beacon.store.fragments import Entries
 from beacon.store.gate import Gate
@@ -88,12 +89,19 @@ class _Known:
 class MongoStore:
     """Datasets in one MongoDB database. Open it with ``open``, close it with ``close``."""
 
-    def __init__(self, client: AsyncMongoClient[Document], database: str, gate: Gate, kept_bytes: int) -> None:
+    def __init__(
+        self,
+        client: AsyncMongoClient[Document],
+        database: str,
+        gate: Gate,
+        kept_bytes: int,
+        commons: Commons | None = None,
+    ) -> None:
         self._client = client
         self._db = client[database]
         self._records = self._db["records"]  # made once: see ``Reader``
         self._gate = gate
-        self._reader = Reader(self._db, gate, kept_bytes)
+        self._reader = Reader(self._db, gate, kept_bytes, commons)
         self._changed = asyncio.Event()
         self._ahead: set[str] = set()
         self._expanded: dict[str, int] = {}
@@ -103,9 +111,18 @@ class MongoStore:
 
     @classmethod
     async def open(
-        cls, uri: str, database: str, *, pool_size: int = 12, max_waiting: int | None = None, keep_mb: int = 192
+        cls,
+        uri: str,
+        database: str,
+        *,
+        pool_size: int = 12,
+        max_waiting: int | None = None,
+        keep_mb: int = 192,
+        commons: Commons | None = None,
     ) -> MongoStore:
         """Connect and check the data model; ``keep_mb`` bounds what is kept in memory of what was read.
+
+        ``commons`` is what the workers of one server share of that.
 
         Raises ``StoreUnavailable`` or ``ConfigurationError``.
         """
@@ -116,7 +133,7 @@ class MongoStore:
             )
         except (PyMongoError, ValueError) as error:
             raise not_an_address() from error
-        store = cls(client, database, Gate(pool_size, max_waiting), keep_mb * 1_000_000)
+        store = cls(client, database, Gate(pool_size, max_waiting), keep_mb * 1_000_000, commons)
         try:
             async with store._reader.asking():
                 check_version(await store._db["meta"].find_one({"_id": "model"}))
@@ -334,9 +351,11 @@ class MongoStore:
                 for part in await self._records.find(where, {"r": 1, wanted: 1, "_id": 0}).to_list()
             }
 
-    async def heads(self, segment: Segment, predicate: AllelePredicate, *, calls: bool = False) -> Heads:
-        """Return positions and places of the alleles that match, in position order."""
-        return await (await self._finder(segment)).find(predicate, calls=calls)
+    async def heads(
+        self, segment: Segment, predicate: AllelePredicate, *, calls: bool = False, keyed: bool = True
+    ) -> Heads:
+        """Return positions and places of the alleles that match; see ``Store.heads``."""
+        return await (await self._finder(segment)).find(predicate, calls=calls, keyed=keyed)
 
     async def heads_of_column(
         self, segment: Segment, blocks: Sequence[int], column: int, enough: int

@@ -1,88 +1,313 @@
-"""The outline of a segment: where its alleles begin and end and which they are, kept in memory whole.
+"""The outline of a segment: where its alleles begin and end, which they are, and who carries the rare ones.
 
-Of a large segment not all heads fit into memory. What counting variants by position or by their bases needs takes a
-quarter of them: 12 bytes per allele.
+Of a large segment not all heads fit into memory, and those who carry rare alleles do not either. The outline has what
+counting needs of them: 12 bytes per allele to count by position or by bases, and about as many for the rare ones among
+them, in flat arrays in memory that all workers share (``beacon.store.commons``). What it holds of some neighbouring
+blocks looks like the head and the rare carriers of one large block.
 """
 
 from __future__ import annotations
 
+import mmap
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from beacon.model.calls import GROUPS
+from beacon.store.calls import RARE, Calls, is_common
+from beacon.store.commons import Piece
+from beacon.store.heads import carriers
 from beacon.store.layout import ENDS, Layout, Run
 from beacon.store.packing import Arrays
 
 BYTES = 12
-"""What an allele takes."""
+"""What an allele takes without its carriers."""
+_FAR: Final = np.iinfo(np.uint16).max
+_LONG: Final = np.iinfo(np.uint8).max
+_FAR_APART: Final = -1
+_USUAL: Final = "het"
+"""The group in which nearly all carriers of rare alleles are: it has a size for each allele, others an allele for each
+carrier."""
+_NO_ROWS: Final = np.empty(0, np.uint32)
+_WHOLE, _TELLS_RARE, _LONG_ONES = range(3)
+"""What the array ``said`` says: whether all was written, whether that includes who carries rare alleles, and how many
+alleles are too long for ``length``."""
+RARE_ENOUGH: Final = 1 / 64
+"""Alleles up to this frequency are all told of among the rare ones (``beacon.store.calls.RARE``)."""
+_COPIES: Final = 3
+"""Copies of a rare allele that a carrier has, at most on average: beyond, the outline does without rare alleles."""
 
 
 def _ends_begin(run: Run) -> int:
     return run.ends_begin
 
 
-@dataclass(frozen=True, slots=True)
-class Outline:
-    """Positions, as what is to be added to the lowest of their block or part of ends, and identities.
+def _holding(most: int) -> Any:
+    """Return the narrowest type for numbers up to ``most`` and one that stands for none."""
+    return next(kind for kind in (np.uint8, np.uint16, np.uint32) if most < np.iinfo(kind).max)
 
-    Where they lie too far apart for that, a block's starts or a part's ends are in ``far``, by (what, number).
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Where the arrays of an outline lie in a piece of memory, by what the layout tells alone.
+
+    Much of it is never written to and takes no memory: positions too far apart for two bytes, the number of called
+    alleles where it is the same in a whole block, groups in which nobody is.
     """
 
-    layout: Layout
-    start: NDArray[np.uint16]
-    same: NDArray[np.uint64]
-    end: NDArray[np.uint16]
-    far: dict[tuple[str, int], NDArray[np.int64]] = field(default_factory=dict)
+    arrays: Mapping[str, tuple[Any, int, int]]
+    size: int
+    rare_begins: int
 
     @classmethod
-    def of(cls, layout: Layout) -> Outline:
-        """Begin an outline, to be filled with every head and part of ends."""
-        size = layout.size
-        return cls(layout, np.empty(size, np.uint16), np.empty(size, np.uint64), np.empty(size, np.uint16))
+    def of(cls, layout: Layout, most_bytes: int) -> Plan:
+        """``most_bytes`` bounds what the columns of each group of rare carriers may take."""
+        alleles, blocks, most = layout.size, len(layout.low), layout.columns // RARE
+        rooms: list[tuple[str, Any, int]] = [
+            ("said", np.int64, 8),
+            ("start", np.uint16, alleles), ("same", np.uint64, alleles), ("end", np.uint16, alleles),
+            ("far_block", np.uint8, blocks), ("far_start", np.int64, alleles),
+            ("far_part", np.uint8, len(layout.ends_low)), ("far_end", np.int64, alleles),
+        ]  # fmt: skip
+        plain = len(rooms)
+        if layout.columns >= RARE:
+            column = np.uint16 if layout.columns <= 1 << 16 else np.uint32
+            rooms += [
+                ("length", np.uint8, alleles), ("long", np.int64, alleles), ("long_length", np.int64, alleles),
+                ("count", _holding(_COPIES * most), alleles),
+                ("most", np.int64, blocks), ("fewer", np.uint8, alleles), ("far_number", np.int64, alleles),
+            ]  # fmt: skip
+            room = min(alleles * most, most_bytes // np.dtype(column).itemsize)
+            for group in GROUPS:
+                sizes = (group, _holding(most), alleles) if group == _USUAL else (f"{group}.alleles", np.uint32, room)
+                rooms += [sizes, (f"{group}.first", np.int64, blocks + 1), (f"{group}.columns", column, room)]
+        arrays: dict[str, tuple[Any, int, int]] = {}
+        place, rare_begins = 0, 0
+        for number, (name, kind, size) in enumerate(rooms):
+            rare_begins = place if number == plain else rare_begins
+            arrays[name] = kind, size, place
+            place += -(-size * np.dtype(kind).itemsize // mmap.PAGESIZE) * mmap.PAGESIZE
+        return cls(arrays, place, rare_begins or place)
+
+    def lay(self, piece: Piece) -> Arrays:
+        """Return the arrays as views of a piece."""
+        return {name: np.frombuffer(piece.view, kind, size, place) for name, (kind, size, place) in self.arrays.items()}
+
+
+class Outline:
+    """Positions, as what is to be added to the lowest of their block or part of ends, identities and rare carriers."""
+
+    def __init__(self, layout: Layout, piece: Piece, arrays: Arrays) -> None:
+        self.layout = layout
+        self.piece = piece
+        self._arrays = arrays
+        said = arrays["said"]
+        self.tells_rare = bool(said[_TELLS_RARE])
+        self._start, self._same, self._end = arrays["start"], arrays["same"], arrays["end"]
+        self._far = bool(arrays["far_block"].any())
+        self._long = arrays["long"][: int(said[_LONG_ONES])] if self.tells_rare else _NO_ROWS
+        self._groups = [group for group in GROUPS if self.tells_rare and arrays[f"{group}.first"][-1]]
+
+    @classmethod
+    def over(cls, layout: Layout, plan: Plan, piece: Piece | None) -> Outline | None:
+        """Return the outline that is in a piece; None where there is none, or it was not written to the end."""
+        if piece is None or not (arrays := plan.lay(piece))["said"][_WHOLE]:
+            return None
+        return cls(layout, piece, arrays)
 
     @property
     def nbytes(self) -> int:
         """How much memory it takes."""
-        return BYTES * len(self.start) + sum(array.nbytes for array in self.far.values())
-
-    def add_head(self, block: int, head: Arrays) -> None:
-        """Take what is needed of a block's head."""
-        where = self._of_block(block)
-        self.same[where] = head["same"]
-        self._put("start", block, self.start[where], head["start"].astype(np.int64), int(self.layout.low[block]))
-
-    def add_ends(self, part: int, ends: Arrays) -> None:
-        """Take a part of ends."""
-        low = int(self.layout.ends_low[part])
-        self._put("end", part, self.end[self._of_part(part)], ends["end"].astype(np.int64), low)
+        return self.piece.taken
 
     def head(self, block: int) -> Arrays:
         """Return the ``start`` and ``same`` of a block's head."""
         where = self._of_block(block)
-        start = self._get("start", block, self.start[where], int(self.layout.low[block]))
-        return {"start": start, "same": self.same[where]}
+        return {"start": self._starts(block, block + 1), "same": self._same[where]}
 
     def ends(self, part: int) -> Arrays:
         """Return a part of ends."""
-        return {"end": self._get("end", part, self.end[self._of_part(part)], int(self.layout.ends_low[part]))}
+        where = _of_part(self.layout, part)
+        if self._arrays["far_part"][part]:
+            return {"end": self._arrays["far_end"][where]}
+        return {"end": self._end[where].astype(np.int64) + int(self.layout.ends_low[part])}
 
-    def _put(self, name: str, number: int, into: NDArray[np.uint16], values: NDArray[np.int64], low: int) -> None:
-        beyond = values - low
-        if int(beyond.max()) > np.iinfo(np.uint16).max:
-            self.far[name, number] = values
-        else:
-            into[:] = beyond
+    def spans(self, blocks: Sequence[int]) -> dict[int, tuple[Arrays, Calls]]:
+        """Return what is known of the rare alleles of some ascending blocks: by its first, those side by side together.
 
-    def _get(self, name: str, number: int, held: NDArray[np.uint16], low: int) -> NDArray[np.int64]:
-        far = self.far.get((name, number))
-        return held.astype(np.int64) + low if far is None else far
+        First ``start``, ``end``, ``count`` and ``number`` (both 0 where an allele is not rare or was not counted), then
+        who carries the rare ones.
+        """
+        found = {}
+        begin = 0
+        for at in range(1, len(blocks) + 1):
+            if at == len(blocks) or not self._go_on(blocks[at - 1], blocks[at]):
+                found[blocks[begin]] = self._span(blocks[begin], blocks[at - 1] + 1)
+                begin = at
+        return found
+
+    def _go_on(self, block: int, following: int) -> bool:
+        return following == block + 1 and self.layout.run_of(following) == self.layout.run_of(block)
+
+    def _span(self, begin: int, stop: int) -> tuple[Arrays, Calls]:
+        first, last = int(self.layout.first[begin]), int(self.layout.first[stop])
+        held = self._arrays
+        start = self._starts(begin, stop)
+        length = held["length"][first:last].astype(np.int64)
+        if len(self._long):
+            low, high = self._long.searchsorted((first, last))
+            length[self._long[low:high] - first] = held["long_length"][low:high]
+        count = held["count"][first:last]
+        told = count != np.iinfo(count.dtype).max
+        head = {
+            "start": start,
+            "end": start + length,
+            "count": count * told,
+            "number": self._numbers(begin, stop) * told,
+        }
+        part: Arrays = {"window": np.array((0, self.layout.columns), np.int64)}
+        for group in self._groups:
+            low, high = held[f"{group}.first"][[begin, stop]].tolist()
+            if group == _USUAL:
+                sizes = held[group][first:last]
+            else:
+                sizes = np.bincount(held[f"{group}.alleles"][low:high] - first, minlength=last - first)
+            at = np.zeros(last - first + 1, np.uint32)
+            np.cumsum(sizes, out=at[1:])
+            part |= {
+                f"{group}.at": at,
+                f"{group}.columns": held[f"{group}.columns"][low:high],
+                f"{group}.dense_rows": _NO_ROWS,
+            }
+        return head, Calls(head, {"rare": part}, self.layout.columns)
+
+    def _starts(self, begin: int, stop: int) -> NDArray[np.int64]:
+        first, last = int(self.layout.first[begin]), int(self.layout.first[stop])
+        sizes = np.diff(self.layout.first[begin : stop + 1])
+        found: NDArray[np.int64] = self._start[first:last] + np.repeat(self.layout.low[begin:stop], sizes)
+        if self._far and (far := self._arrays["far_block"][begin:stop]).any():
+            found = np.where(np.repeat(far, sizes), self._arrays["far_start"][first:last], found)
+        return found
+
+    def _numbers(self, begin: int, stop: int) -> NDArray[np.int64]:
+        first, last = int(self.layout.first[begin]), int(self.layout.first[stop])
+        most = np.repeat(self._arrays["most"][begin:stop], np.diff(self.layout.first[begin : stop + 1]))
+        found: NDArray[np.int64] = most - self._arrays["fewer"][first:last]
+        if (far := most == _FAR_APART).any():
+            found[far] = self._arrays["far_number"][first:last][far]
+        return found
 
     def _of_block(self, block: int) -> slice:
         return slice(int(self.layout.first[block]), int(self.layout.first[block + 1]))
 
-    def _of_part(self, part: int) -> slice:
-        run = self.layout.runs[bisect_right(self.layout.runs, part, key=_ends_begin) - 1]
-        begin = int(self.layout.first[run.begin]) + (part - run.ends_begin) * ENDS
-        return slice(begin, min(begin + ENDS, int(self.layout.first[run.stop])))
+
+class OutlineBuilder:
+    """Writes an outline into a piece of memory: parts of ends in any order, blocks ascending."""
+
+    def __init__(self, layout: Layout, plan: Plan, piece: Piece) -> None:
+        self._layout = layout
+        self._plan = plan
+        self._piece = piece
+        self._arrays = plan.lay(piece)
+        self._long = 0
+        self.tells_rare = layout.columns >= RARE
+
+    @property
+    def taken(self) -> int:
+        """How many bytes have been written to."""
+        return self._piece.taken
+
+    def add_ends(self, part: int, ends: Arrays) -> None:
+        """Take a part of ends."""
+        where = _of_part(self._layout, part)
+        beyond = ends["end"].astype(np.int64) - int(self._layout.ends_low[part])
+        if int(beyond.max()) > _FAR:
+            self._arrays["far_part"][part] = 1
+            self._arrays["far_end"][where] = ends["end"]
+        else:
+            self._arrays["end"][where] = beyond
+
+    def add(self, block: int, head: Arrays, rare: Arrays) -> None:
+        """Take what is needed of a block's head and its rare carriers."""
+        where = slice(int(self._layout.first[block]), int(self._layout.first[block + 1]))
+        held = self._arrays
+        held["same"][where] = head["same"]
+        start = head["start"].astype(np.int64)
+        beyond = start - int(self._layout.low[block])
+        if int(beyond.max()) > _FAR:
+            held["far_block"][block] = 1
+            held["far_start"][where] = start
+        else:
+            held["start"][where] = beyond
+        if self.tells_rare and not self._add_rare(block, where, head, rare):
+            self.leave_rare()
+
+    def _add_rare(self, block: int, where: slice, head: Arrays, rare: Arrays) -> bool:
+        """Take the rare alleles of a block; say whether there was room."""
+        held, first = self._arrays, where.start
+        length = head["end"].astype(np.int64) - head["start"]
+        held["length"][where] = np.minimum(length, _LONG)
+        long = np.flatnonzero(length >= _LONG)
+        held["long"][self._long : self._long + len(long)] = first + long
+        held["long_length"][self._long : self._long + len(long)] = length[long]
+        self._long += len(long)
+        many = carriers(head)
+        common = is_common(many, self._layout.columns)
+        told = (many >= 0) & (head["number"] >= 0) & ~common
+        none = np.iinfo(held["count"].dtype).max
+        if told.any() and int(head["count"][told].max()) >= none:
+            return False
+        # Where people have more than two alleles, what many carry may be infrequent.
+        if (common & (head["number"] > 0) & (head["count"] <= RARE_ENOUGH * head["number"])).any():
+            return False
+        held["count"][where] = np.where(told, head["count"], none)
+        number = np.where(told, head["number"].astype(np.int64), head["number"].max(initial=0, where=told))
+        fewer = number.max() - number
+        if int(fewer.max()) > np.iinfo(np.uint8).max:
+            held["most"][block] = _FAR_APART
+            held["far_number"][where] = number
+        else:
+            held["most"][block] = number.max()
+            held["fewer"][where] = fewer
+        return all(self._add_carriers(block, where, group, rare) for group in GROUPS)
+
+    def _add_carriers(self, block: int, where: slice, group: str, rare: Arrays) -> bool:
+        held = self._arrays
+        columns, into = rare.get(f"{group}.columns", _NO_ROWS), held[f"{group}.columns"]
+        begin = int(held[f"{group}.first"][block])
+        stop = begin + len(columns)
+        if stop > len(into):
+            return False
+        held[f"{group}.first"][block + 1] = stop
+        if len(columns):
+            into[begin:stop] = columns
+            sizes = np.diff(rare[f"{group}.at"])
+            if group == _USUAL:
+                held[group][where] = sizes
+            else:
+                held[f"{group}.alleles"][begin:stop] = np.repeat(np.arange(where.start, where.stop), sizes)
+        return True
+
+    def leave_rare(self) -> None:
+        """Do without rare alleles: they take too much."""
+        self.tells_rare = False
+        self._piece.give_back(self._plan.rare_begins, self._plan.size)
+
+    def finish(self) -> Outline:
+        """Return the outline, of which nothing changes any more."""
+        said = self._arrays["said"]
+        said[_LONG_ONES] = self._long
+        said[_TELLS_RARE] = self.tells_rare
+        said[_WHOLE] = 1
+        piece = self._piece.sealed()
+        return Outline(self._layout, piece, self._plan.lay(piece))
+
+
+def _of_part(layout: Layout, part: int) -> slice:
+    run = layout.runs[bisect_right(layout.runs, part, key=_ends_begin) - 1]
+    begin = int(layout.first[run.begin]) + (part - run.ends_begin) * ENDS
+    return slice(begin, min(begin + ENDS, int(layout.first[run.stop])))

@@ -5,6 +5,7 @@ None of it ever changes, save that an ontology's new version makes the postings 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
@@ -18,13 +19,14 @@ from pyroaring import BitMap
 from beacon.errors import StoreUnavailable
 from beacon.store.blocks import ALWAYS, ends_id, layout_id, part_id
 from beacon.store.calls import TILE
+from beacon.store.commons import Commons
 from beacon.store.documents import Document, decode_rows
 from beacon.store.fragments import Entries, decode_fragments, fragments_kind, fragments_of, tile_of
 from beacon.store.gate import Gate
 from beacon.store.heads import identity
 from beacon.store.kept import Kept
 from beacon.store.layout import NOTHING, Layout
-from beacon.store.outline import Outline
+from beacon.store.outline import Outline, OutlineBuilder, Plan
 from beacon.store.packing import Arrays, unpack, unpack_when_asked
 from beacon.store.rows import RowsById, decode_first, rows_kind
 
@@ -37,18 +39,24 @@ _VALUE_BYTES: Final = 400
 _ARRAY_BYTES: Final = 170
 """What a value takes in memory besides its data, and each array of a part."""
 _AT_ONCE: Final = 200
-_OUTLINED_AT_ONCE: Final = 16
+_OUTLINED_AT_ONCE: Final = 8
 """Few, since other questions wait meanwhile."""
+_OUTLINED_AGAIN: Final = 512
+"""After so many blocks it is looked at how much memory an outline will take."""
+_PATIENCE_SECONDS: Final = 0.2
 
 
 class Reader:
     """Reads from the collections of one database; every operation passes the gate."""
 
-    def __init__(self, db: AsyncDatabase[Document], gate: Gate, kept_bytes: int) -> None:
+    def __init__(
+        self, db: AsyncDatabase[Document], gate: Gate, kept_bytes: int, commons: Commons | None = None
+    ) -> None:
         # Made once: the driver takes as long for one as for a tenth of a reading.
         self._postings, self._blocks, self._arrays = db["postings"], db["blocks"], db["arrays"]
         self._gate = gate
         self._kept = Kept(kept_bytes)
+        self._commons = commons or Commons()
         self._era = 0
         self._shown: Collection[str] | None = None
 
@@ -57,8 +65,9 @@ class Reader:
         """Which part of the memory for what is kept is still free."""
         return self._kept.room
 
-    def has_room_for(self, size: int, least_room: float) -> bool:
-        """Whether so many bytes would leave at least this part of the memory free."""
+    def has_room_for(self, size: int, least_room: float, *, shared: bool = False) -> bool:
+        """Whether so many bytes, or a worker's share of so many, would leave at least this part of the memory free."""
+        size = self._share(size) if shared else size
         return self._kept.room - size / self._kept.limit >= least_room
 
     @asynccontextmanager
@@ -158,19 +167,48 @@ class Reader:
         held: Outline | None = self._kept.get((segment, "outline"))
         return held
 
-    async def read_outline(self, segment: str, layout: Layout) -> None:
-        """Read a whole segment for its outline, and keep that. Raises ``StoreUnavailable``."""
+    async def read_outline(self, segment: str, layout: Layout, least_room: float) -> Outline | None:
+        """Keep the outline of a segment: the one that another worker has, or one read from the whole segment.
+
+        It tells of rare alleles where that leaves this part of the memory free. None where memory cannot be shared.
+        Raises ``StoreUnavailable``.
+        """
         era = self._era
-        outline = Outline.of(layout)
-        heads = {part_id(segment, block, "head"): block for block in range(len(layout.low))}
-        ends = {ends_id(segment, part): part for part in range(len(layout.ends_low))}
-        for ids in in_steps([*heads, *ends], _OUTLINED_AT_ONCE):
-            for id, data in (await self._part_bytes(ids)).items():
-                if id in heads:
-                    outline.add_head(heads[id], unpacked(data))
-                else:
-                    outline.add_ends(ends[id], unpacked(data))
-        self._keep(era, (segment, "outline"), outline, outline.nbytes)
+        plan = Plan.of(layout, self._kept.limit * self._commons.workers)
+        while True:
+            with self._commons.making(segment) as may:
+                outline = Outline.over(layout, plan, self._commons.find(segment, plan.size))
+                if outline is None and may:
+                    piece = self._commons.make(segment, plan.size)
+                    if piece is None:
+                        return None
+                    outline = await self._outlined(segment, layout, OutlineBuilder(layout, plan, piece), least_room)
+                if outline is not None:
+                    self._commons.offer(segment, outline.piece)
+                    return self._keep(era, (segment, "outline"), outline, self._share(outline.nbytes))
+            await asyncio.sleep(_PATIENCE_SECONDS)
+
+    async def _outlined(self, segment: str, layout: Layout, builder: OutlineBuilder, least_room: float) -> Outline:
+        blocks = range(len(layout.low))
+        names = ("head", "rare") if builder.tells_rare else ("head",)
+        for some in in_steps(blocks, _OUTLINED_AT_ONCE):
+            if builder.tells_rare and some[0] and some[0] % _OUTLINED_AGAIN == 0:
+                expected = builder.taken * len(blocks) // some[0]
+                if not self.has_room_for(expected, least_room, shared=True):
+                    builder.leave_rare()
+            data = await self._part_bytes([part_id(segment, block, name) for block in some for name in names])
+            for block in some:
+                head, rare = (unpacked(data.get(part_id(segment, block, name), b"")) for name in ("head", "rare"))
+                builder.add(block, head, rare)
+        for parts in in_steps(range(len(layout.ends_low)), 2 * _OUTLINED_AT_ONCE):
+            data = await self._part_bytes([ends_id(segment, part) for part in parts])
+            for part in parts:
+                builder.add_ends(part, unpacked(data[ends_id(segment, part)]))
+        return builder.finish()
+
+    def _share(self, size: int) -> int:
+        """Return what counts as this worker's of something that all share."""
+        return size // self._commons.workers
 
     async def layout(self, segment: str, *, needed: bool) -> Layout:
         """Return where a segment's alleles lie. Raises ``StoreUnavailable`` where a ``needed`` one is not there."""
@@ -254,8 +292,8 @@ class Reader:
         return found
 
 
-def in_steps(ids: Sequence[str], step: int) -> Iterator[Sequence[str]]:
-    """Yield some ids after another."""
+def in_steps(ids: Sequence[T], step: int) -> Iterator[Sequence[T]]:
+    """Yield some ids or numbers after another."""
     return (ids[begin : begin + step] for begin in range(0, len(ids), step))
 
 

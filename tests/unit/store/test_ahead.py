@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import multiprocessing
+import sys
+from collections.abc import Collection, Iterator
 
 import pytest
 from pymongo import AsyncMongoClient
 
 from beacon.errors import StoreUnavailable
 from beacon.model.variant import from_vcf
+from beacon.store import ahead
 from beacon.store.ahead import read_ahead
 from beacon.store.base import AllelePredicate, Segment
+from beacon.store.commons import Commons
 from beacon.store.gate import Gate
 from beacon.store.mongo import MongoStore
 from beacon.store.reading import Reader
@@ -68,14 +72,17 @@ def test_what_was_read_ahead_is_told_without_the_database(world: World, segment:
     assert world.run(ask(ahead=True)) == world.run(told(world.store, segment)) == (40, 1, 90, 90, 7)
 
 
-def test_of_a_segment_too_large_for_memory_the_outline_counts_as_the_heads_do(world: World, segment: Segment) -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="outlines are in memory that is Linux's")
+def test_of_a_large_segment_the_outline_counts_as_the_heads_do(
+    world: World, segment: Segment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead, "LARGE", 1)
     alike = [AllelePredicate(assembly="GRCh38", chrom="1", sequence=(at, "A", "G")) for at in (100, 105, 110, 3_090)]
     ranges = [(0, 1), (100, 101), (99, 1_000), (500, 2_000), (0, 10_000), (3_090, 3_091), (3_091, 4_000), (5, 5)]
     asked = [*alike, *(AllelePredicate(assembly="GRCh38", chrom="1", overlap=one) for one in ranges)]
 
     async def ask() -> list[int | None]:
         store = await MongoStore.open(world.uri, world.database)
-        store._reader._kept.limit = 12_000  # as if 300 alleles were very many
         await read_ahead(store._reader, [segment])
         assert store._reader.outline(segment.id) is not None
         await store.close()
@@ -154,3 +161,42 @@ def test_what_was_being_read_when_it_went_out_of_date_is_not_kept(world: World, 
 
     assert world.run(ask(outdated=False)) < 1
     assert world.run(ask(outdated=True)) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="outlines are in memory that is Linux's")
+def test_of_several_workers_one_reads_an_outline_and_all_have_it(
+    world: World, segment: Segment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead, "LARGE", 1)
+    monkeypatch.setattr(ahead, "_HEAD_BYTES", 1_000_000)  # no room for heads, so that nothing else is read of blocks
+    context = multiprocessing.get_context("fork")
+    commons, told, done = Commons(3), context.Queue(), context.Event()
+
+    async def work() -> tuple[int, int | None]:
+        store = await MongoStore.open(world.uri, world.database, commons=commons)
+        read: list[str] = []
+        part_bytes = store._reader._part_bytes
+
+        async def counted(ids: Collection[str]) -> dict[str, bytes]:
+            read.extend(ids)
+            return await part_bytes(ids)
+
+        monkeypatch.setattr(store._reader, "_part_bytes", counted)
+        await read_ahead(store._reader, [segment])
+        found = await store.count(segment, RANGE)
+        await store.close()
+        return len(read), found
+
+    def worker() -> None:
+        told.put(asyncio.run(work()))
+        done.wait(30)
+
+    workers = [context.Process(target=worker) for _ in range(3)]
+    for process in workers:
+        process.start()
+    answers = [told.get(timeout=30) for _ in workers]
+    done.set()
+    for process in workers:
+        process.join()
+    assert [found for _, found in answers] == [90, 90, 90]
+    assert sorted(bool(read) for read, _ in answers) == [False, False, True]
