@@ -137,6 +137,10 @@ class _Evaluation:
             held = await own.variants(self.store, self.dataset, self.plan, columns, upto)
             if held is not None:
                 return self._made(held.total, await self._written(held.found, columns), None)
+        if self.depth is Granularity.RECORD and not self.people_matter and columns is None:
+            page = await variants.page(self.store, self.dataset, self.plan, *self.bounds())
+            if page is not None:
+                return self._made(page[1], await self._written(page[0], None, (0, len(page[0]))), None)
         listed = self.depth is Granularity.RECORD
         found = await variants.find(self.store, self.dataset, self.plan, columns, listed=listed)
         people = None
@@ -145,11 +149,13 @@ class _Evaluation:
             people = await self._people(COLUMN, bearers)
         return self._made(len(found), await self._written(found, columns), people)
 
-    async def _written(self, found: Found, columns: Selection | None) -> tuple[bytes, ...] | None:
+    async def _written(
+        self, found: Found, columns: Selection | None, bounds: tuple[int, int] | None = None
+    ) -> tuple[bytes, ...] | None:
         if self.depth is not Granularity.RECORD:
             return None
         as_vrs = representation("genomicVariant", self.query.requested_schemas) is VRS
-        return await write(self.store, self.dataset, found, *self.bounds(), columns, as_vrs=as_vrs)
+        return await write(self.store, self.dataset, found, *(bounds or self.bounds()), columns, as_vrs=as_vrs)
 
     async def _collections(self) -> DatasetResult:
         members = await self.selected("individual")

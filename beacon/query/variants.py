@@ -212,6 +212,25 @@ async def find(store: Store, dataset: Dataset, plan: Plan, columns: Selection | 
     return Found(tuple(heads), first, stop, segment[order], index[order], limits)
 
 
+async def page(store: Store, dataset: Dataset, plan: Plan, begin: int, stop: int) -> tuple[Found, int] | None:
+    """Return variants ``begin`` to before ``stop`` of those that ``find`` would find, and how many those are.
+
+    None where it takes a look at more of them, or somebody in particular should carry them.
+    """
+    asked = plan.alleles
+    assert asked is not None
+    if plan.groups != (GROUPS,) or asked.told or asked.frequency or not await _alone(store, dataset):
+        return None
+    number = next(number for number, segment in enumerate(dataset.segments) if segment.variants)
+    held = await store.page(dataset.segments[number], asked, begin, stop)
+    if held is None:
+        return None
+    heads, total = held
+    places = np.arange(len(heads))
+    everywhere = tuple(heads if at == number else Heads.empty() for at in range(len(dataset.segments)))
+    return Found(everywhere, places, places + 1, np.full(len(heads), number), places, [()] * len(everywhere)), total
+
+
 def _joined(parts: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
     return np.concatenate([np.empty(0, dtype), *parts]).astype(dtype, copy=False)
 

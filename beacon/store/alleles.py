@@ -35,6 +35,9 @@ Named = Callable[[str], Awaitable[BitMap]]
 _AT_ONCE: Final = 512
 """Blocks that are looked into together; their heads take about 8 MB."""
 
+AtHand = Callable[[str], bool]
+"""Says whether a part of a block is in memory."""
+
 Mask = NDArray[np.bool_]
 
 
@@ -60,6 +63,7 @@ class AlleleFinder:
     parts: Parts
     postings: Postings
     named: Named
+    at_hand: AtHand
     outline: Outline | None = None
 
     async def count(self, asked: AllelePredicate) -> int | None:
@@ -143,10 +147,53 @@ class AlleleFinder:
         found = [part async for part in self._in_blocks(where, blocks, chosen, by_gene, rare=rare)]
         return (Heads.joined(found) if found else Heads.empty()).in_order()
 
+    async def page(self, asked: AllelePredicate, begin: int, stop: int) -> tuple[Heads, int] | None:
+        """Return those matching alleles, in the order of ``find``, that are a page, and how many match in all.
+
+        What their records need is read along with them. None where no outline tells which they are, or the heads of
+        all are at hand, so that ``find`` reads nothing.
+        """
+        if self.outline is None or not self.outline.tells_rare:
+            return None
+        where = _Where(self.layout, asked, None)
+        if asked.vrs is not None or not where.outlined:
+            return None
+        chosen, by_gene = await self._indexed(asked, everywhere=not self._leads(asked)), await self._annotated(asked)
+        blocks = where.blocks(chosen, by_gene)
+        if len(blocks) > _AT_ONCE or all(
+            self.at_hand(part_id(self.segment, block, "head")) for block in blocks.tolist()
+        ):
+            return None
+        found = self._outlined_rare(self.outline, where, blocks.tolist(), chosen, by_gene).by_place()
+        first, last = found.tied(begin, stop)
+        if first == last:
+            return Heads.empty(), len(found)
+        # Only identities, which the outline has not, tell the order of alleles at one place: all of those are read.
+        near = found.pick(np.arange(first, last))
+        ordinals = self.layout.first[near.block] + near.row
+        heads = await self._with_records(ordinals, is_rare=near.number > 0)
+        return heads.in_order().pick(np.arange(begin - first, min(stop, len(found)) - first)), len(found)
+
+    async def _with_records(self, ordinals: NDArray[np.int64], is_rare: Mask) -> Heads:
+        """Return some alleles; texts and first carriers are read along with their heads."""
+        numbers = self.layout.first.searchsorted(ordinals, "right") - 1
+        rows = ordinals - self.layout.first[numbers]
+        names: dict[int, dict[str, None]] = {}
+        for block, row, rare in zip(numbers.tolist(), rows.tolist(), is_rare.tolist(), strict=True):
+            wanted = ("head", text_part(row), *(("rare" if rare else "tile0",) if self.layout.columns else ()))
+            names.setdefault(block, {}).update(dict.fromkeys(wanted))
+        held = await self.parts(part_id(self.segment, block, name) for block, some in names.items() for name in some)
+        blocks = sorted(names)
+        heads = [
+            (self.layout.run_of(block).chrom, block, held[part_id(self.segment, block, "head")]) for block in blocks
+        ]
+        every = np.concatenate([np.arange(*self.layout.first[[block, block + 1]]) for block in blocks])
+        return heads_of(heads, np.isin(every, ordinals))
+
     def _outlined_rare(
         self, outline: Outline, where: _Where, blocks: Sequence[int], chosen: BitMap | None, by_gene: BitMap | None
     ) -> Heads:
-        """Return the matching rare alleles of some blocks; others come without a count."""
+        """Return the matching alleles of some blocks; those that are not rare come without a count."""
         spans = outline.spans(blocks)
         heads = {block: head for block, (head, _) in spans.items()}
         mask = where.mask(list(heads), list(heads.values()), chosen, by_gene)

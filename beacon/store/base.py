@@ -428,6 +428,15 @@ class Store(Protocol):
         """
         ...
 
+    async def page(
+        self, segment: Segment, predicate: AllelePredicate, begin: int, stop: int
+    ) -> tuple[Heads, int] | None:
+        """Return alleles ``begin`` to before ``stop`` of those that match, in the order of ``heads``, and how many do.
+
+        None where that takes a look at more of them than these.
+        """
+        ...
+
     async def heads_of_column(
         self, segment: Segment, blocks: Sequence[int], column: int, enough: int
     ) -> tuple[Heads, int]:

@@ -165,6 +165,25 @@ class Heads:
         order[tied] = tied[np.lexsort((self.key[tied], self.end[tied], start[tied], self.chrom[tied]))]
         return self.pick(order)
 
+    def by_place(self) -> Heads:
+        """Return the alleles by (chromosome, start, end), in any order where these are the same."""
+        return self.pick(np.lexsort((self.end, self.start, self.chrom)))
+
+    def tied(self, begin: int, stop: int) -> tuple[int, int]:
+        """Return the first of alleles ``begin`` to before ``stop`` and of those in the same place, and after the last.
+
+        They are sorted by place.
+        """
+        begin, stop = min(begin, len(self)), min(stop, len(self))
+        if begin >= stop:
+            return begin, begin
+        place = np.stack([self.chrom, self.start, self.end])
+        while begin and (place[:, begin - 1] == place[:, begin]).all():
+            begin -= 1
+        while stop < len(self) and (place[:, stop - 1] == place[:, stop]).all():
+            stop += 1
+        return begin, stop
+
     @classmethod
     def joined(cls, parts: Sequence[Heads]) -> Heads:
         """Return several as one, in the order given."""

@@ -357,6 +357,12 @@ class MongoStore:
         """Return positions and places of the alleles that match; see ``Store.heads``."""
         return await (await self._finder(segment)).find(predicate, calls=calls, keyed=keyed)
 
+    async def page(
+        self, segment: Segment, predicate: AllelePredicate, begin: int, stop: int
+    ) -> tuple[Heads, int] | None:
+        """Return a page of the alleles that match, and how many do; None where memory does not tell which it is."""
+        return await (await self._finder(segment)).page(predicate, begin, stop)
+
     async def heads_of_column(
         self, segment: Segment, blocks: Sequence[int], column: int, enough: int
     ) -> tuple[Heads, int]:
@@ -400,7 +406,9 @@ class MongoStore:
                 return BitMap([part["x"] async for part in found])
 
         outline = self._reader.outline(segment.id)
-        return AlleleFinder(segment.id, await self.layout(segment), self._reader.parts, postings, of_name, outline)
+        return AlleleFinder(
+            segment.id, await self.layout(segment), self._reader.parts, postings, of_name, self._reader.has, outline
+        )
 
     async def calls(
         self, segment: Segment, heads: Heads, *, columns: BitMap | None = None, sets: bool = False, texts: bool = False

@@ -139,6 +139,10 @@ class Reader:
                 held[id] = self._keep(era, id, arrays, len(data) + _VALUE_BYTES + _ARRAY_BYTES * len(arrays))
         return held
 
+    def has(self, id: str) -> bool:
+        """Whether a part of a block is in memory."""
+        return self._kept.get(id) is not None
+
     async def of_blocks(self, segment: str, names: Mapping[int, Sequence[str]]) -> dict[int, dict[str, Arrays]]:
         """Return the named parts of some blocks, by block and name. Raises ``StoreUnavailable``."""
         ids = {block: {name: part_id(segment, block, name) for name in some} for block, some in names.items()}
