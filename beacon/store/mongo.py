@@ -8,10 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
@@ -26,7 +23,6 @@ from beacon.model import similarity
 from beacon.model.entry_types import ENTRY_TYPES
 from beacon.model.genome import Gene, Reference
 from beacon.model.indexing import HELD, RECORDED
-from beacon.store import freshness
 from beacon.store.admin import check_version, not_an_address
 from beacon.store.ahead import read_ahead
 from beacon.store.alleles import AlleleFinder
@@ -50,40 +46,19 @@ from beacon.store.bitmaps import bitmap_of, distinct, numbers_in
 from beacon.store.blocks import TEXTS, BlockBuilder, by_block, text_part
 from beacon.store.calls import TILE, Calls, is_common, tiles, tiles_of
 from beacon.store.commons import Commons
-from beacon.store.documents import Document, decode_dataset, decode_links, decode_rows, no_links
+from beacon.store.documents import Document, decode_links, decode_rows, no_links
 from beacon.store.fragments import Entries
 from beacon.store.gate import Gate
 from beacon.store.genes import decode_gene, gene_ids
 from beacon.store.heads import Heads, heads_of_column
+from beacon.store.known import Learner
 from beacon.store.layout import Layout
 from beacon.store.packing import Arrays, unpack
 from beacon.store.reading import Reader, gone, unpacked
-from beacon.store.reference import chunk_ids, cut, decode_reference
+from beacon.store.reference import chunk_ids, cut
 from beacon.store.segments import named, stored_alleles
 
 _LISTED: Final = {"$regex": f"[{RECORDED}{HELD}]"}
-
-_STATE: Final[Sequence[Mapping[str, Any]]] = (
-    {"$project": {"created": 1, "revision": 1}},
-    {"$sort": {"_id": 1}},
-    {"$unionWith": "references"},
-    {"$unionWith": {"coll": "genes", "pipeline": [{"$limit": 1}, {"$project": {"names": 1}}]}},
-)
-"""One operation for what every question begins with."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What every question begins with: all datasets, all reference sequences, whether there are tables of genes.
-
-    It was read when it ``began`` and may be used ``until`` then (monotonic seconds).
-    """
-
-    datasets: Mapping[str, Dataset]
-    references: tuple[Reference, ...]
-    genes: bool
-    began: float
-    until: float
 
 
 class MongoStore:
@@ -102,12 +77,9 @@ class MongoStore:
         self._records = self._db["records"]  # made once: see ``Reader``
         self._gate = gate
         self._reader = Reader(self._db, gate, kept_bytes, commons)
+        self._learner = Learner(self._db, self._reader, self._notice)
         self._changed = asyncio.Event()
         self._ahead: set[str] = set()
-        self._expanded: dict[str, int] = {}
-        self._decoded: dict[str, tuple[tuple[datetime, int], Dataset]] = {}
-        self._known = _Known({}, (), False, began=0.0, until=0.0)
-        self._learning: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(
@@ -144,8 +116,7 @@ class MongoStore:
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._learning is not None:
-            self._learning.cancel()
+        self._learner.close()
         await self._client.close()
 
     @property
@@ -174,55 +145,14 @@ class MongoStore:
                 self._ahead = set()
             await self._changed.wait()
 
+    def _notice(self, outdated: bool) -> None:
+        self._changed.set()
+        if outdated:
+            self._ahead = set()
+
     async def datasets(self) -> Mapping[str, Dataset]:
         """Return all datasets with their visible segments, by id; read less than ``freshness.SECONDS`` ago."""
-        return (await self._now()).datasets
-
-    async def _now(self) -> _Known:
-        """Return what every question begins with, read anew where the last reading is too old for this one.
-
-        All who need it meanwhile wait for the same reading, and go on together when it is there.
-        """
-        asked = time.monotonic()
-        while asked >= self._known.until and asked > self._known.began:
-            if self._learning is None or self._learning.done():
-                self._learning = asyncio.create_task(self._learn())
-                self._learning.add_done_callback(_known_to_all)
-            # Whoever hangs up takes the reading from nobody else.
-            await asyncio.shield(self._learning)
-        return self._known
-
-    async def _learn(self) -> None:
-        began = time.monotonic()
-        async with self._reader.asking():
-            found = await (await self._db["datasets"].aggregate(list(_STATE))).to_list()
-            datasets = await self._read_datasets(part for part in found if "revision" in part)
-        references = [decode_reference(part) for part in found if "digest" in part]
-        genes = any("names" in part for part in found)
-        self._known = _Known(datasets, tuple(references), genes, began, began + freshness.SECONDS)
-
-    async def _read_datasets(self, listed: Iterable[Document]) -> Mapping[str, Dataset]:
-        """Return all datasets by id; unchanged ones are not fetched again."""
-        # A dataset may be deleted and made anew under its old id, so the revision alone does not tell.
-        states = {part["_id"]: (part["created"], part["revision"]) for part in listed}
-        stale = [id for id, state in states.items() if id not in self._decoded or self._decoded[id][0] != state]
-        if stale:
-            self._changed.set()
-            async for document in self._db["datasets"].find({"_id": {"$in": stale}}):
-                expanded = document.get("expanded", 0)
-                if self._expanded.setdefault(document["_id"], expanded) != expanded:
-                    # Segments never change, save that an ontology's new version makes their term indexes anew.
-                    self._expanded[document["_id"]] = expanded
-                    self._reader.forget()
-                    self._ahead = set()
-                state = (document["created"], document["revision"])
-                self._decoded[document["_id"]] = (state, decode_dataset(document))
-        deleted = self._decoded.keys() - states.keys()
-        self._decoded = {id: self._decoded[id] for id in states if id in self._decoded}
-        datasets = {id: dataset for id, (_, dataset) in self._decoded.items()}
-        if stale or deleted:
-            self._reader.keep_only({segment.id for dataset in datasets.values() for segment in dataset.segments})
-        return datasets
+        return (await self._learner.now()).datasets
 
     async def prepare(self, segments: Sequence[Segment], wanted: Collection[tuple[str, str]]) -> None:
         """Fetch the postings of several (kind, index key) at once, for ``posting`` to find them at hand."""
@@ -449,7 +379,7 @@ class MongoStore:
             for one in stored_alleles(segment.id, layout, block, some, held[block]["head"], held[block])
         }
         stored = [found[place] for place in places]
-        if not (await self._now()).references:
+        if not (await self._learner.now()).references:
             return stored  # no allele has a name
         told = await self._names_of(segment, [int(layout.first[block]) + row for block, row in places])
         return [named(one, told.get(int(layout.first[one.block]) + one.row)) for one in stored]
@@ -477,11 +407,11 @@ class MongoStore:
 
     async def references(self) -> Sequence[Reference]:
         """Return all reference sequences that are there."""
-        return (await self._now()).references
+        return (await self._learner.now()).references
 
     async def reference(self, assembly: str, chrom: str) -> Reference | None:
         """Return the reference sequence of a chromosome, None where it is not there."""
-        held = (await self._now()).references
+        held = (await self._learner.now()).references
         return next((one for one in held if (one.assembly, one.chrom) == (assembly, chrom)), None)
 
     async def bases(self, reference: Reference, start: int, end: int) -> str | None:
@@ -492,7 +422,7 @@ class MongoStore:
 
     async def gene(self, name: str) -> Gene | None:
         """Return what the tables of genes say of this symbol or id, None where they say nothing."""
-        if not (await self._now()).genes:
+        if not (await self._learner.now()).genes:
             return None
         async with self._reader.asking():
             return decode_gene([part async for part in self._db["genes"].find({"_id": {"$in": gene_ids(name)}})])
@@ -539,12 +469,6 @@ def _listed_keys(kind: str) -> Iterator[Document]:
         yield {"key": {**begin, "$lt": f"{name}{RECORDED}", **_LISTED}}
         begin = {"$gte": f"{name}{chr(ord(RECORDED) + 1)}"}
     yield {"key": {**begin, **_LISTED}}
-
-
-def _known_to_all(reading: asyncio.Task[None]) -> None:
-    """See how a reading ended, though everybody who waited for it may have hung up."""
-    if not reading.cancelled():
-        reading.exception()
 
 
 def _living(segment: Segment, kind: str, rows: BitMap) -> BitMap:

@@ -178,13 +178,13 @@ def test_all_who_ask_at_once_wait_for_one_reading_which_nobody_takes_from_the_ot
 
     async def ask() -> list[Any]:
         store = await MongoStore.open(world.uri, world.database)
-        learn = store._learn
+        learn = store._learner.learn
 
         async def counted() -> None:
             readings.append(time.monotonic())
             await learn()
 
-        monkeypatch.setattr(store, "_learn", counted)
+        monkeypatch.setattr(store._learner, "learn", counted)
         asking = [asyncio.create_task(store.datasets()) for _ in range(20)]
         await asyncio.sleep(0)
         asking[0].cancel()
@@ -221,14 +221,14 @@ def test_who_comes_while_an_outdated_reading_ends_gets_one_of_their_own(
 def test_a_reading_that_fails_is_told_to_all_who_wait_for_it_and_the_next_one_is_made_anew(world: World) -> None:
     async def ask() -> tuple[list[Any], Any]:
         store = await MongoStore.open(world.uri, world.database)
-        read = store._read_datasets
+        read = store._learner.read_datasets
 
         async def failing(listed: object) -> Any:
             raise StoreUnavailable("It is away.")
 
-        store._read_datasets = failing  # type: ignore[method-assign]
+        store._learner.read_datasets = failing  # type: ignore[method-assign]
         told = await asyncio.gather(*(store.datasets() for _ in range(5)), return_exceptions=True)
-        store._read_datasets = read  # type: ignore[method-assign]
+        store._learner.read_datasets = read  # type: ignore[method-assign]
         after = await store.datasets()
         await store.close()
         return told, after
