@@ -23,6 +23,8 @@ from typing import Final
 
 HOLDERS: Final = 1_024
 """Pieces that can be said to be held, each worker's counted; who finds no room shares no more."""
+MOST: Final = 128
+"""Pieces that one worker has: each takes a descriptor, of which processes often have no more than 1,024."""
 _HELD: Final = struct.Struct("<16sqq")
 _BLOCK: Final = 512
 
@@ -59,16 +61,16 @@ class Commons:
 
     def __init__(self, workers: int = 1) -> None:
         self.workers = workers
+        self._pieces = weakref.WeakSet[Piece]()
         self._board = mmap.mmap(-1, HOLDERS * _HELD.size)
         # Record locks are held by processes, and end with them.
         self._lock, path = tempfile.mkstemp()
         Path(path).unlink()
         weakref.finalize(self, os.close, self._lock)
 
-    @staticmethod
-    def make(name: str, size: int) -> Piece | None:
-        """Return an empty piece to write to, None where there is no such memory."""
-        if sys.platform != "linux":
+    def make(self, name: str, size: int) -> Piece | None:
+        """Return an empty piece to write to; None where there is no such memory, or this worker has enough of it."""
+        if sys.platform != "linux" or len(self._pieces) >= MOST:
             return None
         try:
             descriptor = os.memfd_create(_label(name), os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
@@ -78,7 +80,9 @@ class Commons:
             return None
 
     def find(self, name: str, size: int) -> Piece | None:
-        """Return the piece of this name that another worker holds, None where none does."""
+        """Return the piece of this name that another worker holds; None where none does, or this one has enough."""
+        if len(self._pieces) >= MOST:
+            return None
         for place in range(0, len(self._board), _HELD.size):
             known, process, number = _HELD.unpack_from(self._board, place)
             if known == _key(name):
@@ -87,8 +91,9 @@ class Commons:
                         return piece
         return None
 
-    def offer(self, name: str, piece: Piece) -> None:
-        """Say that this worker holds a piece, for as long as it does."""
+    def offer(self, name: str, piece: Piece) -> bool:
+        """Say that this worker holds a piece, for as long as it does; return whether there was room to say so."""
+        self._pieces.add(piece)
         with self._locked(0):
             for place in range(0, len(self._board), _HELD.size):
                 known, process, _ = _HELD.unpack_from(self._board, place)
@@ -96,7 +101,8 @@ class Commons:
                     held = _key(name), os.getpid(), piece.descriptor
                     _HELD.pack_into(self._board, place, *held)
                     weakref.finalize(piece, self._withdraw, place, held)
-                    return
+                    return True
+        return False
 
     def _withdraw(self, place: int, held: tuple[bytes, int, int]) -> None:
         # Not as in a lock: nobody else writes where this process has.

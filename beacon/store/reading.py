@@ -188,8 +188,9 @@ class Reader:
                         return None
                     outline = await self._outlined(segment, layout, OutlineBuilder(layout, plan, piece), least_room)
                 if outline is not None:
-                    self._commons.offer(segment, outline.piece)
-                    return self._keep(era, (segment, "outline"), outline, self._share(outline.nbytes))
+                    shared = self._commons.offer(segment, outline.piece)
+                    size = self._share(outline.nbytes) if shared else outline.nbytes
+                    return self._keep(era, (segment, "outline"), outline, size)
             await asyncio.sleep(_PATIENCE_SECONDS)
 
     async def _outlined(self, segment: str, layout: Layout, builder: OutlineBuilder, least_room: float) -> Outline:

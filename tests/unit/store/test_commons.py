@@ -21,7 +21,7 @@ SIZE = 100_000
 
 
 def made(text: bytes, name: str = "segment") -> Piece:
-    piece = Commons.make(name, SIZE)
+    piece = Commons().make(name, SIZE)
     assert piece is not None
     piece.view[: len(text)] = text
     return piece.sealed()
@@ -134,12 +134,27 @@ def test_where_the_board_is_full_a_worker_keeps_what_it_has_to_itself(monkeypatc
     commons = Commons()
     pieces = [made(b"%d" % number, str(number)) for number in range(3)]
     for number, piece in enumerate(pieces):
-        commons.offer(str(number), piece)
+        assert commons.offer(str(number), piece) is (number < 2)
     assert [commons.find(str(number), SIZE) is not None for number in range(3)] == [True, True, False]
     pieces.pop(0)
     gc.collect()
     commons.offer("2", pieces[-1])
     assert commons.find("2", SIZE) is not None
+
+
+def test_a_worker_has_no_more_pieces_than_it_has_descriptors_to_spare(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST", 2)
+    commons = Commons()
+    pieces = [made(b"rare", str(number)) for number in range(2)]
+    for number, piece in enumerate(pieces):
+        commons.offer(str(number), piece)
+    del piece
+    assert commons.make("2", SIZE) is None
+    assert commons.find("0", SIZE) is None
+    pieces.pop()
+    gc.collect()
+    assert commons.make("2", SIZE) is not None
+    assert commons.find("0", SIZE) is not None
 
 
 def test_a_sealed_piece_can_neither_shrink_nor_be_written_to() -> None:
@@ -151,7 +166,7 @@ def test_a_sealed_piece_can_neither_shrink_nor_be_written_to() -> None:
 
 
 def test_pages_that_were_given_back_take_nothing() -> None:
-    piece = Commons.make("segment", SIZE)
+    piece = Commons().make("segment", SIZE)
     assert piece is not None
     piece.view[:] = b"x" * SIZE
     before = piece.taken

@@ -38,7 +38,7 @@ class Written:
         self.ends |= self._builder.finish()
         layout = self._builder.layout({}, self.columns)
         plan = Plan.of(layout, room)
-        piece = Commons.make("segment", plan.size)
+        piece = Commons().make("segment", plan.size)
         assert piece is not None
         builder = OutlineBuilder(layout, plan, piece)
         for number, (head, rare) in enumerate(self.blocks):
@@ -184,7 +184,7 @@ def test_an_outline_that_was_not_written_to_the_end_is_none() -> None:
     written = one_block(64, Calls(het=np.arange(2, dtype=np.uint32)), 2, 128)
     layout = written.outline().layout
     plan = Plan.of(layout, ROOM)
-    piece = Commons.make("segment", plan.size)
+    piece = Commons().make("segment", plan.size)
     assert piece is not None
     OutlineBuilder(layout, plan, piece).add(0, *written.blocks[0])
     assert Outline.over(layout, plan, piece) is None
