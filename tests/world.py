@@ -126,6 +126,11 @@ class Load:
     sites: tuple[Site, ...] = ()
     cohort: str | None = None
 
+    @property
+    def format(self) -> str:
+        """What a loader would call it: loads of people alone are phenopackets."""
+        return "test" if self.sequenced or self.sites else "phenopackets"
+
 
 def individual_body(packet: Packet) -> dict[str, Any]:
     facts = packet.facts
@@ -230,14 +235,14 @@ def calls_of(site: Site, columns: list[int]) -> Calls | None:
     )
 
 
-def info(*, sha256: str | None = None, cohort: str | None = None) -> LoadInfo:
+def info(*, sha256: str | None = None, cohort: str | None = None, format: str = "test") -> LoadInfo:
     """Where a load comes from: nowhere in particular, and never twice from the same place."""
-    return LoadInfo("file", sha256 or secrets.token_hex(8), "test", "0", datetime.now(UTC), "me", cohort=cohort)
+    return LoadInfo("file", sha256 or secrets.token_hex(8), format, "0", datetime.now(UTC), "me", cohort=cohort)
 
 
 def write(admin: Admin, dataset: str, load: Load) -> None:
     """Write one load and publish it."""
-    with admin.begin(dataset, info(cohort=load.cohort), ancestors) as writer:
+    with admin.begin(dataset, info(cohort=load.cohort, format=load.format), ancestors) as writer:
         for packet in load.packets:
             write_packet(writer, packet)
         columns = [write_sequenced(writer, one) for one in load.sequenced]

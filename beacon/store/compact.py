@@ -256,14 +256,14 @@ def _write_alleles(sources: Sequence[_Source], place: tuple[str, str], writer: S
         listed = sorted(together, key=lambda one: (one.stored.allele.end, one.stored.id))
         for _, same in groupby(listed, lambda one: one.stored.id):
             found = list(same)
-            if all(calls is not None and not calls.counted for _, calls, _ in found):
-                found = [_united(found)]
-            for stored, calls, source in found:
+            alike = all(calls is not None and not calls.counted for _, calls, _ in found)
+            for stored, calls, source in [_united(found)] if alike else found:
                 writer.allele(stored.allele, orjson.loads(stored.body), calls, source.came(stored, scrub))
-        for stored, _, source in listed:
-            for column, told in source.details.get(stored.id, ()):
-                if source.number[column] >= 0:
-                    writer.detail(stored.allele, int(source.number[column]), orjson.loads(told))
+            # What is told of a carrier belongs to the allele written last, so it comes before the next one.
+            for source in {id(held.source): held.source for held in found}.values():
+                for column, told in source.details.get(stored.id, ()):
+                    if source.number[column] >= 0:
+                        writer.detail(stored.allele, int(source.number[column]), orjson.loads(told))
 
 
 def _united(found: Sequence[_Held]) -> _Held:

@@ -39,6 +39,7 @@ from tests.world import (
     Sequenced,
     Site,
     World,
+    ancestors,
     open_world,
 )  # fmt: skip
 
@@ -388,6 +389,8 @@ def test_every_answer_is_the_one_that_plain_lists_give(world: World, random: Ran
     dice = Dice(random)
     loads = [dice.load() for _ in range(random.randint(1, 4))]
     dataset, model = world.load(*loads), Model("this", loads)
+    if compacted := dice.chance(0.4):
+        world.admin.compact(dataset, ancestors, "me", everything=True)
     for _ in range(QUESTIONS):
         query = dice.question()
         try:
@@ -398,7 +401,7 @@ def test_every_answer_is_the_one_that_plain_lists_give(world: World, random: Ran
             except CannotAnswer:
                 assert model.may_refuse(query)
         except BaseException:
-            note(f"asked: {query}")
+            note(f"asked: {query}" + ("; compacted" if compacted else ""))
             note("\n".join(f"loaded: {load}" for load in loads))
             raise
     world.admin.delete_dataset(dataset)

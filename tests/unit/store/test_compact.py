@@ -14,12 +14,13 @@ from pymongo.database import Database
 
 from beacon.errors import LoadError
 from beacon.model.access import Granularity
-from beacon.model.query import Anchor, OntologyFilter, Pagination, Query, VariantQuery
+from beacon.model.query import AlphanumericFilter, Anchor, OntologyFilter, Pagination, Query, VariantQuery
 from beacon.model.variant import from_vcf
 from beacon.store import compact
 from beacon.store.admin import Admin
 from beacon.store.loading import LoadInfo
 from tests.world import (
+    RELEVANCE,
     Case,
     Facts,
     Load,
@@ -102,6 +103,32 @@ def test_many_small_loads_become_one_and_every_answer_stays(world: World, admin:
     admin.delete_load(dataset, loads[6], "")
     assert len(answers(world, dataset)["individual"]) == 13
     assert admin.compact(dataset, ancestors, "ada", everything=True) == 0
+
+
+def test_what_was_told_of_carriers_stays_with_each_of_several_alleles_in_one_place(world: World, admin: Admin) -> None:
+    dataset = world.load()
+    told = {"G": "pathogenic", "T": "benign", "C": "likely pathogenic"}
+    for base, relevance in told.items():
+        case = Case(from_vcf("GRCh38", "1", 101, "A", base), None, "het", relevance=relevance)
+        with admin.begin(dataset, replace(info(), format="phenopackets"), ancestors) as writer:
+            write_packet(writer, Packet(base, Facts(), (), (case,)))
+            writer.publish()
+
+    def who() -> dict[str, list[str]]:
+        found = {}
+        for relevance in told.values():
+            asked = Query(
+                "individual",
+                filters=(AlphanumericFilter(RELEVANCE, "=", relevance),),
+                granularity=Granularity.RECORD,
+            )
+            found[relevance] = [orjson.loads(record)["id"] for record in world.ask(dataset, asked).records or ()]
+        return found
+
+    before = who()
+    assert before == {relevance: [base] for base, relevance in told.items()}
+    assert admin.compact(dataset, ancestors, "ada", everything=True) == 2
+    assert who() == before
 
 
 def test_few_loads_stay_as_they_are_unless_asked_for(world: World, admin: Admin) -> None:
