@@ -12,8 +12,8 @@ from pyroaring import BitMap
 
 from beacon.model.calls import GROUPS
 from beacon.query.joins import Selection
-from beacon.store.base import COLUMN, Segment, Store
-from beacon.store.bitmaps import bitmap_of
+from beacon.store.base import COLUMN, Dataset, Links, Segment, Store
+from beacon.store.bitmaps import bitmap_of, numbers_in
 from beacon.store.calls import Calls
 from beacon.store.carriers import carried_by, carriers_among
 from beacon.store.heads import Heads
@@ -142,7 +142,23 @@ def _meant(
     return found
 
 
-async def alive(store: Store, segment: Segment, heads: Heads) -> NDArray[np.bool_]:
-    """Say which alleles somebody live carries, or nobody ever carried."""
-    found: NDArray[np.bool_] = (await carried_in(store, segment, heads, (GROUPS,), None))[0]
+async def told_of(store: Store, dataset: Dataset, segment: Segment, heads: Heads) -> NDArray[np.bool_]:
+    """Say of which alleles a segment tells: what is said of them, and how many were called.
+
+    Whoever is called there counts, be it that those who carry it have their calls from another load by now. Only where
+    nobody carries it who may be seen is it as if the segment did not have it; otherwise that would tell of them. In a
+    segment with alleles that nobody carries, on the other hand, it would be told by one that is missing.
+    """
+    if segment.whole or segment.uncarried or not len(heads):
+        return np.ones(len(heads), np.bool_)
+    columns = columns_seen(await store.links(segment, COLUMN), dataset)
+    found: NDArray[np.bool_] = np.zeros(len(heads), np.bool_)
+    async for some in blocks(store, segment, heads, columns=columns):
+        at = np.concatenate([positions for _, positions, _ in some])
+        found[at] = carried_by([(calls, rows) for calls, _, rows in some], columns)
     return found
+
+
+def columns_seen(links: Links, dataset: Dataset) -> BitMap:
+    """Return the columns, live or not, of people who may be seen."""
+    return bitmap_of(np.flatnonzero(~np.isin(links.persons, numbers_in(dataset.unseen))))

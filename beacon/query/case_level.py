@@ -14,8 +14,9 @@ from pyroaring import BitMap
 
 from beacon.model.calls import GROUPS
 from beacon.query.bodies import Body, Place, Spelling, bodies, counted
+from beacon.query.carrying import columns_seen
 from beacon.query.joins import Selection
-from beacon.store.base import COLUMN, Links, Segment, Store, StoredAllele
+from beacon.store.base import COLUMN, Dataset, Links, Segment, Store, StoredAllele
 from beacon.store.bitmaps import bitmap_of, mask_of, numbers_in
 from beacon.store.calls import TILE, Calls, Carriers, is_common, tiles_of
 from beacon.store.fragments import Encoded, Entries
@@ -68,7 +69,7 @@ class SegmentPage:
     these alleles; what was counted at loading stands then, only the columns to be listed are read, and there are
     ``bodies`` and, as many as are written, ``listed`` columns, ``totals`` says of how many. Else there are ``alleles``
     and all ``samples``, which there are also of an allele with ``details``: what was told of single carriers, by
-    column.
+    column. ``seen`` are all columns of people who may be seen.
     """
 
     segment: Segment
@@ -83,15 +84,25 @@ class SegmentPage:
     totals: dict[Place, int]
     entries: Mapping[tuple[int, int], Entries]
     details: dict[Place, dict[int, list[dict[str, Any]]]]
+    seen: BitMap
 
     @classmethod
     async def fetch(
-        cls, store: Store, segment: Segment, heads: Heads, columns: Selection | None, spelling: Spelling, *, only: bool
+        cls,
+        store: Store,
+        dataset: Dataset,
+        number: int,
+        heads: Heads,
+        columns: Selection | None,
+        spelling: Spelling,
+        *,
+        only: bool,
     ) -> SegmentPage:
-        """Read what these alleles' records need; ``only`` says that no other segment has any of them.
+        """Read what the records of alleles of one segment, by its number, need; ``only``: no other has any of them.
 
         Raises ``StoreUnavailable``.
         """
+        segment = dataset.segments[number]
         places = list(zip(heads.block.tolist(), heads.row.tolist(), strict=True))
         links = await store.links(segment, COLUMN)
         live = segment.live.get(COLUMN, BitMap())
@@ -132,20 +143,22 @@ class SegmentPage:
             totals[place] += sum(len(cases) - 1 for column, cases in of.items() if column in allowed)
             samples[place] = Samples.of(listed[place], links)
         entries = await store.entries(segment, shown)
-        return cls(segment, places, alleles, told, calls, links, simple, listed, samples, totals, entries, details)
+        seen = BitMap() if segment.whole else columns_seen(links, dataset)
+        return cls(
+            segment, places, alleles, told, calls, links, simple, listed, samples, totals, entries, details, seen
+        )
 
     @property
     def live(self) -> BitMap:
         """The segment's live columns."""
         return self.segment.live.get(COLUMN, BitMap())
 
-    def holds(self, place: Place) -> bool:
-        """Whether somebody live carries the allele here, or nobody ever did."""
-        if self.segment.whole:
+    def tells_of(self, place: Place) -> bool:
+        """Whether what the segment says of the allele counts; see ``carrying.told_of``."""
+        if self.segment.whole or self.segment.uncarried:
             return True
         block, row = place
-        carriers = BitMap(self.calls[block].carriers(row).tolist())
-        return not carriers or bool(carriers & self.live)
+        return not self.seen.isdisjoint(bitmap_of(self.calls[block].carriers(row)))
 
     def people(self, columns: BitMap) -> BitMap:
         """Return the ordinals of the people these columns are samples of."""

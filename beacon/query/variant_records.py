@@ -42,7 +42,7 @@ async def write(
     parts: dict[tuple[int, int], Part] = {}
     for number, indices in wanted.items():
         heads = found.heads[number].pick(np.array(indices))
-        held = await SegmentPage.fetch(store, dataset.segments[number], heads, columns, spelling, only=only)
+        held = await SegmentPage.fetch(store, dataset, number, heads, columns, spelling, only=only)
         parts |= {(number, index): (held, place) for index, place in zip(indices, held.places, strict=True)}
     return tuple([_encode([parts[place] for place in places], spelling) for places in page])
 
@@ -54,7 +54,7 @@ def _encode(parts: list[Part], spelling: Spelling) -> bytes:
         return page.bodies[place].closed(*case_level(parts))
     stored = page.alleles[place]
     # Counted genotypes first: where somebody is in several segments, they tell most.
-    parts = sorted((part for part in parts if part[0].holds(part[1])), key=_uncounted)
+    parts = sorted((part for part in parts if part[0].tells_of(part[1])), key=_uncounted)
     told: dict[str, Any] = {}
     for page, place in parts:
         unite(told, orjson.loads(page.alleles[place].body))

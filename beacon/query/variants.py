@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from beacon.model.calls import GROUP_OF_ZYGOSITY, GROUPS
-from beacon.query.carrying import Limits, alive, carried_in, carrying
+from beacon.query.carrying import Limits, carried_in, carrying, told_of
 from beacon.query.frequency import as_frequent
 from beacon.query.joins import Selection
 from beacon.query.plan import Plan
@@ -97,11 +97,11 @@ async def _written(store: Store, dataset: Dataset, predicate: AllelePredicate, c
 
 
 async def _everywhere(store: Store, dataset: Dataset, predicate: AllelePredicate) -> list[Heads]:
-    """Return what matches in each segment and is still somebody's."""
+    """Return what matches in each segment, of which it tells."""
     found = []
     for segment in dataset.segments:
         heads = await store.heads(segment, predicate)
-        found.append(heads.pick(await alive(store, segment, heads)))
+        found.append(heads.pick(await told_of(store, dataset, segment, heads)))
     return found
 
 

@@ -4,15 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import orjson
 import pytest
 
 from beacon.errors import UnknownFilter
-from beacon.model.access import Granularity
+from beacon.model.access import Asker, DatasetPolicy, Decision, Granularity, Level, StricterRecords
 from beacon.model.entry_types import FREQUENCY
-from beacon.model.query import AlphanumericFilter, Pagination, Query
+from beacon.model.query import AlphanumericFilter, Pagination, Query, VariantQuery
 from beacon.model.variant import from_vcf
+from beacon.query.execute import execute
 from beacon.query.plan import plan
-from tests.world import Case, Facts, Load, Packet, Sequenced, Site, World, open_world
+from beacon.store.loading import Beside
+from tests.world import (
+    Case,
+    Facts,
+    Load,
+    Packet,
+    Sequenced,
+    Site,
+    World,
+    ancestors,
+    calls_of,
+    info,
+    open_world,
+    variant_body,
+    write_sequenced,
+)  # fmt: skip
 
 SNP = from_vcf("GRCh38", "1", 101, "A", "G")
 RARE = from_vcf("GRCh38", "1", 201, "A", "G")
@@ -44,6 +61,48 @@ def test_copies_are_counted_over_all_loads_and_nobody_twice(world: World) -> Non
     assert found(world, dataset, "<", "0.5") == set()
     assert found(world, dataset, "!", "0.5") == {BARE.id}
     assert found(world, dataset, ">", "0.4", "individual") == {"a", "b", "c"}
+
+
+def numbers(world: World, dataset: str, asker: Asker = Asker.GRANTED) -> dict[str, tuple[int, int]]:
+    """Allele count and number of each variant, as its record says."""
+    query = Query("genomicVariant", granularity=Granularity.RECORD)
+    (result,) = world.run(execute(world.store, query, [Decision(dataset, Granularity.RECORD, asker, Level.PUBLIC, 0)]))
+    records = [orjson.loads(record) for record in result.records or ()]
+    return {
+        record["variantInternalId"]: (record["info"]["alleleCount"], record["info"]["alleleNumber"])
+        for record in records
+    }
+
+
+def test_who_was_called_still_counts_where_those_who_carry_it_were_loaded_again(world: World) -> None:
+    dataset = world.load(Load(sequenced=sequenced("a", "b", "c"), sites=(Site(SNP, ("0/1", "0/0", "0/0"), ("FBN1",)),)))
+    (first,) = world.admin.loads(dataset)
+    with world.admin.begin(dataset, info(), ancestors) as writer:
+        column = write_sequenced(writer, *sequenced("a"))
+        site = Site(SNP, ("0/1",))
+        writer.allele(SNP, variant_body((), ()), calls_of(site, [column]))
+        writer.publish(Beside(supersedes=frozenset([first.id])))
+    assert numbers(world, dataset) == {SNP.id: (1, 6)}
+    assert found(world, dataset, "<", "0.2") == {SNP.id}
+    gene = Query("individual", variant=VariantQuery(gene="FBN1"), granularity=Granularity.COUNT)
+    assert world.ask(dataset, gene).count == 1
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_load_in_which_nobody_is_seen_to_carry_an_allele_is_as_if_it_did_not_have_it(
+    world: World, *, known: bool
+) -> None:
+    """Else how many were called would tell of somebody hidden, unless the load lists alleles that nobody carries."""
+    sites = (Site(SNP, ("0/1", "0/0"), ("FBN1",)), Site(RARE, ("0/1", "0/1")), Site(BARE, ("0/0", "0/0")))
+    dataset = world.load(
+        Load(sequenced=sequenced("a", "b"), sites=sites if known else sites[:2]),
+        Load(sequenced=sequenced("d"), sites=(Site(SNP, ("0/1",)), Site(RARE, ("0/0",)))),
+    )
+    hidden = StricterRecords(Level.CONTROLLED, frozenset({"a"}))
+    world.admin.set_policy(dataset, DatasetPolicy(level=Level.PUBLIC, stricter=(hidden,)))
+    assert numbers(world, dataset) == {SNP.id: (2, 6), RARE.id: (2, 6)} | ({BARE.id: (0, 4)} if known else {})
+    seen = numbers(world, dataset, Asker.STRANGER)
+    assert seen == {SNP.id: (1, 4 if known else 2), RARE.id: (1, 4)} | ({BARE.id: (0, 2)} if known else {})
 
 
 def test_a_phenopackets_cases_have_no_frequency(world: World) -> None:
