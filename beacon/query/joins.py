@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from pyroaring import BitMap
 
+from beacon.query.again import again
 from beacon.store.base import COLUMN, NO_SAMPLE, Dataset, Segment, Store
 from beacon.store.bitmaps import bitmap_of, numbers_in
 
@@ -86,17 +87,20 @@ async def _linked(store: Store, segment: Segment, kind: str, rows: BitMap, by: s
 
 
 async def _by_column(store: Store, dataset: Dataset, kind: str, selection: Selection, target: str) -> Selection:
-    found: Selection = {}
+    own = target if kind == COLUMN else kind
+    elsewhere = await again(store, dataset, own)
+    found: Selection = {segment.id: BitMap() for segment in dataset.segments}
     for segment in dataset.segments:
-        rows = selection.get(segment.id, BitMap())
-        live = segment.live.get(target, BitMap())
-        if not rows or not live:
-            found[segment.id] = BitMap()
-            continue
-        of_column = await store.column_rows(segment, target if kind == COLUMN else kind)
+        of_column, moved = await store.column_rows(segment, own), elsewhere.get(segment.id, {})
         if kind == COLUMN:
-            chosen = of_column[numbers_in(rows)]
-            found[segment.id] = bitmap_of(chosen[chosen >= 0]) & live
+            chosen = of_column[numbers_in(selection.get(segment.id, BitMap()))]
+            found[segment.id] |= bitmap_of(chosen[chosen >= 0]) & segment.live.get(target, BitMap())
+            for row in moved.keys() & set(chosen.tolist()):
+                id, now = moved[row]
+                found[id].add(now)
         else:
-            found[segment.id] = bitmap_of(np.flatnonzero(np.isin(of_column, numbers_in(rows)))) & live
+            rows = selection.get(segment.id, BitMap())
+            rows = rows | BitMap(row for row, (id, now) in moved.items() if now in selection.get(id, BitMap()))
+            wanted = np.isin(of_column, numbers_in(rows))
+            found[segment.id] = bitmap_of(np.flatnonzero(wanted)) & segment.live.get(target, BitMap())
     return found

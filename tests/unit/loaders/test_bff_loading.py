@@ -7,12 +7,16 @@ import gzip
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from beacon.model.access import Asker, Decision, Granularity, Level
+from beacon.model.query import AlphanumericFilter, Anchor, Query, VariantQuery
+from beacon.query.execute import execute
 from beacon.store.admin import Admin
 from beacon.store.base import AllelePredicate
 from beacon.store.mongo import MongoStore
@@ -219,6 +223,47 @@ def test_a_corrected_run_takes_the_place_of_the_one_of_its_id(admin: Admin, tmp_
     load_bff(admin, [write(tmp_path / "in", **FOLDER)], "d")
     load_bff(admin, [write(tmp_path / "more", runs=[run("r1", "S1", platform="another")])], "d")
     assert counts(admin) == WHOLE
+
+
+def test_a_corrected_run_or_analysis_keeps_the_calls_that_name_it(admin: Admin, mongo_uri: str, tmp_path: Path) -> None:
+    analysis = {"id": "A1", "biosampleId": "S1", "runId": "R1", "analysisDate": "2021-09-24", "pipelineName": "one"}
+    files = write(
+        tmp_path / "in", individuals=[person("P1")], biosamples=[sample("S1", "P1")],
+        runs=[run("R1", "S1", platform="Illumina")], analyses=[analysis],
+        genomicVariations=[variant(1_000, {"S1": "het"})],
+    )  # fmt: skip
+    load_bff(admin, [files], "d")
+    place = VariantQuery("GRCh38", "1", (1_000,), (1_001,))
+
+    def joined() -> list[int]:
+        questions = [
+            Query("run", variant=place), Query("analysis", variant=place),
+            Query("genomicVariant", Anchor("run", "R1")), Query("genomicVariant", Anchor("analysis", "A1")),
+        ]  # fmt: skip
+        return [asyncio.run(counted(mongo_uri, admin, query)) for query in questions]
+
+    def of(platform: str) -> int:
+        item = AlphanumericFilter("platform", "=", platform)
+        return asyncio.run(counted(mongo_uri, admin, Query("genomicVariant", filters=(item,))))
+
+    assert (joined(), of("Illumina"), of("PacBio")) == ([1, 1, 1, 1], 1, 0)
+    more = write(
+        tmp_path / "more", runs=[run("R1", "S1", platform="PacBio")], analyses=[analysis | {"pipelineName": "two"}]
+    )
+    load_bff(admin, [more], "d")
+    assert (joined(), of("Illumina"), of("PacBio")) == ([1, 1, 1, 1], 0, 1)
+    load_bff(admin, [write(tmp_path / "again", runs=[run("R1", "S1", platform="Nanopore")])], "d")
+    assert (joined(), of("PacBio"), of("Nanopore")) == ([1, 1, 1, 1], 0, 1)
+
+
+async def counted(mongo_uri: str, admin: Admin, query: Query) -> int:
+    store = await MongoStore.open(mongo_uri, admin.address[1])
+    try:
+        decision = Decision("d", Granularity.RECORD, Asker.GRANTED, Level.REGISTERED, 0)
+        (result,) = await execute(store, replace(query, granularity=Granularity.COUNT), [decision])
+        return result.count or 0
+    finally:
+        await store.close()
 
 
 @pytest.mark.parametrize("rewritten", [False, True])
