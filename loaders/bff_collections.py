@@ -14,6 +14,7 @@ from loaders.bff_files import Entry
 from loaders.bff_fitting import Fitting
 from loaders.bff_shapes import COHORT, DATASET
 from loaders.elements import Json
+from loaders.words import counted
 
 _MADE_HERE = ("id", "name", "ids", "cohortSize")
 """Members of a cohort that the site has by itself."""
@@ -57,10 +58,13 @@ class Collections:
         made = self.admin.cohort(self.dataset, id, body.get("name") or id, members, told)
         size, unknown = made.size, made.unknown
         if unknown:
-            message = f"{len(unknown):,} members of the cohort are nobody in the dataset, such as {unknown[0]!r}."
+            message = (
+                f"The cohort lists {counted(len(unknown), 'member')} whom the dataset has not, such as {unknown[0]!r}."
+            )
             self.fitting.warn(entry, "bff-cohort-members", message, "/ids", unknown[0])
         if body.get("cohortSize", size) != size:
-            message = f"The file says {body['cohortSize']:,} people; {size:,} are members here, and this is told."
+            said = counted(body["cohortSize"], "person")
+            message = f"The file says {said}; it has {counted(size, 'member')} here, and this is told."
             self.fitting.warn(entry, "bff-cohort-size", message, "/cohortSize", body["cohortSize"])
         return made.saying
 

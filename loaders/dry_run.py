@@ -11,10 +11,11 @@ from loaders.examining import examined
 from loaders.mapping import SampleNames, convert, sample_ids
 from loaders.phenopackets import Packet
 from loaders.pipeline import Told, conclude, digest_of, find_vanished, renamed, source_of, stopping, version_of
-from loaders.report import Progress, Report, plural
+from loaders.report import Progress, Report
 from loaders.sources import Kept
 from loaders.terms import Vocabulary, hpo, site_ontologies
 from loaders.there import There
+from loaders.words import counted
 
 
 def check_phenopackets(
@@ -43,7 +44,7 @@ def check_phenopackets(
     items = Kept(paths)
     total = sum(1 for _ in items)
     names = SampleNames()
-    with stopping(report), progress.task("Checking", total, "documents") as advance:
+    with stopping(report), progress.task("Checking", total, "document") as advance:
         told = Told(report, advance)
         for batch in told.packets(examined(items, vocabulary, report.most)):
             if compared is not None:
@@ -58,7 +59,7 @@ def check_phenopackets(
                 report.count("case", len(one.cases))
         if compared is not None:
             find_vanished(compared.there.admin, source_of(paths), report, told.seen, remove=False)
-        report.outcome = f"Checked {total:,} {plural('document', total)}; nothing was changed."
+        report.outcome = f"Checked {counted(total, 'document')}; nothing was changed."
     conclude(report, told.counts, total)
     return report
 

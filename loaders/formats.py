@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 from beacon import __version__
 from loaders.report import Problem, Report, Severity
 from loaders.rules import RULES, about
+from loaders.words import counted
 
 _SARIF = "https://json.schemastore.org/sarif-2.1.0.json"
 _NOT_XML = {code: "\ufffd" for code in range(32) if code not in (9, 10, 13)} | {0xFFFE: "\ufffd", 0xFFFF: "\ufffd"}
@@ -55,7 +56,7 @@ def as_sarif(report: Report) -> str:
         "properties": {"outcome": report.outcome, "counts": dict(report.counts)},
     }
     if report.not_kept:
-        told = f"{report.not_kept:,} more problems were found; they are counted in the readable report."
+        told = f"Not listed: {counted(report.not_kept, 'more problem')}, counted in the readable report."
         run["invocations"][0]["toolExecutionNotifications"] = [{"level": "warning", "message": {"text": told}}]
     return json.dumps({"$schema": _SARIF, "version": "2.1.0", "runs": [run]}, default=str)
 

@@ -13,6 +13,7 @@ from beacon.model import genome
 from beacon.model.genome import Gene, Place
 from beacon.store.admin import Admin
 from loaders.files import lines
+from loaders.words import counted
 
 Attributes = dict[str, str]
 
@@ -36,9 +37,10 @@ class GeneReport:
 
     def render(self) -> str:
         """Return the report as text for a terminal."""
-        left = f" {self.elsewhere:,} on other sequences were left out." if self.elsewhere else ""
+        left = f" Left out: {counted(self.elsewhere, 'gene')} on other sequences." if self.elsewhere else ""
         release = f" (version {self.version})" if self.version else ""
-        return f"{self.genes:,} genes of {self.assembly}{release} loaded, under {self.names:,} names.{left}"
+        genes, names = counted(self.genes, "gene"), counted(self.names, "name")
+        return f"{genes} of {self.assembly}{release} loaded, under {names}.{left}"
 
 
 def load_genes(admin: Admin, path: Path, assembly: str) -> GeneReport:
@@ -85,7 +87,7 @@ def genes(path: Path, assembly: str) -> Iterator[Gene]:
             continue
         columns = line.split("\t")
         if len(columns) != 9:
-            raise _wrong(path, number, f"there are {len(columns)} columns, but GFF3 and GTF have 9")
+            raise _wrong(path, number, f"the line has {counted(len(columns), 'column')}, but GFF3 and GTF have 9")
         kind = columns[2]
         if kind not in ("gene", "pseudogene") and not kind.endswith("_gene"):
             continue

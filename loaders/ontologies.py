@@ -20,6 +20,7 @@ from loaders.files import pieces
 from loaders.report import Progress
 from loaders.similarity import neighbours
 from loaders.terms import Terms, site_ontologies
+from loaders.words import counted
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _IRI = re.compile(r".*[/#]([A-Za-z][A-Za-z0-9.-]*)_([^/#_]+)")
@@ -178,8 +179,9 @@ class OntologyReport:
 
     def render(self) -> str:
         """Return the report as text for a terminal."""
-        loaded = f"{self.prefix} {self.version} is loaded: {self.terms:,} terms, {self.obsolete:,} of them obsolete."
-        return f"{loaded} {self.keys:,} entries of the indexes of what was there were made anew."
+        terms = f"{counted(self.terms, 'term')}, {self.obsolete:,} of them obsolete"
+        anew = f"{counted(self.keys, 'entry')} of the indexes of what was there"
+        return f"{self.prefix} {self.version} is loaded: {terms}. Made anew: {anew}."
 
 
 def load_ontology(
@@ -191,7 +193,7 @@ def load_ontology(
     against it. Loading the same again, after whatever interruption, ends the same. Raises ``LoadError``.
     """
     progress = progress or Progress(quiet=True)
-    with progress.task(f"Reading {path.name}", 1, "files") as advance:
+    with progress.task(f"Reading {path.name}", 1, "file") as advance:
         terms = read_ontology(path, version)
         advance(1)
     above = {term: terms.ancestors(term) for term in terms.labels}
@@ -200,7 +202,7 @@ def load_ontology(
     known = site_ontologies(admin)
     keys = 0
     datasets = [one.id for one in admin.datasets()]
-    with progress.task("Expanding terms", len(datasets), "datasets") as advance:
+    with progress.task("Expanding terms", len(datasets), "dataset") as advance:
         for dataset in datasets:
             keys += admin.expand(dataset, known.ancestors, who)
             advance(1)

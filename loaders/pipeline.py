@@ -21,9 +21,10 @@ from loaders.examining import FEW_COLLECTIONS, Batch, examined, examined_apart
 from loaders.groups import cohort_info, without_gone
 from loaders.mapping import Converted, SampleNames, convert, sample_ids
 from loaders.phenopackets import Counts, Packet
-from loaders.report import Advance, Problem, Progress, Report, Severity, TooManyErrors, plural
+from loaders.report import Advance, Problem, Progress, Report, Severity, TooManyErrors
 from loaders.sources import Document, Kept, documents
 from loaders.terms import Ontologies, site_ontologies
+from loaders.words import counted
 from loaders.workers import Workers
 
 FORMAT = "phenopackets"
@@ -61,7 +62,7 @@ def load_phenopackets(
         items, batches = documents(paths), examined_apart(workers, admin, paths, report.most)
         terms = site_ontologies(admin)
     total, sha256 = fingerprint(items, (__version__, terms.release, cohort or ""))
-    with _few_collections(), stopping(report), progress.task(f"Loading into {dataset}", total, "documents") as advance:
+    with _few_collections(), stopping(report), progress.task(f"Loading into {dataset}", total, "document") as advance:
         told = Told(report, advance)
         load = LoadInfo(
             source=source_of(paths),
@@ -161,9 +162,7 @@ def stopping(report: Report) -> Iterator[None]:
     try:
         yield
     except TooManyErrors:
-        report.outcome = (
-            f"After {report.errors} {plural('error', report.errors)} nothing more was read; nothing was changed."
-        )
+        report.outcome = f"After {counted(report.errors, 'error')} nothing more was read; nothing was changed."
 
 
 class Told:

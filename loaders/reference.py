@@ -11,6 +11,7 @@ from beacon.model import genome
 from beacon.store.admin import Admin
 from loaders.files import pieces
 from loaders.report import Progress
+from loaders.words import counted
 
 _CODES = b"ACGTRYSWKMBDHVN"
 _SPACE = b"\r\n\t "
@@ -31,16 +32,16 @@ class ReferenceReport:
 
     def render(self) -> str:
         """Return the report as text for a terminal."""
-        found = [f"{len(self.loaded)} sequences of {self.assembly} loaded"]
+        found = [f"{counted(len(self.loaded), 'sequence')} of {self.assembly} loaded"]
         if self.unchanged:
             found.append(f"{len(self.unchanged)} there already")
         lines = [", ".join(found) + "."]
         if self.named or self.unnamed:
-            lines.append(f"{self.named:,} alleles that were there have VRS ids now.")
+            lines.append(f"Gave VRS ids to {counted(self.named, 'allele')} that the site had already.")
         if self.unnamed:
             lines.append(
-                f"{self.unnamed:,} alleles have other bases than this sequence at their place, or replace very many: "
-                "they have no VRS id. Many of them mean that a VCF was made with another reference."
+                f"No VRS id for {counted(self.unnamed, 'allele')} with other bases than this sequence has there, or "
+                "very many. A large number of these means that a VCF was made with another reference."
             )
         lines += self.notes
         if self.missing:
@@ -68,7 +69,7 @@ def load_reference(
     lengths = genome.ASSEMBLIES[known].lengths
     seen: set[str] = set()
     fresh: list[genome.Reference] = []
-    with progress.task(f"Loading {path.name} as {known}", unit="sequences") as advance:
+    with progress.task(f"Loading {path.name} as {known}", unit="sequence") as advance:
         for name, bases in sequences(path):
             chrom = _chromosome(path, name, known)
             if chrom in seen:
@@ -90,7 +91,7 @@ def load_reference(
             advance(1)
     if not seen:
         raise LoadError(f"{path} has no sequence in it", where=str(path))
-    with progress.task("Naming the alleles that are there", unit="alleles") as advance:
+    with progress.task("Naming the alleles that are there", unit="allele") as advance:
         for found in fresh:
             named, unnamed = admin.name_alleles(found, advance)
             report.named += named

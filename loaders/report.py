@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TextIO
+
+from loaders.words import counted, plural
 
 KEPT = 10_000
 """Problems of which a report keeps everything; beyond that it only counts."""
@@ -143,7 +145,7 @@ class Report:
         lines = [self.outcome] if self.outcome else []
         lines += [f"  {number:>9,}  {plural(kind, number)}" for kind, number in self.counts.items()]
         for (severity, rule), number in self._sorted_rules():
-            lines.append(f"{number:,} {plural(severity.value, number)}: {rule}")
+            lines.append(f"{counted(number, severity.value)}: {rule}")
             shown = [problem for problem in self.problems if (problem.severity, problem.rule) == (severity, rule)]
             lines += [f"    {problem}" for problem in shown[:EXAMPLES]]
             if number > EXAMPLES:
@@ -170,20 +172,6 @@ class Report:
         return sorted(self.rules.items(), key=lambda item: (item[0][0], -item[1], item[0][1]))
 
 
-PLURALS: Mapping[str, str] = {
-    "analysis": "analyses",
-    "genomicVariant": "genomic variants",
-    "withdrawn individual left out": "withdrawn individuals left out",
-}
-
-
-def plural(noun: str, number: int) -> str:
-    """Return a noun in the form that goes with the number."""
-    if number == 1:
-        return "genomic variant" if noun == "genomicVariant" else noun
-    return PLURALS.get(noun) or (noun if noun.endswith("s") else noun + "s")
-
-
 Advance = Callable[[int], None]
 """Called with the number of units done since the last call."""
 
@@ -205,11 +193,12 @@ class Progress:
 
     @contextmanager
     def task(
-        self, title: str, total: int | None = None, unit: str = "records", share: Share | None = None
+        self, title: str, total: int | None = None, unit: str = "record", share: Share | None = None
     ) -> Iterator[Advance]:
         """Show one piece of work while the block runs, with its rate and the time left.
 
-        ``total`` is None where nobody knows it beforehand; ``share`` then tells how far the work has got.
+        ``total`` is None where nobody knows it beforehand; ``share`` then tells how far the work has got. ``unit`` is a
+        noun in the singular.
         """
         if self._quiet:
             yield _ignore
@@ -268,8 +257,9 @@ class _Work:
     @property
     def counted(self) -> str:
         """``12 of 30 records``."""
-        of = f" of {self.total:,}" if self.total is not None else ""
-        return f"{self.done:,}{of} {self.unit}"
+        if self.total is None:
+            return counted(self.done, self.unit)
+        return f"{self.done:,} of {counted(self.total, self.unit)}"
 
     @property
     def speed(self) -> str:

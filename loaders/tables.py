@@ -24,6 +24,7 @@ from loaders.document import Cell, Document, Rows
 from loaders.files import pieces
 from loaders.report import Problem, Severity
 from loaders.terms import hpo
+from loaders.words import counted
 
 Json = dict[str, Any]
 
@@ -177,7 +178,7 @@ def _rows(path: Path, section: Mapping[str, Any], name: str) -> Iterator[Row]:
             if not any(cell.strip() for cell in cells):
                 continue
             if len(cells) != len(header):
-                message = f"The row has {len(cells)} cells, the header {len(header)}."
+                message = f"The row has {counted(len(cells), 'cell')}, the header {len(header)}."
                 raise _Wrong(Problem(shown, reader.line_num, None, "table-row", Severity.ERROR, message, len(cells)))
             yield Row(shown, reader.line_num, dict(zip(header, (cell.strip() for cell in cells), strict=True)))
     except csv.Error as error:

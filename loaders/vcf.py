@@ -42,6 +42,7 @@ from loaders.vcf_order import in_order
 from loaders.vcf_parallel import reading
 from loaders.vcf_records import Outcome, Record, RecordReader
 from loaders.vcf_samples import Known, SampleRules, match
+from loaders.words import plural
 from loaders.workers import Workers
 
 STEP = 200
@@ -417,7 +418,8 @@ def _compare_contigs(header: Header, assembly: str, file: str, report: Report) -
     for contig in header.contigs.values():
         where = f"contig {contig.name}"
         if contig.length and lengths_contradict([(contig.name, contig.length)], assembly):
-            message = f"The header gives {contig.name} {contig.length} bases, which is not its length in {assembly}."
+            bases = plural("base", contig.length)
+            message = f"The header gives {contig.name} {contig.length} {bases}, which is not its length in {assembly}."
             report.add(Problem(file, None, where, "vcf-contig-length", Severity.WARNING, message, contig.length))
         chrom = by_length.get(contig.length or 0)
         if chrom is not None and header.chromosome(contig.name) not in genome.CHROMOSOMES:

@@ -13,7 +13,8 @@ from typing import NamedTuple
 from beacon.errors import LoadError
 from beacon.store.admin import Admin
 from beacon.store.journal import SHORT
-from loaders.report import Problem, Report, Severity, plural
+from loaders.report import Problem, Report, Severity
+from loaders.words import counted
 
 FORMAT = "vcf"
 
@@ -103,10 +104,10 @@ def _tell_of_load(one: Earlier, file: Read, report: Report, entirely: bool, done
     if not one.variants:
         return
     goes = len(one.samples if entirely else one.samples & set(file.samples))
-    whose = f"the calls of {goes:,} {plural('sample', goes)} at " if goes else ""
+    whose = f"the calls of {counted(goes, 'sample')} at " if goes else ""
     went = "gives way" if done else "would give way"
-    message = f"Load {one.id[:SHORT]} of {one.source} {went} to this file: {whose}{one.variants:,} "
-    message += plural("variant", one.variants) + "."
+    message = f"Load {one.id[:SHORT]} of {one.source} {went} to this file: {whose}"
+    message += counted(one.variants, "variant") + "."
     hint = "If this is another file of the same name, use --keep-earlier"
     hint += ", and load the other one again with it." if done else "."
     report.add(Problem(file.source, None, None, "vcf-replaced", Severity.WARNING, message, one.id, hint))

@@ -19,6 +19,7 @@ from loaders.genotypes import GenotypeError, Genotypes, WrongColumns, count_colu
 from loaders.report import Problem, Severity
 from loaders.vcf_header import Header, of_another
 from loaders.vcf_normal import LEFT, TRIMMED, Sequences, can_move
+from loaders.words import counted, plural
 
 MAX_POSITION = 2**31 - 1
 TOGETHER = 16
@@ -194,7 +195,7 @@ class RecordReader:
             raise self._width(line, raw.count(b"\t") + 1)
 
     def _width(self, line: int, found: int) -> Unusable:
-        message = f"The record has {found} columns, the header {self.header.columns}."
+        message = f"The record has {counted(found, 'column')}, the header {self.header.columns}."
         hint = "Columns are separated by single tabs; the line may have been cut."
         return self._unusable(line, None, "columns", message, found, hint)
 
@@ -229,7 +230,8 @@ class RecordReader:
         return pos
 
     def _beyond(self, line: int, column: str, rule: str, contig: str, place: int) -> Unusable:
-        message = f"{column} is {place}, but {contig} has {self._ends[contig]} bases."
+        end = self._ends[contig]
+        message = f"{column} is {place}, but {contig} has {end} {plural('base', end)}."
         hint = f"Is {self.assembly} the right assembly? Correct it, the ##contig line, or {column}."
         return self._unusable(line, column, rule, message, place, hint)
 

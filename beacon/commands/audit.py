@@ -22,6 +22,7 @@ from beacon.commands.common import site_options, site_settings
 from beacon.errors import ConfigurationError
 from beacon.login import current_token
 from beacon.settings import load_network
+from loaders.words import counted, plural
 
 
 def add_parsers(audit: argparse.ArgumentParser) -> None:
@@ -65,12 +66,13 @@ def _verify(options: argparse.Namespace) -> int:
     found = verify(place, key, options.heads_copy)
     for fault in found.faults:
         print(fault, file=sys.stderr)
+    chains, heads = counted(found.chains, "chain"), counted(found.heads, "head")
     print(
-        f"{found.lines:,} lines of {found.chains:,} chains and {found.heads:,} heads were checked; "
-        f"{found.uncovered:,} lines are newer than the last head of their chain."
+        f"Checked {counted(found.lines, 'line')} of {chains} and {heads}; "
+        f"newer than the last head of their chain: {counted(found.uncovered, 'line')}."
     )
     if found.torn:
-        print(f"{found.torn:,} lines at the end of files were never written whole; their answers never left.")
+        print(f"Never written whole, at the end of files: {counted(found.torn, 'line')}; their answers never left.")
     print(f"The last head is number {found.last_head[0]:,}, {found.last_head[1]}.")
     print("Something is wrong." if found.faults else "Nothing is wrong.")
     return 1 if found.faults else 0
@@ -134,7 +136,7 @@ def _said(told: dict[str, Any]) -> str:
     if told.get("withheld"):
         return "withheld"
     if "records" in told:
-        return f"{told['records']} records of {told.get('count')}"
+        return f"{told['records']} {plural('record', told['records'])} of {told.get('count')}"
     if "count" in told:
         return f"{told['count']} counted"
     return {None: "", True: "yes", False: "no"}[told.get("exists")]
@@ -144,7 +146,7 @@ def _prune(options: argparse.Namespace) -> int:
     place = _place(options)
     _own_key(place)
     gone = prune(place, Heads(place), now=time.time())
-    print(f"Removed {gone:,} files that were older than {place.retention_days} days.")
+    print(f"Removed {counted(gone, 'file')} older than {counted(place.retention_days, 'day')}.")
     return 0
 
 

@@ -15,6 +15,7 @@ from beacon.commands.common import opened, place, site_options
 from beacon.errors import ConfigurationError
 from beacon.store.admin import Admin
 from beacon.store.journal import SHORT, Entry
+from loaders.words import counted
 
 
 def loads(loads: argparse.ArgumentParser) -> None:
@@ -118,7 +119,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _told(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{number:,} {kind}" for kind, number in counts.items())
+    return ", ".join(counted(number, kind) for kind, number in counts.items())
 
 
 def _show(options: argparse.Namespace) -> int:
@@ -173,7 +174,7 @@ def _withdraw(options: argparse.Namespace) -> int:
     else:
         print(f"Dataset {options.dataset} showed nothing of this individual.")
     again = f"skerry readmit {shlex.quote(options.individual)} --dataset {shlex.quote(options.dataset)}{place(options)}"
-    print(f"No load brings them back, nor any of their {done.samples} known samples, until:\n  {again}")
+    print(f"No load brings them back, nor {counted(done.samples, 'known sample')} of theirs, until:\n  {again}")
     if options.purge:
         _purge(options)
     return 0
@@ -189,8 +190,8 @@ def _purge(options: argparse.Namespace) -> None:
     with opened(options) as admin, changing(admin, options, "purge"):
         ancestors = site_ontologies(admin).ancestors
         segments = admin.purge(options.dataset, options.individual, ancestors, getpass.getuser(), wait)
-    print(f"Erased from {segments} segments and from all notes; MongoDB's log of changes and backups keep theirs: see")
-    print("docs/curating.md, Withdrawal of consent.")
+    print(f"Erased from {counted(segments, 'segment')} and from all notes.")
+    print("MongoDB's log of changes and backups keep theirs: see docs/curating.md, Withdrawal of consent.")
 
 
 def _compact(options: argparse.Namespace) -> int:
@@ -199,7 +200,7 @@ def _compact(options: argparse.Namespace) -> int:
     with opened(options) as admin, changing(admin, options, "compact"):
         ancestors = site_ontologies(admin).ancestors
         gone = admin.compact(options.dataset, ancestors, getpass.getuser(), everything=True)
-    print(f"Dataset {options.dataset} has {gone} segments fewer." if gone else "There is nothing to unite.")
+    print(f"Dataset {options.dataset} has {counted(gone, 'segment')} fewer." if gone else "There is nothing to unite.")
     return 0
 
 
@@ -209,7 +210,8 @@ def _readmit(options: argparse.Namespace) -> int:
         stricter = admin.policy(options.dataset).stricter
     if not lifted:
         raise ConfigurationError(f"Nobody of this id withdrew from dataset {options.dataset}; nothing was changed.")
-    print(f"They may come again, {lifted:,} ids in all (the person's and those of samples): load their files again.")
+    ids = counted(lifted, "id")
+    print(f"They may come again, {ids} in all (the person's and those of samples): load their files again.")
     for level in sorted({rule.level for rule in stricter if options.individual in rule.individuals}):
         print(f"The dataset's policy names them among its [[stricter]]: their records need the level {level.value}.")
         print("Its file has to name them too, or they are as easy to see as others once it is applied again.")

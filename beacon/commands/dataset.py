@@ -19,8 +19,8 @@ from beacon.commands.data import cleared
 from beacon.errors import ConfigurationError
 from beacon.model.access import Asker, DatasetPolicy, Granularity, Level
 from beacon.model.collections import data_use, data_use_codes
-from beacon.model.entry_types import ENTRY_TYPES
 from beacon.store.admin import DatasetSummary
+from loaders.words import counted
 
 
 def add_parsers(dataset: argparse.ArgumentParser) -> None:
@@ -149,7 +149,8 @@ def _create(options: argparse.Namespace) -> int:
 
 def _described(policy: DatasetPolicy) -> str:
     ceilings = ", ".join(f"{asker.value} {policy.ceilings[asker].label}" for asker in Asker if asker in policy.ceilings)
-    listed = f"{len(policy.registered)} registered and {len(policy.granted)} granted people"
+    granted = counted(len(policy.granted), "granted person")
+    listed = f"{counted(len(policy.registered), 'registered person')} and {granted}"
     return f"{policy.level.value}; at most {ceilings}; {listed}; threshold {policy.threshold}"
 
 
@@ -164,7 +165,7 @@ def _list(options: argparse.Namespace) -> int:
 
 
 def _counts(summary: DatasetSummary) -> str:
-    return ", ".join(f"{number:,} {ENTRY_TYPES[kind].path}" for kind, number in summary.counts.items())
+    return ", ".join(counted(number, kind) for kind, number in summary.counts.items())
 
 
 def _show(options: argparse.Namespace) -> int:

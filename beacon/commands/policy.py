@@ -23,6 +23,7 @@ from beacon.query.purposes import purposes
 from beacon.settings import SiteSettings
 from beacon.store.embedded import mongodb
 from beacon.store.mongo import MongoStore
+from loaders.words import counted
 
 _EVERYBODY = "/individuals?requestedGranularity=record"
 
@@ -122,5 +123,5 @@ def _told(answer: Protected) -> str:
         return f"answer: withheld, below the threshold of {answer.info.get('threshold')} people"
     if answer.granularity is Granularity.BOOLEAN:
         return f"answer: {'yes' if answer.exists else 'no'}"
-    records = "" if answer.records is None else f", {len(answer.records)} records on the page"
+    records = "" if answer.records is None else f", {counted(len(answer.records), 'record')} on the page"
     return f"answer: {answer.count}{records}"

@@ -17,6 +17,7 @@ from beacon.client.answers import plain
 from beacon.commands.tables import PLAN_COLUMNS, RowWriter, outcome_row, rows_of, write_csv, write_records
 from beacon.errors import ConfigurationError
 from beacon.login import current_token
+from loaders.words import counted
 
 _PARAMETERS: Final = {
     "gene": ("geneId", "a gene's symbol"),
@@ -210,7 +211,7 @@ def _conclude(answer: Answer, options: argparse.Namespace) -> None:
         told = ("yes" if answer.exists else no) if answer.total is None else str(answer.total)
         print(f"all: {told}" + (f"; {answer.answered} of {answer.asked} answered" if answer.outcomes else ""))
     elif answer.answered < answer.asked:
-        print(f"skerry: {answer.answered} of {answer.asked} members answered", file=sys.stderr)
+        print(f"skerry: {answer.answered} of {counted(answer.asked, 'member')} answered", file=sys.stderr)
 
 
 async def _found(beacon: Beacon, options: argparse.Namespace) -> None:

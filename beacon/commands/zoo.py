@@ -9,6 +9,7 @@ from pathlib import Path
 
 from beacon.commands.common import write_file
 from beacon.errors import ConfigurationError
+from loaders.words import counted
 
 DEFAULT_PORT = 6100
 TEMPTING = "redirect-to-a-stranger"
@@ -64,12 +65,12 @@ async def _open(options: argparse.Namespace) -> int:
         raise ConfigurationError(f"The zoo cannot open: {error.strerror}; --port names another first port.") from None
     print()
     for name, member in zoo.members.items():
-        print(f"{name:<24} got {len(member.seen)} requests")
+        print(f"{name:<24} got {counted(len(member.seen), 'request')}")
     if zoo.stranger.seen:
         with_credentials = sum("Authorization" in one.headers for one in zoo.stranger.seen)
         print(
-            f"The redirect to a stranger was followed {len(zoo.stranger.seen)} times, "
-            f"{with_credentials} times with credentials."
+            f"The redirect to a stranger was followed {counted(len(zoo.stranger.seen), 'time')}, "
+            f"{counted(with_credentials, 'time')} with credentials."
         )
         return 1
     if any(one.seen for name, one in zoo.members.items() if name == TEMPTING):

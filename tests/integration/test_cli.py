@@ -212,7 +212,7 @@ def test_datasets_are_listed_shown_and_deleted(folder: Folder, databases: Databa
     assert "The first one" in shown and "For a test." in shown and "study (60)" in shown and "controlled" in shown
     for line in (folder.skerry("dataset", "list"), shown):
         assert f"{total['individual']} individuals, {total['biosample']} biosamples" in line
-        assert f"{total['genomicVariant']} g_variants" in line
+        assert f"{total['genomicVariant']} genomic variants" in line
     kept = folder.skerry("dataset", "delete", "one", code=1)
     assert "--yes" in kept
     loaded = folder.skerry("loads", "list", "--dataset", "one").splitlines()

@@ -71,7 +71,7 @@ async def test_a_site_answers_what_the_sequence_and_the_genes_tell(
         assert main(["load", "reference", str(folder / "small.fa"), "--partial", *told]) == 0
         assert "25 sequences of GRCh38 loaded." in capsys.readouterr().out
         assert main(["load", "genes", str(folder / "genes.gtf"), *told]) == 0
-        assert "1 genes of GRCh38 loaded, under 2 names." in capsys.readouterr().out
+        assert "1 gene of GRCh38 loaded, under 2 names." in capsys.readouterr().out
 
         # The site that is running knows at once.
         (insertion,) = await site.records("/g_variants", asking(genomicAlleleShortForm=duplication))

@@ -55,4 +55,4 @@ def test_it_serves_until_it_is_told_to_end_and_says_who_followed_the_redirect(tm
         zoo.send_signal(signal.SIGINT)
         told = zoo.communicate(timeout=30)[0]
     assert zoo.returncode == 1
-    assert "followed 1 times, 1 times with credentials" in told
+    assert "followed 1 time, 1 time with credentials" in told

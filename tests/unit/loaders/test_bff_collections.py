@@ -261,7 +261,7 @@ async def test_the_members_of_a_cohort_are_told_to_nobody_however_they_are_writt
     assert "ids" not in json.dumps(record)
     if not isinstance(ids, str | int):
         assert record["cohortSize"] == 2
-        assert any("nobody in the dataset" in one.message for one in report.problems)
+        assert any("whom the dataset has not" in one.message for one in report.problems)
 
 
 async def test_cohorts_and_datasets_alone_are_taken_and_the_second_time_change_nothing(

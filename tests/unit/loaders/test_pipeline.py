@@ -118,7 +118,7 @@ def test_a_dataset_that_does_not_exist_is_named(admin: Admin, tmp_path: Path) ->
 def test_a_log_shows_that_the_load_goes_on(admin: Admin, tmp_path: Path) -> None:
     log = io.StringIO()
     load_phenopackets(admin, [write(tmp_path / "in", packet())], "cases", progress=Progress(log))
-    assert log.getvalue().startswith("Loading into cases: 1 of 1 documents in ")
+    assert log.getvalue().startswith("Loading into cases: 1 of 1 document in ")
 
 
 def test_the_real_packets_load_whole(admin: Admin, shared: Path) -> None:

@@ -79,7 +79,7 @@ def test_a_terminal_gets_the_same_words() -> None:
 def test_progress_is_lines_in_a_log_a_bar_on_a_terminal_and_nothing_where_quiet() -> None:
     log, terminal, nothing = io.StringIO(), Terminal(), io.StringIO()
     for progress in (Progress(log, every=0), Progress(terminal), Progress(nothing, quiet=True)):
-        with progress.task("Reading", 3, "documents") as advance:
+        with progress.task("Reading", 3, "document") as advance:
             advance(1)
             advance(2)
     lines = log.getvalue().splitlines()
