@@ -115,6 +115,7 @@ def tell(report: Report, published: Published) -> None:
         report.counts["replaced individual"] = published.replaced
     if published.left_out:
         report.counts["withdrawn individual left out"] = published.left_out
+    report.changed = published.changed
     report.outcome = f"Loaded into dataset {report.dataset}:"
     if not published.changed:
         report.outcome = f"Dataset {report.dataset} holds exactly this already; nothing was changed."

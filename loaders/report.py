@@ -77,8 +77,9 @@ class Report:
     """What came of one load into one dataset; filled while the load runs.
 
     ``counts`` are records by kind (individual, biosample, genomicVariant, ...) and whatever else was counted.
-    ``outcome`` is one sentence that says what became of the dataset, and ``ahead`` what to do next. ``most`` is the
-    number of errors after which nothing more is read, and ``heard`` is called with every problem as it is found.
+    ``outcome`` is one sentence that says what became of the dataset, ``changed`` whether records are shown that were
+    not before, or others no more, and ``ahead`` what to do next. ``most`` is the number of errors after which nothing
+    more is read, and ``heard`` is called with every problem as it is found.
     """
 
     dataset: str = ""
@@ -86,6 +87,7 @@ class Report:
     problems: list[Problem] = field(default_factory=list)
     rules: Counter[tuple[Severity, str]] = field(default_factory=Counter)
     outcome: str = ""
+    changed: bool = False
     ahead: str = ""
     most: int | None = None
     heard: Callable[[Problem], None] | None = None

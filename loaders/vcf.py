@@ -112,6 +112,7 @@ def load_vcf(
             report.outcome = f"Dataset {dataset} holds this file already; nothing was changed."
             if cohort is not None and _join(admin, dataset, load, header):
                 report.outcome = f"Dataset {dataset} holds this file already; its people joined the cohort {cohort}."
+                report.changed = True
             return report
         people, _ = _whose(admin, dataset, header, manner.samples, _name(path), report)
         outcomes = _reading(reader, lines, manner, path)

@@ -282,7 +282,7 @@ def _begun(options: argparse.Namespace) -> Report:
 def _told(options: argparse.Namespace, report: Report) -> int:
     from loaders import formats
 
-    if not options.dry_run:
+    if report.changed:
         report.ahead = f"Next, serve it:\n  skerry serve{place(options)}"
     if options.format == "text":
         report.show()
