@@ -9,7 +9,7 @@ from typing import Final
 _PLURALS: Final[Mapping[str, str]] = {"analysis": "analyses", "entry": "entries", "person": "people"}
 _NAMES: Final[Mapping[str, str]] = {"genomicVariant": "genomic variant"}
 """What entry types are called that have no word for a name."""
-_QUALIFIER: Final = re.compile(r" (?:left|of|that|written) ")
+_QUALIFIER: Final = re.compile(r" (?:in|left|of|that|written) ")
 """Where what is said of a noun begins, which has no plural: ``record of the reference alone``."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
@@ -118,12 +119,19 @@ def _done(db: Database[Document], home: Home, what: str, who: str, amendment: Am
 
 
 def _lost(done: Done) -> dict[str, int]:
-    kinds = {kind: None for part in done.parts for kind in part.before}
-    return {
-        "called sample" if kind == COLUMN else kind: lost
-        for kind in kinds
-        if (lost := sum(len(part.before_of(kind)) - len(part.rows(kind)) for part in done.parts))
-    }
+    """Count what is shown no more, by kind, and the records in whose place derived ones stand again.
+
+    Of loads without records it is their variants.
+    """
+    lost, again = Counter[str](), Counter[str]()
+    for part in done.parts:
+        for kind in part.before:
+            told = "called sample" if kind == COLUMN else kind
+            lost[told] += len(part.before_of(kind)) - len(part.rows(kind))
+            again[f"{told} in whose place a derived one stands again"] += len(part.rows(kind) - part.before_of(kind))
+        if part.empty and not any(part.before.values()):
+            lost["genomicVariant"] += part.document["variants"]
+    return {kind: number for kind, number in (lost | again).items() if number}
 
 
 def _shown(db: Database[Document], home: Home) -> BitMap:

@@ -1,4 +1,4 @@
-"""``skerry load`` says what came of it, and what to do next where there is something to be done."""
+"""``skerry load`` says what came of it, and ``skerry delete`` what went with one again."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from beacon.cli import main
 from beacon.store.admin import Admin
 from tests.unit.loaders.packets import packet
+from tests.unit.loaders.test_again import lines, vcf
 
 Typed = Callable[..., str]
 NEXT = "Next, serve it"
@@ -32,13 +33,7 @@ def typed(mongo_uri: str, database_name: str, tmp_path: Path, capsys: pytest.Cap
 
 
 def test_only_a_load_that_changed_something_says_to_serve_it(typed: Typed, tmp_path: Path) -> None:
-    person = tmp_path / "p.json"
-    person.write_text(json.dumps(packet("p")), "utf-8")
-    calls = tmp_path / "calls.vcf"
-    calls.write_text(
-        "##fileformat=VCFv4.3\n##reference=GRCh38\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tp\n"
-        "1\t100\t.\tA\tG\t.\tPASS\t.\tGT\t0/1\n"
-    )
+    person, calls = lines(tmp_path / "p.jsonl", packet("p")), vcf(tmp_path / "calls.vcf", "p", "1 100 A G 0/1")
     people = tmp_path / "individuals.json"
     people.write_text(json.dumps([{"id": "q", "sex": {"id": "NCIT:C16576", "label": "female"}}]))
     for load in (("phenopackets", person), ("vcf", calls), ("bff", people)):
@@ -48,3 +43,20 @@ def test_only_a_load_that_changed_something_says_to_serve_it(typed: Typed, tmp_p
     assert NEXT not in typed("load", "bff", tmp_path / "nothing.json", code=1)
     assert NEXT in typed("load", "vcf", calls, "--cohort", "c")
     assert NEXT not in typed("load", "vcf", calls, "--cohort", "c")
+
+
+def test_deleting_a_load_says_what_went_and_what_stands_again(
+    typed: Typed, mongo_uri: str, database_name: str, tmp_path: Path
+) -> None:
+    sites = tmp_path / "sites.vcf"
+    sites.write_text("##fileformat=VCFv4.3\n##reference=GRCh38\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+                     "1\t100\t.\tA\tG\t.\tPASS\t.\n")  # fmt: skip
+    typed("load", "vcf", vcf(tmp_path / "calls.vcf", "p", "1 100 A G 0/1"))
+    typed("load", "phenopackets", lines(tmp_path / "p.jsonl", packet("p")))
+    typed("load", "vcf", sites)
+    with Admin.open(mongo_uri, database_name) as admin:
+        _, people, variants = (one.id for one in admin.loads("d"))
+    told = typed("delete", "--load", people)
+    assert told == "Deleted from dataset d: 1 individual in whose place a derived one stands again.\n"
+    assert typed("delete", "--load", variants) == "Deleted from dataset d: 1 genomic variant.\n"
+    assert typed("delete", "--load", people) == "Deleted from dataset d: nothing that was still shown.\n"

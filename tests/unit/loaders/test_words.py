@@ -18,6 +18,7 @@ from loaders.words import counted
         (2, "withdrawn individual left out", "2 withdrawn individuals left out"),
         (2, "earlier load that it would replace", "2 earlier loads that it would replace"),
         (2, "record of the reference alone", "2 records of the reference alone"),
+        (2, "sample in whose place another stands", "2 samples in whose place another stands"),
         (2, "segment written anew", "2 segments written anew"),
     ],
 )

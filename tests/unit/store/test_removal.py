@@ -100,7 +100,9 @@ def test_deleting_a_load_lets_what_its_records_had_displaced_for_genotypes_stand
     dataset = world.load(calls({"ana": "0/1", "ben": "1/1"}), packets("ana", "cas"))
     first, second = admin.loads(dataset)
     assert len(records(world, dataset, "individual", filters=(OntologyFilter(MALE),))) == 2
-    admin.delete_load(dataset, second.id[:8], "")
+    counts = admin.delete_load(dataset, second.id[:8], "")
+    assert counts == admin.loads(dataset)[-1].counts
+    assert (counts["individual"], counts["individual in whose place a derived one stands again"]) == (1, 1)
     assert [one["id"] for one in records(world, dataset, "individual")] == ["ana", "ben"]
     assert records(world, dataset, "individual", filters=(OntologyFilter(MALE),)) == []
     assert [one["id"] for one in records(world, dataset, "biosample")] == ["ana-s", "ben-s"]
