@@ -13,7 +13,7 @@ from beacon.model import genome
 from beacon.model.genome import Gene, Place
 from beacon.store.admin import Admin
 from loaders.files import lines
-from loaders.words import counted
+from loaders.words import counted, visible
 
 Attributes = dict[str, str]
 
@@ -40,7 +40,7 @@ class GeneReport:
         left = f" Left out: {counted(self.elsewhere, 'gene')} on other sequences." if self.elsewhere else ""
         release = f" (version {self.version})" if self.version else ""
         genes, names = counted(self.genes, "gene"), counted(self.names, "name")
-        return f"{genes} of {self.assembly}{release} loaded, under {names}.{left}"
+        return visible(f"{genes} of {self.assembly}{release} loaded, under {names}.{left}")
 
 
 def load_genes(admin: Admin, path: Path, assembly: str) -> GeneReport:

@@ -20,7 +20,7 @@ from loaders.files import pieces
 from loaders.report import Progress
 from loaders.similarity import neighbours
 from loaders.terms import Terms, site_ontologies
-from loaders.words import counted
+from loaders.words import counted, visible
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _IRI = re.compile(r".*[/#]([A-Za-z][A-Za-z0-9.-]*)_([^/#_]+)")
@@ -181,7 +181,7 @@ class OntologyReport:
         """Return the report as text for a terminal."""
         terms = f"{counted(self.terms, 'term')}, {self.obsolete:,} of them obsolete"
         anew = f"{counted(self.keys, 'entry')} of the indexes of what was there"
-        return f"{self.prefix} {self.version} is loaded: {terms}. Made anew: {anew}."
+        return visible(f"{self.prefix} {self.version} is loaded: {terms}. Made anew: {anew}.")
 
 
 def load_ontology(

@@ -11,7 +11,7 @@ from beacon.model import genome
 from beacon.store.admin import Admin
 from loaders.files import pieces
 from loaders.report import Progress
-from loaders.words import counted
+from loaders.words import counted, visible
 
 _CODES = b"ACGTRYSWKMBDHVN"
 _SPACE = b"\r\n\t "
@@ -49,7 +49,7 @@ class ReferenceReport:
                 f"Still without sequence: {', '.join(self.missing)}. VRS ids can be asked for once all chromosomes are "
                 "there, HGVS and SPDI names of indels on those that are."
             )
-        return "\n".join(lines)
+        return "\n".join(map(visible, lines))
 
 
 def load_reference(

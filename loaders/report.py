@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TextIO
 
-from loaders.words import counted, plural
+from loaders.words import counted, plural, visible
 
 KEPT = 10_000
 """Problems of which a report keeps everything; beyond that it only counts."""
@@ -143,17 +143,20 @@ class Report:
         }
 
     def render(self) -> str:
-        """Return the report as plain text, errors first, a few examples of each rule."""
-        lines = [self.outcome] if self.outcome else []
+        """Return the report as plain text, errors first, a few examples of each rule.
+
+        Whatever files hold, and are called, controls no terminal by it.
+        """
+        lines = [visible(self.outcome)] if self.outcome else []
         lines += [f"  {number:>9,}  {plural(kind, number)}" for kind, number in self.counts.items()]
         for (severity, rule), number in self._sorted_rules():
             lines.append(f"{counted(number, severity.value)}: {rule}")
             shown = [problem for problem in self.problems if (problem.severity, problem.rule) == (severity, rule)]
-            lines += [f"    {problem}" for problem in shown[:EXAMPLES]]
+            lines += [f"    {visible(str(problem))}" for problem in shown[:EXAMPLES]]
             if number > EXAMPLES:
                 lines.append(f"    ... and {number - min(len(shown), EXAMPLES):,} more")
         if self.ahead:
-            lines.append(self.ahead)
+            lines += map(visible, self.ahead.split("\n"))
         return "\n".join(lines)
 
     def show(self, stream: TextIO | None = None) -> None:
@@ -205,7 +208,7 @@ class Progress:
         if self._quiet:
             yield _ignore
             return
-        work = _Work(title, total, unit, share or Share())
+        work = _Work(visible(title), total, unit, share or Share())
         if self._stream.isatty():
             with self._bar(work) as advance:
                 yield advance

@@ -15,7 +15,7 @@ from beacon.commands.common import opened, place, site_options
 from beacon.errors import ConfigurationError
 from beacon.store.admin import Admin
 from beacon.store.journal import SHORT, Entry
-from loaders.words import counted
+from loaders.words import counted, visible
 
 
 def loads(loads: argparse.ArgumentParser) -> None:
@@ -112,7 +112,7 @@ def _list(options: argparse.Namespace) -> int:
     for one in entries:
         begun = f"{one.time:%Y-%m-%d %H:%M:%S}"
         told = (one.id[:SHORT], begun, one.dataset, one.what, one.state, one.who, one.source, _told(one.counts))
-        print("\t".join(told))
+        print("\t".join(map(visible, told)))
     if not entries:
         print(f"Nothing was loaded yet; do so with:\n  skerry load phenopackets PATH --dataset ID{place(options)}")
     return 0
@@ -134,7 +134,7 @@ def _print(one: Entry) -> None:
         if isinstance(value, Mapping):
             value = ", ".join(f"{key} {held}" for key, held in value.items())
         if value not in (None, ""):
-            print(f"{name:11} {value}")
+            print(f"{name:11} {visible(str(value))}")
 
 
 def _where(options: argparse.Namespace) -> int:
@@ -142,12 +142,12 @@ def _where(options: argparse.Namespace) -> int:
         found = admin.where(options.id)
     for one in found:
         line = f", line {one.line}" if one.line is not None else ""
-        print(f"{one.kind} {one.id} of dataset {one.dataset}: {one.file or 'unknown file'}{line}")
+        print(visible(f"{one.kind} {one.id} of dataset {one.dataset}: {one.file or 'unknown file'}{line}"))
         if one.load is not None:
             load = one.load
             versions = "".join(f", {prefix} {version}" for prefix, version in load.ontologies.items())
             print(f"  load {load.id[:SHORT]}, {load.time:%Y-%m-%d %H:%M} UTC, by {load.who or 'unknown'}: {load.what}")
-            print(f"  sha256 {load.sha256}; {load.loader}{versions}")
+            print(visible(f"  sha256 {load.sha256}; {load.loader}{versions}"))
     if not found:
         print(f"No dataset shows a record of the id {options.id}.")
     return 0 if found else 1

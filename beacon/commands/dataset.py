@@ -20,7 +20,7 @@ from beacon.errors import ConfigurationError
 from beacon.model.access import Asker, DatasetPolicy, Granularity, Level
 from beacon.model.collections import data_use, data_use_codes
 from beacon.store.admin import DatasetSummary
-from loaders.words import counted
+from loaders.words import counted, visible
 
 
 def add_parsers(dataset: argparse.ArgumentParser) -> None:
@@ -171,11 +171,12 @@ def _counts(summary: DatasetSummary) -> str:
 def _show(options: argparse.Namespace) -> int:
     with opened(options) as admin:
         summary = admin.dataset(options.id)
-    print(f"{summary.id}: {summary.name}")
+    print(visible(f"{summary.id}: {summary.name}"))
     if summary.description:
-        print(summary.description)
+        print(visible(summary.description))
     print(f"  holds    {_counts(summary)}")
-    print(f"  cohorts  {', '.join(f'{id} ({size:,})' for id, size in summary.cohorts.items()) or 'none'}")
+    cohorts = ", ".join(f"{id} ({size:,})" for id, size in summary.cohorts.items())
+    print(f"  cohorts  {visible(cohorts) or 'none'}")
     print(f"  policy   {_described(summary.policy)}")
     for label, text in (
         ("version", summary.record.get("version")),
@@ -183,7 +184,7 @@ def _show(options: argparse.Namespace) -> int:
         ("data use", ", ".join(sorted(data_use_codes(summary.record)))),
     ):
         if text:
-            print(f"  {label:<8} {text}")
+            print(f"  {label:<8} {visible(str(text))}")
     print(f"  created  {summary.created:%Y-%m-%d %H:%M} UTC, changed {summary.updated:%Y-%m-%d %H:%M} UTC")
     return 0
 

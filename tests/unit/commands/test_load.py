@@ -60,3 +60,10 @@ def test_deleting_a_load_says_what_went_and_what_stands_again(
     assert told == "Deleted from dataset d: 1 individual in whose place a derived one stands again.\n"
     assert typed("delete", "--load", variants) == "Deleted from dataset d: 1 genomic variant.\n"
     assert typed("delete", "--load", people) == "Deleted from dataset d: nothing that was still shown.\n"
+
+
+def test_a_file_by_its_name_controls_no_terminal(typed: Typed, tmp_path: Path) -> None:
+    told = typed("load", "phenopackets", lines(tmp_path / "\x1b[2J\n.jsonl", packet("p")))
+    told += typed("loads", "list")
+    assert "\\x1b[2J\\n.jsonl" in told
+    assert "\x1b" not in told

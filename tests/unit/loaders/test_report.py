@@ -4,6 +4,7 @@ import io
 import json
 import re
 
+from loaders.formats import FORMATS
 from loaders.report import KEPT, Problem, Progress, Report, Severity, Share
 
 
@@ -74,6 +75,20 @@ def test_a_terminal_gets_the_same_words() -> None:
     report.show(terminal)
     assert plain.getvalue() == report.render() + "\n"
     assert "Loaded [1] into cases:" in terminal.getvalue()
+
+
+def test_what_files_hold_and_are_called_controls_no_terminal_and_programs_get_it_as_it_is() -> None:
+    evil = "\x1b[2J\x9b\n1 error: none\u202e\u2028\udcff"
+    report = Report("cases", outcome=f"Loaded {evil}.")
+    report.add(Problem(evil, 1, evil, "term-label", Severity.WARNING, evil, evil, evil))
+    report.ahead = "Next:\n  skerry serve"
+    plain, terminal = io.StringIO(), Terminal()
+    report.show(plain)
+    report.show(terminal)
+    assert [line.isprintable() for line in plain.getvalue().splitlines()] == [True] * 5
+    assert "\\x1b[2J\\x9b\\n1 error: none\\u202e\\u2028\\udcff" in plain.getvalue()
+    assert not {"\x9b", "\u202e", "\u2028", "\udcff"} & set(terminal.getvalue())
+    assert json.loads(FORMATS["json"](report))["problems"][0]["message"] == evil
 
 
 def test_progress_is_lines_in_a_log_a_bar_on_a_terminal_and_nothing_where_quiet() -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from loaders.words import counted
+from loaders.words import counted, visible
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,17 @@ from loaders.words import counted
 )
 def test_a_noun_goes_with_its_number(number: int, noun: str, words: str) -> None:
     assert counted(number, noun) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("Größe 5 µm, 患者, \\n", "Größe 5 µm, 患者, \\n"),
+        ("\x1b[31mred\x07", "\\x1b[31mred\\x07"),
+        ("one\ntwo\rthree\tfour", "one\\ntwo\\rthree\\tfour"),
+        ("a\u202eb\u2066c\u200bd\u2028e", "a\\u202eb\\u2066c\\u200bd\\u2028e"),
+        ("\x9b2J\udcff", "\\x9b2J\\udcff"),
+    ],
+)
+def test_what_shows_nothing_becomes_an_escape_and_all_else_stays(text: str, seen: str) -> None:
+    assert visible(text) == seen
