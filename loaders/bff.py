@@ -20,7 +20,7 @@ from beacon.store.admin import Admin
 from beacon.store.loading import Beside, LoadInfo, Origin
 from beacon.store.publish import Saying
 from loaders import bff_shapes
-from loaders.bff_again import FORMAT, find_earlier
+from loaders.bff_again import FORMAT, Now, find_earlier, ids_of
 from loaders.bff_cases import OutOfOrder, Variants
 from loaders.bff_collections import Collections
 from loaders.bff_files import TARGETS, Entry, Files, digest, find
@@ -57,10 +57,13 @@ def load_bff(
     progress: Progress | None = None,
     who: str = "",
     report: Report | None = None,
+    remove_vanished: bool = False,
 ) -> Report:
     """Load Beacon files (files, or folders of them) into a dataset and report; all becomes visible at once.
 
     Records with errors are set aside and the rest is loaded; a file that cannot be read to its end refuses the load.
+    What came with an earlier load of the same files and is in them no more is reported, and people who are not are
+    removed with ``remove_vanished``.
     ``assembly`` is that of variants which do not tell theirs. Raises ``LoadError`` where there is no such dataset or
     assembly, and ``StoreUnavailable``.
     """
@@ -87,12 +90,16 @@ def load_bff(
             loading.run()
             sayings = loading.sayings(admin, dataset)
             earlier = find_earlier(admin, dataset, source_of(paths), files, writer.chromosomes)
-            earlier.tell(admin, report, loading.seen, loading.called, done="were removed")
-            if loading.anything:
+            gone = earlier.tell(admin, report, loading.now, remove=remove_vanished, done="were removed")
+            if loading.anything or gone:
                 terms.store(admin)
-                change = Beside(sayings=sayings, by_record=True, corrects=earlier.corrected, supersedes=earlier.amended)
+                change = Beside(
+                    gone, counts={"removed individual": len(gone)}, sayings=sayings, by_record=True,
+                    corrects=ids_of(earlier.corrected), supersedes=ids_of(earlier.amended),
+                )  # fmt: skip
                 tell(report, writer.publish(change))
-        if loading.anything:
+                report.count("removed individual", len(gone))
+        if loading.anything or gone:
             return report
         if sayings:
             admin.say(dataset, sayings)
@@ -111,6 +118,7 @@ def check_bff(
     admin: Admin | None = None,
     dataset: str | None = None,
     cohort: str | None = None,
+    remove_vanished: bool = False,
 ) -> Report:
     """Read Beacon files as ``load_bff`` does, but into no dataset, and report. Raises ``LoadError`` as it does.
 
@@ -130,7 +138,8 @@ def check_bff(
         else:
             there.count_people(nowhere.people, report, "replaced")
             earlier = find_earlier(there.admin, there.id, source_of(paths), files, nowhere.chromosomes)
-            earlier.tell(there.admin, report, loading.seen, loading.called, done="would be removed")
+            gone = earlier.tell(there.admin, report, loading.now, remove=remove_vanished, done="would be removed")
+            report.count("removed individual", len(gone))
             sha256 = _identity(files, site_ontologies(there.admin).release, cohort, stated)
             report.outcome = there.outcome(sha256, FORMAT, "Checked.")
     return report
@@ -203,6 +212,11 @@ class _Loading:
     def anything(self) -> bool:
         """Whether there is anything to publish."""
         return bool(self.individuals or self.report.counts.get("variant record"))
+
+    @property
+    def now(self) -> Now:
+        """What the files have, once all were read."""
+        return Now(self.seen, self.individuals, self.fitting.seen.keys() | self.fitting.misfits, self.called)
 
     def run(self) -> None:
         """Read all files and write all records. Raises ``Refused``."""

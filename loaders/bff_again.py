@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from beacon.store.admin import Admin
+from beacon.store.corrected import uncorrected
 from loaders.bff_files import CASES, TARGETS, Files
 from loaders.report import Problem, Report, Severity
 
@@ -15,47 +17,97 @@ _BETWEEN = ", "
 """What ``source_of`` writes between paths."""
 
 
+class Load(NamedTuple):
+    """An earlier load: its id, what its files are called, and the chromosomes of its variants."""
+
+    id: str
+    source: str
+    chroms: frozenset[str]
+
+
+class Now(NamedTuple):
+    """What files have: ``people``, set aside or not, ``records`` of all kinds (kind, id) too, ``called`` samples.
+
+    ``named`` are all whom records are of that were loaded.
+    """
+
+    people: Set[str]
+    named: Set[str]
+    records: Set[tuple[str, str]]
+    called: Set[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """Earlier loads of the same files into a dataset.
+    """Earlier loads into a dataset that have to do with the files of one now.
 
     ``same``: all of whose files are loaded again. ``corrected``: those of them whose calls go, for there are new ones.
-    ``amended``: loads of more files than these, where calls go of the samples that are called anew. ``chromosomes`` are
-    those of which nothing is left by that.
+    ``amended``: loads of more files than these, where calls go of the samples that are called anew.
+    ``chromosomes`` are those of the variants now.
     """
 
     dataset: str
     source: str
-    same: frozenset[str]
-    corrected: frozenset[str]
-    amended: frozenset[str]
-    chromosomes: tuple[str, ...]
+    same: tuple[Load, ...]
+    corrected: tuple[Load, ...]
+    amended: tuple[Load, ...]
+    chromosomes: frozenset[str]
 
-    def tell(self, admin: Admin, report: Report, people: Set[str], samples: Set[str], *, done: str) -> None:
-        """Report who and which samples came with these loads and are not in the files any more."""
-        for id in admin.vanished(self.dataset, self.same, people) if self.same else ():
-            message = f"The individual {id!r} came with an earlier load of these files and is not in them any more."
-            self._vanished(report, id, message, "It stays, with all that is its; skerry delete removes it.")
-        for id in admin.other_samples(self.dataset, self.corrected, samples) if self.corrected else ():
+    def tell(self, admin: Admin, report: Report, now: Now, *, remove: bool, done: str) -> list[str]:
+        """Report what came with these loads and is not in the files any more; return the people who are to go.
+
+        Nobody is to go where something was set aside, for that may be what they were in.
+        """
+        gone = self._tell_of_people(admin, report, now, remove=remove and not report.errors)
+        self._tell_of_records(admin, report, now, gone)
+        self._tell_of_calls(admin, report, now, done)
+        self._tell_of_amended(admin, report, now)
+        return gone
+
+    def _tell_of_people(self, admin: Admin, report: Report, now: Now, *, remove: bool) -> list[str]:
+        vanished = admin.vanished(self.dataset, ids_of(self.same), now.people) if self.same else []
+        gone = [id for id in vanished if remove and id not in now.named]
+        for id in vanished:
+            message = f"The individual {id!r} came with an earlier load of these files and is not in them any more"
+            hint = "It stays, with all that is its; --remove-vanished removes it, if no record has an error."
+            if id in now.named:
+                hint = "It stays, for other records of these files are of it."
+            if id in gone:
+                self._warn(report, id, f"{message}; it goes, with all that is its.", None)
+            else:
+                self._warn(report, id, f"{message}.", hint)
+        return gone
+
+    def _tell_of_records(self, admin: Admin, report: Report, now: Now, gone: list[str]) -> None:
+        for left in uncorrected(admin, self.dataset, ids_of(self.same), now.records) if self.same else ():
+            if left.individual not in gone:
+                message = f"The {left.kind} {left.id!r} came with an earlier load of these files and is not in them"
+                hint = f"It stays; to be rid of it, delete {left.individual!r} and load again what there is of them."
+                self._warn(report, left.id, f"{message} any more.", hint)
+
+    def _tell_of_calls(self, admin: Admin, report: Report, now: Now, done: str) -> None:
+        for id in admin.other_samples(self.dataset, ids_of(self.corrected), now.called) if self.corrected else ():
             message = f"The sample {id!r} had calls in the earlier files and has none in these; its calls {done}."
-            self._vanished(report, id, message, None)
-        for chrom in self.chromosomes:
+            self._warn(report, id, message, None)
+        for chrom in sorted({chrom for load in self.corrected for chrom in load.chroms} - self.chromosomes):
             message = (
                 f"The earlier files had variants of chromosome {chrom or 'unknown'} and these have none; they go too."
             )
-            self._vanished(report, chrom, message, None, "vcf-part-vanished")
+            self._warn(report, chrom, message, None, "vcf-part-vanished")
+
+    def _tell_of_amended(self, admin: Admin, report: Report, now: Now) -> None:
         if self.amended:
             message = (
                 "Calls that an earlier load of the folder brought of the same samples give way to those of this file."
             )
             hint = "Where it does not correct that folder's variants, load it from another folder."
-            self._vanished(report, self.source, message, hint, "vcf-replaced")
-        for id in admin.other_samples(self.dataset, self.amended, samples) if self.amended else ():
+            self._warn(report, self.source, message, hint, "vcf-replaced")
+        for id in admin.other_samples(self.dataset, ids_of(self.amended), now.called) if self.amended else ():
             message = f"The sample {id!r} has calls that came with more files than these, and none in these; they stay."
-            self._vanished(report, id, message, "Load all of those files again where it should have none.")
+            self._warn(report, id, message, "Load all of those files again where it should have none.")
 
-    def _vanished(self, report: Report, id: str, message: str, hint: str | None, rule: str = "record-vanished") -> None:
-        report.add(Problem(self.source, None, None, rule, Severity.WARNING, message, id, hint))
+    def _warn(self, report: Report, value: str, message: str, hint: str | None, rule: str = "record-vanished") -> None:
+        report.add(Problem(self.source, None, None, rule, Severity.WARNING, message, value, hint))
 
 
 def find_earlier(admin: Admin, dataset: str, source: str, files: Files, chromosomes: Set[str]) -> Earlier:
@@ -65,16 +117,20 @@ def find_earlier(admin: Admin, dataset: str, source: str, files: Files, chromoso
     """
     again = {str(path.resolve()) for path in files.paths}
     variants = [path.resolve() for kind in ("genomicVariant", CASES, TARGETS) for path in files.by_kind.get(kind, ())]
-    same, amended = dict[str, list[str]](), dict[str, list[str]]()
-    for name in {entry.source for entry in admin.loads(dataset) if entry.format == FORMAT}:
-        loads = {load["id"]: load["chroms"] for load in admin.earlier(dataset, name, FORMAT)}
+    same, amended = list[Load](), list[Load]()
+    for name in sorted({entry.source for entry in admin.loads(dataset) if entry.format == FORMAT}):
+        loads = [Load(load["id"], name, frozenset(load["chroms"])) for load in admin.earlier(dataset, name, FORMAT)]
         if name == source or again.issuperset(name.split(_BETWEEN)):
-            same |= loads
+            same += loads
         elif _holds(name, variants):
-            amended |= {id: chroms for id, chroms in loads.items() if not chromosomes.isdisjoint(chroms)}
-    corrected = same if chromosomes else {}
-    lost = {chrom for chroms in corrected.values() for chrom in chroms} - chromosomes
-    return Earlier(dataset, source, frozenset(same), frozenset(corrected), frozenset(amended), tuple(sorted(lost)))
+            amended += [load for load in loads if not chromosomes.isdisjoint(load.chroms)]
+    corrected = same if chromosomes else []
+    return Earlier(dataset, source, tuple(same), tuple(corrected), tuple(amended), frozenset(chromosomes))
+
+
+def ids_of(loads: Iterable[Load]) -> frozenset[str]:
+    """Return the ids of loads."""
+    return frozenset(load.id for load in loads)
 
 
 def _holds(source: str, files: list[Path]) -> bool:

@@ -20,10 +20,14 @@ OWN = ("_id", "datasetId")
 
 @dataclass(slots=True)
 class Fitting:
-    """Fits the records of one load and tells ``report``; ``seen`` is a digest of every record, by kind and id."""
+    """Fits the records of one load and tells ``report``; ``seen`` is a digest of every record, by kind and id.
+
+    ``misfits`` are those (kind, id) of which there is none, for they have no shape.
+    """
 
     report: Report
     seen: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    misfits: set[tuple[str, str]] = field(default_factory=set)
 
     def fitted(self, kind: str, shape: Shape, entry: Entry) -> Json | None:
         """Return a record in the standard's shape; None, told of, where it cannot be, or was there before."""
@@ -37,6 +41,7 @@ class Fitting:
         try:
             body = Fitter(taken_out).fit(shape, record)
         except Misfit as error:
+            self.misfits.add((kind, str(record.get("id"))))
             hint = f"Beacon's model demands it of every {kind}."
             self.set_aside(entry, "bff-required", f"Expected is {error}.", "", hint)
             return None

@@ -91,7 +91,7 @@ def data_formats(formats: Formats) -> Iterator[argparse.ArgumentParser]:
     bff = formats.add_parser("bff", help="Beacon files (BFF): .json or .json.gz, named after entry types, or folders")
     bff.add_argument("paths", nargs="+", metavar="PATH")
     bff.add_argument("--assembly", help="GRCh37, GRCh38 or T2T, for variants that do not tell")
-    bff.set_defaults(command=_bff)
+    bff.set_defaults(command=_bff, remove_vanished=False)
     for one in (packets, tables, vcf):
         workers = "processes that work on it (default: 2 for much data where there are two processors, else 1)"
         one.add_argument("--workers", type=_count, metavar="N", help=workers)
@@ -221,6 +221,7 @@ def _bff(options: argparse.Namespace) -> int:
                 admin=admin,
                 dataset=options.dataset,
                 cohort=options.cohort,
+                remove_vanished=options.remove_vanished,
             )
         return _told(options, report)
     with opened(options) as admin, changing(admin, options, "load bff"):
@@ -233,6 +234,7 @@ def _bff(options: argparse.Namespace) -> int:
             progress=progress,
             who=getpass.getuser(),
             report=report,
+            remove_vanished=options.remove_vanished,
         )
     return _told(options, report)
 

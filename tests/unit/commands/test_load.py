@@ -67,3 +67,11 @@ def test_a_file_by_its_name_controls_no_terminal(typed: Typed, tmp_path: Path) -
     told += typed("loads", "list")
     assert "\\x1b[2J\\n.jsonl" in told
     assert "\x1b" not in told
+
+
+def test_beacon_files_that_have_somebody_no_more_remove_them_on_request(typed: Typed, tmp_path: Path) -> None:
+    path = tmp_path / "individuals.json"
+    for ids, more, told in (("pq", (), "2  individuals"), ("p", ("--remove-vanished",), "1  removed individual")):
+        path.write_text(json.dumps([{"id": id, "sex": {"id": "NCIT:C16576", "label": "female"}} for id in ids]))
+        assert told in typed("load", "bff", path, *more, "--dry-run")
+        assert told in typed("load", "bff", path, *more)

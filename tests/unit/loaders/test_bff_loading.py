@@ -77,6 +77,10 @@ def errors(report: Report) -> list[tuple[str, Any]]:
     return [(one.rule, one.value) for one in report.problems if one.severity == "error"]
 
 
+def told(report: Report) -> list[tuple[str, Any]]:
+    return [(one.rule, one.value) for one in report.problems]
+
+
 def counts(admin: Admin) -> dict[str, int]:
     """Return how many records of each kind the dataset shows, without those of which there is none."""
     return {kind: number for kind, number in admin.dataset("d").counts.items() if number}
@@ -421,3 +425,50 @@ def test_a_folder_within_a_folder_adds_to_it(admin: Admin, tmp_path: Path) -> No
     load_bff(admin, [write(tmp_path / "in", genomicVariations=[variant(99, {}), variant(200, {})])], "d")
     load_bff(admin, [write(tmp_path / "in" / "sub", genomicVariations=[variant(5000, {})])], "d")
     assert counts(admin)["genomicVariant"] == 3
+
+
+def test_what_a_corrected_folder_has_no_more_of_a_person_is_told_and_stays(admin: Admin, tmp_path: Path) -> None:
+    folder = write(tmp_path / "in", **FOLDER)
+    load_bff(admin, [folder], "d")
+    calls = [variant(99, {"S1": "het", "S2": "het"})]
+    # A record that was set aside is in the files all the same.
+    write(folder, biosamples=[sample("S1", "P1")], runs=[run("r1", "S1"), {"id": "r2"}], genomicVariations=calls)
+    checked = check_bff([folder], admin=admin, dataset="d")
+    report = load_bff(admin, [folder], "d", remove_vanished=True)
+    vanished = [one for one in report.problems if one.rule == "record-vanished"]
+    assert [one.message for one in vanished] == [
+        "The biosample 'S2' came with an earlier load of these files and is not in them any more."
+    ]
+    assert "delete 'P2'" in str(vanished[0].hint)
+    assert told(checked) == told(report)
+    assert counts(admin) == WHOLE | {"genomicVariant": 1}
+    write(folder, runs=[run("r1", "S1")])
+    assert told(load_bff(admin, [folder], "d")) == [("record-vanished", "S2"), ("record-vanished", "r2")]
+
+
+def test_who_is_in_a_corrected_folder_no_more_is_removed_on_request_with_all_that_is_theirs(
+    admin: Admin, tmp_path: Path
+) -> None:
+    folder = write(tmp_path / "in", **FOLDER)
+    load_bff(admin, [folder], "d")
+    ones = {name: listed[:1] for name, listed in FOLDER.items()} | {
+        "genomicVariations": FOLDER["genomicVariations"][1:]
+    }
+    write(folder, **ones | {"runs": [{"id": "r1"}]})
+    load_bff(admin, [folder], "d", remove_vanished=True)
+    assert counts(admin)["individual"] == 2  # an error may be what the other one was in
+    write(folder, **ones)
+    checked = check_bff([folder], admin=admin, dataset="d", remove_vanished=True)
+    report = load_bff(admin, [folder], "d", remove_vanished=True)
+    assert told(checked) == told(report) == [("record-vanished", "P2")]
+    assert report.counts["removed individual"] == admin.loads("d")[-1].counts["removed individual"] == 1
+    assert counts(admin) == dict.fromkeys(WHOLE, 1)
+
+
+def test_nobody_is_removed_of_whom_the_corrected_files_have_a_sample(admin: Admin, tmp_path: Path) -> None:
+    folder = write(tmp_path / "in", **FOLDER)
+    load_bff(admin, [folder], "d")
+    write(folder, individuals=[person("P1")])
+    report = load_bff(admin, [folder], "d", remove_vanished=True)
+    assert told(report) == [("record-vanished", "P2")]
+    assert counts(admin) == WHOLE
