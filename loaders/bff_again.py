@@ -9,8 +9,10 @@ from typing import NamedTuple
 
 from beacon.store.admin import Admin
 from beacon.store.corrected import uncorrected
+from beacon.store.journal import SHORT
 from loaders.bff_files import CASES, TARGETS, Files
 from loaders.report import Problem, Report, Severity
+from loaders.words import counted
 
 FORMAT = "bff"
 _BETWEEN = ", "
@@ -23,6 +25,9 @@ class Load(NamedTuple):
     id: str
     source: str
     chroms: frozenset[str]
+
+    def __str__(self) -> str:
+        return f"Load {self.id[:SHORT]} of {self.source}"
 
 
 class Now(NamedTuple):
@@ -96,12 +101,19 @@ class Earlier:
             self._warn(report, chrom, message, None, "vcf-part-vanished")
 
     def _tell_of_amended(self, admin: Admin, report: Report, now: Now) -> None:
-        if self.amended:
+        going: list[Load] = []
+        for load in self.amended:
+            if both := now.called & set(admin.other_samples(self.dataset, {load.id}, ())):
+                going.append(load)
+                message = f"{load} gives way to these files where both have the same samples: its calls of "
+                message += f"{counted(len(both), 'sample')} go."
+                hint = "If these files add to that folder's, load the whole folder again: it has the calls of all."
+                self._warn(report, load.id, message, hint, "vcf-replaced")
+        for chrom in sorted({chrom for load in going for chrom in load.chroms} - self.chromosomes):
             message = (
-                "Calls that an earlier load of the folder brought of the same samples give way to those of this file."
+                f"These files have nothing of chromosome {chrom or 'unknown'}; calls of their samples go there too."
             )
-            hint = "Where it does not correct that folder's variants, load it from another folder."
-            self._warn(report, self.source, message, hint, "vcf-replaced")
+            self._warn(report, chrom, message, None, "vcf-part-vanished")
         for id in admin.other_samples(self.dataset, ids_of(self.amended), now.called) if self.amended else ():
             message = f"The sample {id!r} has calls that came with more files than these, and none in these; they stay."
             self._warn(report, id, message, "Load all of those files again where it should have none.")

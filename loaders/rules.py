@@ -32,7 +32,7 @@ _ROWS: tuple[tuple[str, Severity, str], ...] = (
     ("nothing-found", ERROR, "There was no document at all."),
     ("record-vanished", WARNING, "An earlier load of these files brought it, and this one does not have it."),
     ("vcf-part-vanished", WARNING, "A corrected file has nothing on a chromosome where the earlier one had something."),
-    ("vcf-replaced", WARNING, "An earlier load gives way to this file, which has its name or was said to replace it."),
+    ("vcf-replaced", WARNING, "An earlier load gives way to this file, by its name or folder, or as was said."),
     ("vcf-replaces-nothing", WARNING, "The dataset shows nothing of a load that is to be replaced."),
     ("json-invalid", ERROR, "This is not JSON."),
     ("json-key-repeated", ERROR, "An object has a key twice, so that one of its values would be lost."),

@@ -329,11 +329,12 @@ def test_a_folder_is_corrected_as_a_whole(admin: Admin, mongo_uri: str, tmp_path
 def test_of_a_folder_one_file_may_be_corrected_alone(admin: Admin, mongo_uri: str, tmp_path: Path) -> None:
     folder = write(tmp_path / "in", **FOLDER)
     load_bff(admin, [folder], "d")
+    first = admin.loads("d")[-1].id
     for carried in ("hom", "het"):
         write(folder, genomicVariations=[variant(300, {"S1": carried})])
         report = load_bff(admin, [folder / "genomicVariations.json"], "d")
-        assert [one.rule for one in report.problems] == ["vcf-replaced", "record-vanished"]
-        assert report.problems[1].value == "S2"
+        # The second time it is its own earlier load that gives way, and nothing of the folder's.
+        assert told(report) == [("vcf-replaced", first)] * (carried == "hom") + [("record-vanished", "S2")]
         assert carriers(admin, mongo_uri, tmp_path / "out") == {99: {"S2": "het"}, 300: {"S1": carried}}
         assert counts(admin) == WHOLE
     report = load_bff(admin, [folder], "d")
@@ -472,3 +473,28 @@ def test_nobody_is_removed_of_whom_the_corrected_files_have_a_sample(admin: Admi
     report = load_bff(admin, [folder], "d", remove_vanished=True)
     assert told(report) == [("record-vanished", "P2")]
     assert counts(admin) == WHOLE
+
+
+def test_a_further_file_of_a_folder_says_what_gives_way_to_it_and_how_both_are_loaded(
+    admin: Admin, mongo_uri: str, tmp_path: Path
+) -> None:
+    second = variant(500, {"S1": "het", "S2": "het"})
+    second["variation"]["location"]["sequence_id"] = "NC_000002.12"
+    folder = write(tmp_path / "in", genomicVariations=[variant(99, {"S1": "het"}), second])
+    load_bff(admin, [folder], "d")
+    first = admin.loads("d")[-1].id
+    others = write(folder, genomicVariationsVcf=[variant(200, {"S3": "het"})]) / "genomicVariationsVcf.json"
+    load_bff(admin, [others], "d")
+    write(folder, genomicVariationsVcf=[variant(300, {"S1": "hom", "S3": "het"})])
+    checked = check_bff([others], admin=admin, dataset="d")
+    report = load_bff(admin, [others], "d")
+    assert told(checked) == told(report) == [
+        ("vcf-replaced", first), ("vcf-part-vanished", "2"), ("record-vanished", "S2"),
+    ]  # fmt: skip
+    assert "its calls of 1 sample go" in report.problems[0].message
+    assert carriers(admin, mongo_uri, tmp_path / "out") == {300: {"S1": "hom", "S3": "het"}, 500: {"S2": "het"}}
+    assert "load the whole folder again" in str(report.problems[0].hint)
+    load_bff(admin, [folder], "d")
+    assert carriers(admin, mongo_uri, tmp_path / "out") == {
+        99: {"S1": "het"}, 300: {"S1": "hom", "S3": "het"}, 500: {"S1": "het", "S2": "het"},
+    }  # fmt: skip
