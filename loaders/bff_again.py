@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,8 +48,8 @@ class Earlier:
     """Earlier loads into a dataset that have to do with the files of one now.
 
     ``same``: all of whose files are loaded again. ``corrected``: those of them whose calls go, for there are new ones.
-    ``amended``: loads of more files than these, where calls go of the samples that are called anew.
-    ``chromosomes`` are those of the variants now.
+    ``amended``: loads of more files than these, where calls go of the samples that are called anew. ``elsewhere``:
+    loads of other files. ``chromosomes`` are those of the variants now.
     """
 
     dataset: str
@@ -56,6 +57,7 @@ class Earlier:
     same: tuple[Load, ...]
     corrected: tuple[Load, ...]
     amended: tuple[Load, ...]
+    elsewhere: tuple[Load, ...]
     chromosomes: frozenset[str]
 
     def tell(self, admin: Admin, report: Report, now: Now, *, remove: bool, done: str) -> list[str]:
@@ -67,6 +69,7 @@ class Earlier:
         self._tell_of_records(admin, report, now, gone)
         self._tell_of_calls(admin, report, now, done)
         self._tell_of_amended(admin, report, now)
+        self._tell_of_elsewhere(admin, report, now)
         return gone
 
     def _tell_of_people(self, admin: Admin, report: Report, now: Now, *, remove: bool) -> list[str]:
@@ -118,26 +121,41 @@ class Earlier:
             message = f"The sample {id!r} has calls that came with more files than these, and none in these; they stay."
             self._warn(report, id, message, "Load all of those files again where it should have none.")
 
+    def _tell_of_elsewhere(self, admin: Admin, report: Report, now: Now) -> None:
+        """Say whose records others replace: of files that were moved, all else would stay, unsaid."""
+        anybody = admin.vanished(self.dataset, ids_of(self.elsewhere), frozenset()) if self.elsewhere else ()
+        for load in self.elsewhere if not now.people.isdisjoint(anybody) else ():
+            if both := now.people & set(admin.vanished(self.dataset, {load.id}, frozenset())):
+                message = f"{load} brought {counted(len(both), 'individual')} of these files. "
+                message += "These records take the place of theirs, and all else that it brought stays."
+                delete = f"skerry delete --load {load.id[:SHORT]} --dataset {shlex.quote(self.dataset)}"
+                hint = f"If it was of the same files elsewhere, what is left of it, people too, goes by: {delete}"
+                self._warn(report, load.id, message, hint, "bff-elsewhere")
+
     def _warn(self, report: Report, value: str, message: str, hint: str | None, rule: str = "record-vanished") -> None:
         report.add(Problem(self.source, None, None, rule, Severity.WARNING, message, value, hint))
 
 
 def find_earlier(admin: Admin, dataset: str, source: str, files: Files, chromosomes: Set[str]) -> Earlier:
-    """Find the loads of which ``files`` are the corrected form, in whole or in part.
+    """Find the loads of which ``files`` are the corrected form, in whole or in part, and those of other files.
 
     ``source`` is what their load is called, ``chromosomes`` are those of its variants.
     """
-    again = {str(path.resolve()) for path in files.paths}
+    paths = [path.resolve() for path in files.paths]
+    again = {str(path) for path in paths}
     variants = [path.resolve() for kind in ("genomicVariant", CASES, TARGETS) for path in files.by_kind.get(kind, ())]
-    same, amended = list[Load](), list[Load]()
+    same, amended, elsewhere = list[Load](), list[Load](), list[Load]()
     for name in sorted({entry.source for entry in admin.loads(dataset) if entry.format == FORMAT}):
         loads = [Load(load["id"], name, frozenset(load["chroms"])) for load in admin.earlier(dataset, name, FORMAT)]
         if name == source or again.issuperset(name.split(_BETWEEN)):
             same += loads
         elif _holds(name, variants):
             amended += [load for load in loads if not chromosomes.isdisjoint(load.chroms)]
+        elif not _reaches(name, paths):
+            elsewhere += loads
     corrected = same if chromosomes else []
-    return Earlier(dataset, source, tuple(same), tuple(corrected), tuple(amended), frozenset(chromosomes))
+    kinds = tuple(same), tuple(corrected), tuple(amended), tuple(elsewhere)
+    return Earlier(dataset, source, *kinds, frozenset(chromosomes))
 
 
 def ids_of(loads: Iterable[Load]) -> frozenset[str]:
@@ -148,3 +166,8 @@ def ids_of(loads: Iterable[Load]) -> frozenset[str]:
 def _holds(source: str, files: list[Path]) -> bool:
     """Whether one of some files is one that a load of this name had, or lies in its very folder."""
     return any(path in (str(file), str(file.parent)) for path in source.split(_BETWEEN) for file in files)
+
+
+def _reaches(source: str, files: list[Path]) -> bool:
+    """Whether one of some files is one that a load of this name had, or lies anywhere below its folder."""
+    return any(Path(path) in (file, *file.parents) for path in source.split(_BETWEEN) for file in files)

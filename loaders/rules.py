@@ -115,6 +115,7 @@ _ROWS: tuple[tuple[str, Severity, str], ...] = (
     ("bff-targets", ERROR, "The file of targets lists no samples."),
     ("bff-cohort-members", WARNING, "A cohort lists no members, or members whom nobody knows."),
     ("bff-cohort-size", WARNING, "A cohort has another number of members here than the file says."),
+    ("bff-elsewhere", WARNING, "A load of other files brought these people too; what it has beside them stays."),
     ("bff-datasets", WARNING, "The files describe more than one dataset, so that none of it is taken over."),
     ("bff-data-use", WARNING, "A dataset's conditions of use are not those of its policy, which no file changes."),
     ("bff-variation", ERROR, "Nobody can tell which variant is meant."),

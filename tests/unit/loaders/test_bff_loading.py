@@ -475,6 +475,26 @@ def test_nobody_is_removed_of_whom_the_corrected_files_have_a_sample(admin: Admi
     assert counts(admin) == WHOLE
 
 
+def test_people_of_whom_a_load_of_other_files_has_more_are_told_with_that_load(admin: Admin, tmp_path: Path) -> None:
+    folder = write(tmp_path / "in", **FOLDER)
+    load_bff(admin, [folder], "d")
+    first = admin.loads("d")[-1].id
+    moved = folder.rename(tmp_path / "moved")
+    write(moved, genomicVariations=[variant(200, {"S1": "het"}), variant(300, {"S2": "het"})])
+    checked = check_bff([moved], admin=admin, dataset="d")
+    report = load_bff(admin, [moved], "d")
+    assert told(checked) == told(report) == [("bff-elsewhere", first)]
+    assert f"of {folder} brought 2 individuals of these files" in report.problems[0].message
+    assert f"skerry delete --load {first[:8]} --dataset d" in str(report.problems[0].hint)
+    assert counts(admin) == WHOLE | {"genomicVariant": 3}
+    admin.delete_load("d", first, "")
+    assert counts(admin) == WHOLE
+    write(moved / "sub", individuals=[person("P3")])
+    assert told(load_bff(admin, [moved], "d")) == []
+    write(moved / "sub", individuals=[person("P3", info={"seen": "again"})])
+    assert told(load_bff(admin, [moved / "sub"], "d")) == []
+
+
 def test_a_further_file_of_a_folder_says_what_gives_way_to_it_and_how_both_are_loaded(
     admin: Admin, mongo_uri: str, tmp_path: Path
 ) -> None:
