@@ -48,7 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return command(options)
     except SkerryError as error:
-        print(f"skerry: {error.message}", file=sys.stderr)
+        from loaders.words import visible  # files say their names here
+
+        print("\n".join(map(visible, f"skerry: {error.message}".splitlines())), file=sys.stderr)
         return 2
     except BrokenPipeError:
         return 1

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from beacon.store.admin import Admin
-from beacon.store.corrected import uncorrected
 from beacon.store.journal import SHORT
 from loaders.bff_files import CASES, TARGETS, Files
 from loaders.report import Problem, Report, Severity
@@ -87,7 +86,7 @@ class Earlier:
         return gone
 
     def _tell_of_records(self, admin: Admin, report: Report, now: Now, gone: list[str]) -> None:
-        for left in uncorrected(admin, self.dataset, ids_of(self.same), now.records) if self.same else ():
+        for left in admin.uncorrected(self.dataset, ids_of(self.same), now.records) if self.same else ():
             if left.individual not in gone:
                 message = f"The {left.kind} {left.id!r} came with an earlier load of these files and is not in them"
                 hint = f"It stays; to be rid of it, delete {left.individual!r} and load again what there is of them."

@@ -23,7 +23,7 @@ from beacon.errors import ConfigurationError, LoadError, StoreUnavailable
 from beacon.model.access import DatasetPolicy
 from beacon.model.genome import Gene, Reference
 from beacon.model.indexing import Ancestors
-from beacon.store import described, freshness, journal, loads, purge, removal, stricter
+from beacon.store import corrected, described, freshness, journal, loads, purge, removal, stricter
 from beacon.store.base import COLUMN
 from beacon.store.carriers import carried_by
 from beacon.store.compact import due, rewrite
@@ -344,6 +344,10 @@ class Admin:
     def vanished(self, dataset: str, brought: Iterable[str], seen: Set[str]) -> list[str]:
         """Return the individuals that these loads brought, that are still shown, and whose ids are not in ``seen``."""
         return loads.others(self._db, self._document(dataset), set(brought), seen)
+
+    def uncorrected(self, dataset: str, brought: Set[str], seen: Set[tuple[str, str]]) -> Iterator[corrected.Left]:
+        """Yield samples, runs and analyses that these loads brought and nobody has ``seen``; see ``corrected``."""
+        return corrected.uncorrected(self._db, self._document(dataset), brought, seen)
 
     def other_samples(self, dataset: str, brought: Iterable[str], seen: Iterable[str]) -> list[str]:
         """Return the samples of whom these loads' calls are shown, except those named in ``seen``."""

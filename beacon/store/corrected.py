@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import orjson
@@ -13,9 +13,6 @@ from pyroaring import BitMap
 from beacon.store.base import COLUMN, Links
 from beacon.store.documents import Document, decode_links
 from beacon.store.parts import Part
-
-if TYPE_CHECKING:
-    from beacon.store.admin import Admin
 
 _AT_ONCE: Final = 10_000
 _OF_SAMPLES: Final = ("run", "analysis", COLUMN)
@@ -30,19 +27,20 @@ class Left(NamedTuple):
     individual: str
 
 
-def uncorrected(admin: Admin, dataset: str, loads: Set[str], seen: Set[tuple[str, str]]) -> Iterator[Left]:
-    """Yield the samples, runs and analyses that these loads brought, that are still shown and not ``seen`` (kind, id).
+def uncorrected(
+    db: Database[Document], document: Document, loads: Set[str], seen: Set[tuple[str, str]]
+) -> Iterator[Left]:
+    """Yield the samples, runs and analyses that these loads of a dataset brought, that it shows and are not ``seen``.
 
-    What was only derived is left out.
+    ``seen`` are kinds and ids. What was only derived is left out.
     """
-    document = admin._db["datasets"].find_one({"_id": dataset}) or {"segments": ()}
     for part in map(Part.of, document["segments"]):
         if loads.isdisjoint(load["id"] for load in part.loads):
             continue
         for kind in _OF_SOMEBODY:
             shown = part.rows(kind) - part.derived_of(kind)
             brought = {"s": part.id, "k": kind, "l": {"$in": sorted(loads)}}
-            for record in admin._db["records"].find(brought).sort("i", 1) if shown else ():
+            for record in db["records"].find(brought).sort("i", 1) if shown else ():
                 if record["r"] in shown and (kind, record["i"]) not in seen:
                     yield Left(kind, record["i"], str(orjson.loads(record["b"])["individualId"]))
 
