@@ -12,12 +12,13 @@ from pyroaring import BitMap
 
 from beacon.model.calls import GROUPS
 from beacon.query.joins import Selection
-from beacon.store.base import COLUMN, Dataset, Links, Segment, Store
+from beacon.store.base import COLUMN, Dataset, Segment, Store
 from beacon.store.bitmaps import bitmap_of, numbers_in
 from beacon.store.calls import Calls
 from beacon.store.carriers import carried_by, carriers_among
 from beacon.store.heads import Heads
 
+_CALLED: Final = "called"
 _AT_ONCE: Final = 64
 _WIDE: Final = 50_000
 """Blocks whose calls are read together; a quarter of that where there are more columns."""
@@ -69,6 +70,7 @@ async def blocks(
     for begin in range(0, len(numbers), step):
         some = parts[begin : begin + step]
         asked = heads if len(some) == len(parts) else heads.pick(np.concatenate(some))
+        assert asked.calls is None or not sets, "an outline does not tell who was not called"
         calls = asked.calls or await store.calls(segment, asked, columns=columns, sets=sets)
         yield [
             (calls[number], positions, heads.row[positions])
@@ -142,23 +144,37 @@ def _meant(
     return found
 
 
-async def told_of(store: Store, dataset: Dataset, segment: Segment, heads: Heads) -> NDArray[np.bool_]:
-    """Say of which alleles a segment tells: what is said of them, and how many were called.
+async def alive(store: Store, segment: Segment, heads: Heads) -> NDArray[np.bool_]:
+    """Say which alleles somebody live carries, or nobody ever carried: of these it is told what the files say."""
+    found: NDArray[np.bool_] = (await carried_in(store, segment, heads, (GROUPS,), None))[0]
+    return found
 
-    Whoever is called there counts, be it that those who carry it have their calls from another load by now. Only where
-    nobody carries it who may be seen is it as if the segment did not have it; otherwise that would tell of them. In a
-    segment with alleles that nobody carries, on the other hand, it would be told by one that is missing.
+
+async def counted_in(store: Store, dataset: Dataset, segment: Segment, heads: Heads) -> NDArray[np.bool_]:
+    """Say for which alleles those who were called in a segment count, whoever of them carries it.
+
+    They count as long as somebody carries it there who is called anywhere, be it that those calls are another load's
+    by now. Else it is as if the segment did not have the allele: that more people were called would tell of somebody
+    who is gone or hidden. In a segment with alleles that nobody carries, one that is missing would tell, so all count.
     """
     if segment.whole or segment.uncarried or not len(heads):
         return np.ones(len(heads), np.bool_)
-    columns = columns_seen(await store.links(segment, COLUMN), dataset)
-    found: NDArray[np.bool_] = np.zeros(len(heads), np.bool_)
+    columns = await columns_called(store, dataset, segment)
+    found = np.zeros(len(heads), np.bool_)
     async for some in blocks(store, segment, heads, columns=columns):
         at = np.concatenate([positions for _, positions, _ in some])
         found[at] = carried_by([(calls, rows) for calls, _, rows in some], columns)
     return found
 
 
-def columns_seen(links: Links, dataset: Dataset) -> BitMap:
-    """Return the columns, live or not, of people who may be seen."""
-    return bitmap_of(np.flatnonzero(~np.isin(links.persons, numbers_in(dataset.unseen))))
+async def columns_called(store: Store, dataset: Dataset, segment: Segment) -> BitMap:
+    """Return the columns of a segment, live or not, of people who have a live one in any segment."""
+    if _CALLED not in dataset.kept:
+        called = BitMap()
+        for one in dataset.segments:
+            links = await store.links(one, COLUMN)
+            called |= bitmap_of(links.persons[numbers_in(one.live.get(COLUMN, BitMap()))])
+        # A dataset that has changed is another value, so this is never out of date.
+        dataset.kept[_CALLED] = called
+    links = await store.links(segment, COLUMN)
+    return bitmap_of(np.flatnonzero(np.isin(links.persons, numbers_in(dataset.kept[_CALLED]))))

@@ -14,7 +14,7 @@ from pyroaring import BitMap
 
 from beacon.model.calls import GROUPS
 from beacon.query.bodies import Body, Place, Spelling, bodies, counted
-from beacon.query.carrying import columns_seen
+from beacon.query.carrying import columns_called
 from beacon.query.joins import Selection
 from beacon.store.base import COLUMN, Dataset, Links, Segment, Store, StoredAllele
 from beacon.store.bitmaps import bitmap_of, mask_of, numbers_in
@@ -69,7 +69,7 @@ class SegmentPage:
     these alleles; what was counted at loading stands then, only the columns to be listed are read, and there are
     ``bodies`` and, as many as are written, ``listed`` columns, ``totals`` says of how many. Else there are ``alleles``
     and all ``samples``, which there are also of an allele with ``details``: what was told of single carriers, by
-    column. ``seen`` are all columns of people who may be seen.
+    column. ``called`` are the columns of people who have a live one in any segment.
     """
 
     segment: Segment
@@ -84,7 +84,7 @@ class SegmentPage:
     totals: dict[Place, int]
     entries: Mapping[tuple[int, int], Entries]
     details: dict[Place, dict[int, list[dict[str, Any]]]]
-    seen: BitMap
+    called: BitMap
 
     @classmethod
     async def fetch(
@@ -143,9 +143,9 @@ class SegmentPage:
             totals[place] += sum(len(cases) - 1 for column, cases in of.items() if column in allowed)
             samples[place] = Samples.of(listed[place], links)
         entries = await store.entries(segment, shown)
-        seen = BitMap() if segment.whole else columns_seen(links, dataset)
+        called = BitMap() if segment.whole else await columns_called(store, dataset, segment)
         return cls(
-            segment, places, alleles, told, calls, links, simple, listed, samples, totals, entries, details, seen
+            segment, places, alleles, told, calls, links, simple, listed, samples, totals, entries, details, called
         )
 
     @property
@@ -153,12 +153,20 @@ class SegmentPage:
         """The segment's live columns."""
         return self.segment.live.get(COLUMN, BitMap())
 
-    def tells_of(self, place: Place) -> bool:
-        """Whether what the segment says of the allele counts; see ``carrying.told_of``."""
-        if self.segment.whole or self.segment.uncarried:
-            return True
+    def holds(self, place: Place) -> bool:
+        """Whether somebody live carries the allele here, or nobody ever did."""
+        return self.segment.whole or not (carriers := self._carriers(place)) or not carriers.isdisjoint(self.live)
+
+    def counts(self, place: Place) -> bool:
+        """Whether those who were called here count for the allele; see ``carrying.counted_in``."""
+        if not self.calls[place[0]].counted(place[1]):
+            return self.holds(place)
+        everybody = self.segment.whole or self.segment.uncarried
+        return everybody or not self._carriers(place).isdisjoint(self.called)
+
+    def _carriers(self, place: Place) -> BitMap:
         block, row = place
-        return not self.seen.isdisjoint(bitmap_of(self.calls[block].carriers(row)))
+        return bitmap_of(self.calls[block].carriers(row))
 
     def people(self, columns: BitMap) -> BitMap:
         """Return the ordinals of the people these columns are samples of."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from beacon.query.carrying import blocks, told_of
+from beacon.query.carrying import blocks, counted_in
 from beacon.store.base import COLUMN, Dataset, Range, Store
 from beacon.store.bitmaps import bitmap_of, numbers_in
 from beacon.store.heads import Heads
@@ -27,7 +27,7 @@ async def as_frequent(store: Store, dataset: Dataset, heads: Sequence[Heads], ra
         # Nobody is gone and no other segment has any of them, so that the numbers counted at loading stand.
         return [_between(part, ranges) if len(part) else part for part in heads]
     heads = [
-        part.pick(await told_of(store, dataset, segment, part))
+        part.pick(await counted_in(store, dataset, segment, part))
         for segment, part in zip(dataset.segments, heads, strict=True)
     ]
     counted = await _counted(store, dataset, heads)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pyroaring import BitMap
 
-from beacon.query.carrying import Limit, Limits, told_of
+from beacon.query.carrying import Limit, Limits, alive
 from beacon.query.index import IndexCondition, held
 from beacon.store.base import ALLELE, CASE, COLUMN, AllelePredicate, Dataset, Store
 from beacon.store.heads import Heads
@@ -45,7 +45,7 @@ async def told(store: Store, dataset: Dataset, condition: IndexCondition) -> Tol
         alleles = await held(store, segment, ALLELE, condition)
         if alleles:
             heads = await store.heads(segment, AllelePredicate(among=alleles))
-            whole.append(heads.key[await told_of(store, dataset, segment, heads)])
+            whole.append(heads.key[await alive(store, segment, heads)])
         entries = await held(store, segment, CASE, condition)
         if entries:
             cases = await store.cases_of(segment)

@@ -54,11 +54,13 @@ def _encode(parts: list[Part], spelling: Spelling) -> bytes:
         return page.bodies[place].closed(*case_level(parts))
     stored = page.alleles[place]
     # Counted genotypes first: where somebody is in several segments, they tell most.
-    parts = sorted((part for part in parts if part[0].tells_of(part[1])), key=_uncounted)
+    parts = sorted(parts, key=_uncounted)
+    counting = [part for part in parts if part[0].counts(part[1])]
+    parts = [part for part in parts if part[0].holds(part[1])]
     told: dict[str, Any] = {}
     for page, place in parts:
         unite(told, orjson.loads(page.alleles[place].body))
-    return Body.of(stored, told, counts(parts), spelling).closed(*case_level(parts))
+    return Body.of(stored, told, counts(counting), spelling).closed(*case_level(parts))
 
 
 def _uncounted(part: Part) -> bool:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from beacon.model.calls import GROUP_OF_ZYGOSITY, GROUPS
-from beacon.query.carrying import Limits, carried_in, carrying, told_of
+from beacon.query.carrying import Limits, alive, carried_in, carrying
 from beacon.query.frequency import as_frequent
 from beacon.query.joins import Selection
 from beacon.query.plan import Plan
@@ -27,7 +27,7 @@ async def carriers(store: Store, dataset: Dataset, plan: Plan, within: Selection
     if plan.alleles == AllelePredicate() and plan.groups != (GROUPS,):
         return [await _any_of_group(store, dataset, group) for group in plan.groups]
     found: list[Selection] = [{} for _ in plan.groups]
-    matching, limits = await _matching(store, dataset, plan.alleles, calls=True, keyed=False)
+    matching, limits = await _matching(store, dataset, plan.alleles, calls=True, counting=True)
     for segment, heads, some in zip(dataset.segments, matching, limits, strict=True):
         live = segment.live.get(COLUMN, BitMap())
         allowed = live if within is None else within.get(segment.id, BitMap()) & live
@@ -42,11 +42,11 @@ async def _any_of_group(store: Store, dataset: Dataset, groups: tuple[str, ...])
 
 
 async def _matching(
-    store: Store, dataset: Dataset, predicate: AllelePredicate, *, calls: bool = False, keyed: bool = True
+    store: Store, dataset: Dataset, predicate: AllelePredicate, *, calls: bool = False, counting: bool = False
 ) -> tuple[list[Heads], Sequence[Limits]]:
     """Return the matching alleles of each segment, and which of their carriers are meant where that is not all.
 
-    ``calls`` and ``keyed`` as in ``Store.heads``.
+    ``calls`` and ``counting`` as in ``Store.heads``.
     """
     wanted = [await told(store, dataset, one) for one in predicate.told if not one.negated]
     unwanted = [await told(store, dataset, one) for one in predicate.told if one.negated]
@@ -58,10 +58,10 @@ async def _matching(
         keys = reduce(np.intersect1d, (one.keys for one in wanted))
         near = await candidates(store, dataset, wanted, keys)
         heads = [await _named(store, segment, near, keys) for segment in dataset.segments]
-    elif keyed or unwanted or not await _alone(store, dataset):
+    elif not counting or wanted or unwanted or not await _alone(store, dataset):
         heads = await _written(store, dataset, alleles, calls)
     else:
-        heads = [await store.heads(segment, alleles, calls=calls, keyed=False) for segment in dataset.segments]
+        heads = [await store.heads(segment, alleles, calls=calls, counting=True) for segment in dataset.segments]
     if wanted or unwanted:
         heads = chosen(heads, wanted, unwanted)
     if predicate.frequency:
@@ -97,11 +97,11 @@ async def _written(store: Store, dataset: Dataset, predicate: AllelePredicate, c
 
 
 async def _everywhere(store: Store, dataset: Dataset, predicate: AllelePredicate) -> list[Heads]:
-    """Return what matches in each segment, of which it tells."""
+    """Return what matches in each segment and is still somebody's."""
     found = []
     for segment in dataset.segments:
         heads = await store.heads(segment, predicate)
-        found.append(heads.pick(await told_of(store, dataset, segment, heads)))
+        found.append(heads.pick(await alive(store, segment, heads)))
     return found
 
 
@@ -182,7 +182,7 @@ async def find(store: Store, dataset: Dataset, plan: Plan, columns: Selection | 
     not be ``listed``, but counted alone, with those who carry them, they may be in any order.
     """
     assert plan.alleles is not None
-    heads, limits = await _matching(store, dataset, plan.alleles, calls=columns is not None, keyed=listed)
+    heads, limits = await _matching(store, dataset, plan.alleles, calls=columns is not None, counting=not listed)
     carried = [
         await carried_in(store, segment, part, plan.groups, columns, some)
         for segment, part, some in zip(dataset.segments, heads, limits, strict=True)

@@ -32,6 +32,8 @@ Postings = Callable[[Sequence[str]], Awaitable[Mapping[str, BitMap]]]
 Named = Callable[[str], Awaitable[BitMap]]
 """Fetches the ordinals of the alleles that have a VRS id."""
 
+_TIES: Final = 64
+"""So many alleles in one place are read beyond a page, to find out which of them are on it."""
 _AT_ONCE: Final = 512
 """Blocks that are looked into together; their heads take about 8 MB."""
 
@@ -126,46 +128,34 @@ class AlleleFinder:
         held = await self.parts([*heads.values(), *ends.values()])
         return {block: held[id] for block, id in heads.items()}, {part: held[id] for part, id in ends.items()}
 
-    async def find(self, asked: AllelePredicate, *, calls: bool = False, keyed: bool = True) -> Heads:
+    async def find(self, asked: AllelePredicate, *, calls: bool = False, counting: bool = False) -> Heads:
         """Return the matching alleles, by (chromosome, start, end, identity).
 
-        ``calls`` says that their calls will be asked for next, so that they are fetched along where they are few. Where
-        they need not be ``keyed``, they may come without identities, in another order, and along with their calls.
+        ``calls`` says that their calls will be asked for next, so that they are fetched along where they are few. For
+        ``counting`` see ``Store.heads``.
         """
-        if asked.gene is None and (asked.gene_names or asked.gene_places):
-            asked = replace(asked, gene_names=frozenset(), gene_places=())
-        chosen = await self._indexed(asked, everywhere=not self._leads(asked))
-        where = _Where(self.layout, asked, None if asked.vrs is None else await self.named(asked.vrs))
-        by_gene = await self._annotated(asked)
-        blocks = where.blocks(chosen, by_gene)
+        look = await self._where(asked)
         rare = calls and _bounded(asked, RARE_ENOUGH)
-        if rare and not keyed and where.outlined and self.outline is not None and self.outline.tells_rare:
-            if not len(blocks):
-                return Heads.empty()
-            if len(blocks) <= _AT_ONCE:
-                return self._outlined_rare(self.outline, where, blocks.tolist(), chosen, by_gene)
-        found = [part async for part in self._in_blocks(where, blocks, chosen, by_gene, rare=rare)]
+        if rare and counting and look.outlined and self.outline is not None and self.outline.tells_rare:
+            return self._told_by(self.outline, look)
+        found = [part async for part in self._in_blocks(look, rare=rare)]
         return (Heads.joined(found) if found else Heads.empty()).in_order()
 
     async def page(self, asked: AllelePredicate, begin: int, stop: int) -> tuple[Heads, int] | None:
         """Return those matching alleles, in the order of ``find``, that are a page, and how many match in all.
 
         What their records need is read along with them. None where no outline tells which they are, or the heads of
-        all are at hand, so that ``find`` reads nothing.
+        all are at hand, so that ``find`` reads nothing, or very many lie at one place.
         """
         if self.outline is None or not self.outline.tells_rare:
             return None
-        where = _Where(self.layout, asked, None)
-        if asked.vrs is not None or not where.outlined:
+        look = await self._where(asked)
+        if not look.outlined or all(self.at_hand(part_id(self.segment, block, "head")) for block in look.blocks):
             return None
-        chosen, by_gene = await self._indexed(asked, everywhere=not self._leads(asked)), await self._annotated(asked)
-        blocks = where.blocks(chosen, by_gene)
-        if len(blocks) > _AT_ONCE or all(
-            self.at_hand(part_id(self.segment, block, "head")) for block in blocks.tolist()
-        ):
-            return None
-        found = self._outlined_rare(self.outline, where, blocks.tolist(), chosen, by_gene).by_place()
+        found = self._told_by(self.outline, look).by_place()
         first, last = found.tied(begin, stop)
+        if last - first > max(stop - begin, 0) + _TIES:
+            return None
         if first == last:
             return Heads.empty(), len(found)
         # Only identities, which the outline has not, tell the order of alleles at one place: all of those are read.
@@ -184,28 +174,30 @@ class AlleleFinder:
             names.setdefault(block, {}).update(dict.fromkeys(wanted))
         held = await self.parts(part_id(self.segment, block, name) for block, some in names.items() for name in some)
         blocks = sorted(names)
-        heads = [
-            (self.layout.run_of(block).chrom, block, held[part_id(self.segment, block, "head")]) for block in blocks
-        ]
+        chroms = [self.layout.run_of(block).chrom for block in blocks]
+        heads = [held[part_id(self.segment, block, "head")] for block in blocks]
         every = np.concatenate([np.arange(*self.layout.first[[block, block + 1]]) for block in blocks])
-        return heads_of(heads, np.isin(every, ordinals))
+        return heads_of(zip(chroms, blocks, heads, strict=True), np.isin(every, ordinals))
 
-    def _outlined_rare(
-        self, outline: Outline, where: _Where, blocks: Sequence[int], chosen: BitMap | None, by_gene: BitMap | None
-    ) -> Heads:
-        """Return the matching alleles of some blocks; those that are not rare come without a count."""
-        spans = outline.spans(blocks)
+    def _told_by(self, outline: Outline, look: _Where) -> Heads:
+        """Return the matching alleles as an outline tells them; those that are not rare come without a count."""
+        spans = outline.spans(look.blocks)
         heads = {block: head for block, (head, _) in spans.items()}
-        mask = where.mask(list(heads), list(heads.values()), chosen, by_gene)
+        mask = look.mask(list(heads), list(heads.values()))
         found = heads_of([(self.layout.run_of(block).chrom, block, head) for block, head in heads.items()], mask)
         return found.along_with({block: calls for block, (_, calls) in spans.items()}) if len(found) else Heads.empty()
 
-    async def _annotated(self, asked: AllelePredicate) -> BitMap | None:
-        """Return the ordinals said to be of the gene, where its places do as well; None where they do not."""
-        if not asked.gene_places or asked.gene is None:
-            return None
-        annotated = await self.postings([f"gene:{name}" for name in sorted({asked.gene, *asked.gene_names})])
-        return BitMap.union(BitMap(), *annotated.values())
+    async def _where(self, asked: AllelePredicate) -> _Where:
+        """Return where to look."""
+        if asked.gene is None and (asked.gene_names or asked.gene_places):
+            asked = replace(asked, gene_names=frozenset(), gene_places=())
+        chosen = await self._indexed(asked, everywhere=not self._leads(asked))
+        by_gene = None
+        if asked.gene_places and asked.gene is not None:
+            annotated = await self.postings([f"gene:{name}" for name in sorted({asked.gene, *asked.gene_names})])
+            by_gene = BitMap.union(BitMap(), *annotated.values())
+        named = None if asked.vrs is None else await self.named(asked.vrs)
+        return _Where(self.layout, asked, chosen, by_gene, named)
 
     @staticmethod
     def _leads(asked: AllelePredicate) -> bool:
@@ -230,22 +222,19 @@ class AlleleFinder:
         unions = [BitMap.union(*(held.get(key, BitMap()) for key in keys)) for keys in every]
         return BitMap.intersection(*unions, *([] if asked.among is None else [asked.among]))
 
-    async def _in_blocks(
-        self, where: _Where, blocks: NDArray[np.int64], chosen: BitMap | None, by_gene: BitMap | None, *, rare: bool
-    ) -> AsyncIterator[Heads]:
-        asked = where.asked
+    async def _in_blocks(self, look: _Where, *, rare: bool) -> AsyncIterator[Heads]:
         names: tuple[str, ...] = ("head",)
         if rare and self.layout.columns:
-            names = ("rare",) if where.told_along else ("head", "rare")
-        for begin in range(0, len(blocks), _AT_ONCE):
-            some = blocks[begin : begin + _AT_ONCE].tolist()
+            names = ("rare",) if look.told_along else ("head", "rare")
+        for begin in range(0, len(look.blocks), _AT_ONCE):
+            some = look.blocks[begin : begin + _AT_ONCE]
             held_parts = await self.parts(part_id(self.segment, block, name) for block in some for name in names)
             heads = [held_parts[part_id(self.segment, block, names[0])] for block in some]
-            mask = where.mask(some, heads, chosen, by_gene)
+            mask = look.mask(some, heads)
             chroms = (self.layout.run_of(block).chrom for block in some)
-            found = await self._spelled(asked, heads_of(zip(chroms, some, heads, strict=True), mask))
+            found = await self._spelled(look.asked, heads_of(zip(chroms, some, heads, strict=True), mask))
             # Of many blocks none is kept for the few alleles that were found in it.
-            yield found if len(blocks) <= _AT_ONCE else found.settled()
+            yield found if len(look.blocks) <= _AT_ONCE else found.settled()
 
     async def _spelled(self, asked: AllelePredicate, found: Heads) -> Heads:
         """Leave out alleles whose bases are not those asked for, where only their texts can tell."""
@@ -276,14 +265,25 @@ _PLACE: Final = re.compile(r"(\d+)-.*")
 class _Where:
     """Which of a segment's blocks a question is about, and which of their alleles, as far as heads can tell.
 
-    ``named`` are the alleles of the VRS id asked for.
+    ``chosen`` are the ordinals that postings allow, ``by_gene`` those said to be of the gene where its places do as
+    well, ``named`` the alleles of the VRS id asked for; None where that is not asked.
     """
 
-    def __init__(self, layout: Layout, asked: AllelePredicate, named: BitMap | None) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        asked: AllelePredicate,
+        chosen: BitMap | None,
+        by_gene: BitMap | None,
+        named: BitMap | None,
+    ) -> None:
         self.layout = layout
         self.asked = asked
+        self.chosen = chosen
+        self.by_gene = by_gene
         self.named = named
         self.runs = layout.within(asked.assembly, asked.chrom, placeless=asked.placeless)
+        self.blocks = self._blocks().tolist()
 
     @property
     def told_along(self) -> bool:
@@ -294,14 +294,15 @@ class _Where:
 
     @property
     def outlined(self) -> bool:
-        """Whether an outline tells which alleles match."""
-        return self.told_along and self.asked.ids is None and not spellings(self.asked)
+        """Whether an outline tells which alleles match, and of so few blocks that all of them are looked at at once."""
+        told = self.told_along and self.asked.ids is None and not spellings(self.asked)
+        return told and 0 < len(self.blocks) <= _AT_ONCE
 
-    def blocks(self, chosen: BitMap | None, by_gene: BitMap | None) -> NDArray[np.int64]:
+    def _blocks(self) -> NDArray[np.int64]:
         """Return the blocks to look into, in position order."""
-        near = None if chosen is None else self.layout.blocks_of(numbers_in(chosen))
-        if by_gene is not None:
-            of_gene = self._of_gene(by_gene)
+        near = None if self.chosen is None else self.layout.blocks_of(numbers_in(self.chosen))
+        if self.by_gene is not None:
+            of_gene = self._of_gene(self.by_gene)
             near = of_gene if near is None else np.intersect1d(near, of_gene, assume_unique=True)
         found = [self._of_run(run, near) for run in self.runs]
         return found[0] if len(found) == 1 else np.concatenate([np.empty(0, np.int64), *found])
@@ -357,15 +358,9 @@ class _Where:
             return [(start - 1, start + longest)]
         return None
 
-    def mask(
-        self,
-        blocks: Sequence[int],
-        heads: Sequence[Arrays],
-        chosen: BitMap | None,
-        by_gene: BitMap | None,
-    ) -> Mask:
+    def mask(self, blocks: Sequence[int], heads: Sequence[Arrays]) -> Mask:
         """Say which alleles of these blocks match, as far as heads can tell."""
-        asked = self.asked
+        asked, chosen, by_gene = self.asked, self.chosen, self.by_gene
 
         def of(name: str) -> Any:
             return heads[0][name] if len(heads) == 1 else np.concatenate([head[name] for head in heads])

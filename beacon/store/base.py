@@ -418,13 +418,13 @@ class Store(Protocol):
         ...
 
     async def heads(
-        self, segment: Segment, predicate: AllelePredicate, *, calls: bool = False, keyed: bool = True
+        self, segment: Segment, predicate: AllelePredicate, *, calls: bool = False, counting: bool = False
     ) -> Heads:
         """Return positions and places of the alleles that match, in position order.
 
-        ``calls`` says that their calls will be asked for next. Where they need not be ``keyed``, those that are too
-        frequent for ``predicate`` may come without count and number, and the others with nothing but positions,
-        count, number and calls, in any order.
+        ``calls`` says that their calls will be asked for next, ``counting`` that they are counted, or whoever carries
+        them is, but not listed. They may then come in any order, along with their calls and without identities, and
+        those that are too frequent for ``predicate`` without count and number.
         """
         ...
 

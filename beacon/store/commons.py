@@ -14,7 +14,6 @@ import hashlib
 import mmap
 import os
 import struct
-import sys
 import tempfile
 import weakref
 from collections.abc import Iterator
@@ -24,20 +23,31 @@ from typing import Final
 HOLDERS: Final = 1_024
 """Pieces that can be said to be held, each worker's counted; who finds no room shares no more."""
 MOST: Final = 128
-"""Pieces that one worker has: each takes a descriptor, of which processes often have no more than 1,024."""
+"""Pieces that one worker has: each takes two descriptors, of which processes often have no more than 1,024."""
 _HELD: Final = struct.Struct("<16sqq")
 _BLOCK: Final = 512
+_BOARD: Final = 0
+"""Which byte is locked for the board; others stand for pieces."""
+_KNOWN: Final = all(
+    hasattr(module, name) for module, name in ((os, "memfd_create"), (fcntl, "F_ADD_SEALS"), (mmap, "MADV_REMOVE"))
+)
+"""Whether this Python, built for this kernel, knows such memory at all."""
 
 
 class Piece:
     """Some memory: ``view`` is written by whoever made it until it is ``sealed``, and afterwards read by everybody."""
 
     def __init__(self, descriptor: int, size: int, *, writable: bool) -> None:
+        """Take over a descriptor. Raises ``OSError`` where it cannot be mapped; it is closed then."""
         self.descriptor = descriptor
         self.size = size
         self._free = weakref.finalize(self, os.close, descriptor)
         access = mmap.ACCESS_WRITE if writable else mmap.ACCESS_READ
-        self.view = mmap.mmap(descriptor, size, access=access)
+        try:
+            self.view = mmap.mmap(descriptor, size, access=access)
+        except OSError:
+            self._free()
+            raise
 
     @property
     def taken(self) -> int:
@@ -51,50 +61,67 @@ class Piece:
             self.view.madvise(mmap.MADV_REMOVE, begin, stop - begin)
 
     def sealed(self) -> Piece:
-        """Return it as everybody has it: neither its size nor, through what is returned, its bytes change any more."""
+        """Return it as everybody has it: neither its size nor, through what is returned, its bytes change any more.
+
+        Raises ``OSError`` where there is no descriptor left.
+        """
         fcntl.fcntl(self.descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
         return Piece(os.dup(self.descriptor), self.size, writable=False)
 
 
 class Commons:
-    """The board of one server. Make it before its workers are forked."""
+    """The board of one server. Make it before its workers are forked.
+
+    Locks are held by processes: two stores of one process would not wait for each other, only do some work twice. They
+    also end where a process closes their file, which therefore nobody else opens.
+    """
 
     def __init__(self, workers: int = 1) -> None:
         self.workers = workers
         self._pieces = weakref.WeakSet[Piece]()
         self._board = mmap.mmap(-1, HOLDERS * _HELD.size)
-        # Record locks are held by processes, and end with them.
         self._lock, path = tempfile.mkstemp()
         Path(path).unlink()
         weakref.finalize(self, os.close, self._lock)
 
+    @property
+    def full(self) -> bool:
+        """Whether this worker has as many pieces as it may have, or can have none."""
+        return not _KNOWN or len(self._pieces) >= MOST
+
     def make(self, name: str, size: int) -> Piece | None:
-        """Return an empty piece to write to; None where there is no such memory, or this worker has enough of it."""
-        if sys.platform != "linux" or len(self._pieces) >= MOST:
+        """Return an empty piece to write to; None where there is no such memory."""
+        if self.full:
             return None
         try:
             descriptor = os.memfd_create(_label(name), os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-            os.ftruncate(descriptor, size)
-            return Piece(descriptor, size, writable=True)
         except OSError:
             return None
+        try:
+            os.ftruncate(descriptor, size)
+        except OSError:
+            os.close(descriptor)
+            return None
+        with contextlib.suppress(OSError):
+            return Piece(descriptor, size, writable=True)
+        return None
 
     def find(self, name: str, size: int) -> Piece | None:
         """Return the piece of this name that another worker holds; None where none does, or this one has enough."""
-        if len(self._pieces) >= MOST:
+        if self.full:
             return None
         for place in range(0, len(self._board), _HELD.size):
             known, process, number = _HELD.unpack_from(self._board, place)
-            if known == _key(name):
-                with contextlib.suppress(OSError):
-                    if (piece := _opened(Path(f"/proc/{process}/fd/{number}"), name, size)) is not None:
-                        return piece
+            if known == _key(name) and (piece := _opened(process, number, name, size)) is not None:
+                return piece
         return None
 
     def offer(self, name: str, piece: Piece) -> bool:
-        """Say that this worker holds a piece, for as long as it does; return whether there was room to say so."""
+        """Say that this worker holds a piece, for as long as it does; return whether the others can reach it."""
         self._pieces.add(piece)
-        with self._locked(0):
+        if _opened(os.getpid(), piece.descriptor, name, piece.size) is None:
+            return False
+        with self._locked(_BOARD):
             for place in range(0, len(self._board), _HELD.size):
                 known, process, _ = _HELD.unpack_from(self._board, place)
                 if not any(known) or not Path(f"/proc/{process}").exists():
@@ -105,17 +132,20 @@ class Commons:
         return False
 
     def _withdraw(self, place: int, held: tuple[bytes, int, int]) -> None:
-        # Not as in a lock: nobody else writes where this process has.
-        if _HELD.unpack_from(self._board, place) == held:
+        # Without a lock: nobody else writes where this process has. A process forked from it has copies of its pieces.
+        if held[1] == os.getpid() and _HELD.unpack_from(self._board, place) == held:
             _HELD.pack_into(self._board, place, bytes(16), 0, 0)
 
     @contextlib.contextmanager
     def making(self, name: str) -> Iterator[bool]:
-        """Say whether this worker may make the piece of this name: while one is at it, no other may."""
-        place = 1 + int.from_bytes(_key(name)[:7], "little")
+        """Say whether this worker may make the piece of this name: while one is at it, no other may.
+
+        Raises ``OSError`` where no locks are to be had.
+        """
+        place = _BOARD + 1 + int.from_bytes(_key(name)[:7], "little")
         try:
             fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
-        except OSError:
+        except (BlockingIOError, PermissionError):  # what a lock that somebody else has is called
             yield False
             return
         try:
@@ -140,15 +170,12 @@ def _label(name: str) -> str:
     return f"skerry {_key(name).hex()}"
 
 
-def _opened(path: Path, name: str, size: int) -> Piece | None:
-    """Open a piece that another process holds, if it is still the one that was meant."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    piece = None
-    try:
-        meant = str(Path(f"/proc/self/fd/{descriptor}").readlink()) == f"/memfd:{_label(name)} (deleted)"
-        if meant and os.fstat(descriptor).st_size == size:
-            piece = Piece(descriptor, size, writable=False)
-        return piece
-    finally:
-        if piece is None:
-            os.close(descriptor)
+def _opened(process: int, number: int, name: str, size: int) -> Piece | None:
+    """Open a piece that a process holds under a descriptor, if it is still the one that was meant."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(f"/proc/{process}/fd/{number}", os.O_RDONLY | os.O_CLOEXEC)
+        called = str(Path(f"/proc/self/fd/{descriptor}").readlink())
+        if called == f"/memfd:{_label(name)} (deleted)" and os.fstat(descriptor).st_size == size:
+            return Piece(descriptor, size, writable=False)
+        os.close(descriptor)
+    return None

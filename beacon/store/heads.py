@@ -42,7 +42,10 @@ class Heads:
     ``chrom`` holds codes of ``names``; ``key`` is ``identity(variant id)``; ``block`` and ``row`` say where the allele
     is. ``carriers`` is how many columns carried it when it was loaded, ``UNKNOWN`` where the source has no
     genotypes; ``count`` and ``number`` are AC and AN, ``UNKNOWN`` where they mean nothing. Where they are all that one
-    column carries, ``of`` is that column. ``calls`` are those of their blocks, where they came along.
+    column carries, ``of`` is that column.
+
+    Where ``calls`` came along, they are as an outline tells them: good for counting them and those who carry them. A
+    block is then a span of blocks by its first, and there are neither ``key`` nor ``carriers``.
     """
 
     __slots__ = ("_made", "_make", "_size", "calls", "names", "of")
@@ -177,12 +180,11 @@ class Heads:
         begin, stop = min(begin, len(self)), min(stop, len(self))
         if begin >= stop:
             return begin, begin
-        place = np.stack([self.chrom, self.start, self.end])
-        while begin and (place[:, begin - 1] == place[:, begin]).all():
-            begin -= 1
-        while stop < len(self) and (place[:, stop - 1] == place[:, stop]).all():
-            stop += 1
-        return begin, stop
+        steps = np.stack([self.chrom, self.start, self.end])
+        fresh = np.flatnonzero((steps[:, 1:] != steps[:, :-1]).any(axis=0)) + 1
+        first = fresh[: fresh.searchsorted(begin, "right")]
+        after = fresh[fresh.searchsorted(stop) :]
+        return int(first[-1]) if len(first) else 0, int(after[0]) if len(after) else len(self)
 
     @classmethod
     def joined(cls, parts: Sequence[Heads]) -> Heads:

@@ -22,6 +22,9 @@ class Kept:
         """Which part of the bytes is still free."""
         return 1 - self._size / self.limit
 
+    def __contains__(self, key: object) -> bool:
+        return key in self._values
+
     def get(self, key: object) -> Any:
         """Return a value, None where it is not kept."""
         held = self._values.get(key)

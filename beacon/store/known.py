@@ -47,11 +47,19 @@ class Known:
 class Learner:
     """Reads it anew when the last reading is too old."""
 
-    def __init__(self, db: AsyncDatabase[Document], reader: Reader, changed: Callable[[bool], None]) -> None:
-        """``changed`` is called when datasets have; it is told whether what was read before is out of date, too."""
+    def __init__(
+        self,
+        db: AsyncDatabase[Document],
+        reader: Reader,
+        *,
+        changed: Callable[[], None],
+        outdated: Callable[[], None],
+    ) -> None:
+        """``changed`` is called when datasets have, ``outdated`` when what was read of segments is to be read anew."""
         self._db = db
         self._reader = reader
         self._changed = changed
+        self._outdated = outdated
         self._expanded: dict[str, int] = {}
         self._decoded: dict[str, tuple[tuple[datetime, int], Dataset]] = {}
         self._known = Known({}, (), False, began=0.0, until=0.0)
@@ -92,14 +100,14 @@ class Learner:
         states = {part["_id"]: (part["created"], part["revision"]) for part in listed}
         stale = [id for id, state in states.items() if id not in self._decoded or self._decoded[id][0] != state]
         if stale:
-            self._changed(False)
+            self._changed()
             async for document in self._db["datasets"].find({"_id": {"$in": stale}}):
                 expanded = document.get("expanded", 0)
                 if self._expanded.setdefault(document["_id"], expanded) != expanded:
                     # Segments never change, save that an ontology's new version makes their term indexes anew.
                     self._expanded[document["_id"]] = expanded
                     self._reader.forget()
-                    self._changed(True)
+                    self._outdated()
                 state = (document["created"], document["revision"])
                 self._decoded[document["_id"]] = (state, decode_dataset(document))
         deleted = self._decoded.keys() - states.keys()

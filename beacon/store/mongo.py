@@ -7,6 +7,8 @@ change (whatever lies in a segment, and what follows from that alone) is kept in
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -58,6 +60,9 @@ from beacon.store.reading import Reader, gone, unpacked
 from beacon.store.reference import chunk_ids, cut
 from beacon.store.segments import named, stored_alleles
 
+_log = logging.getLogger("skerry")
+
+_LOOK_SECONDS: Final = 60.0
 _LISTED: Final = {"$regex": f"[{RECORDED}{HELD}]"}
 
 
@@ -77,8 +82,8 @@ class MongoStore:
         self._records = self._db["records"]  # made once: see ``Reader``
         self._gate = gate
         self._reader = Reader(self._db, gate, kept_bytes, commons)
-        self._learner = Learner(self._db, self._reader, self._notice)
         self._changed = asyncio.Event()
+        self._learner = Learner(self._db, self._reader, changed=self._changed.set, outdated=self._read_again)
         self._ahead: set[str] = set()
 
     @classmethod
@@ -143,12 +148,15 @@ class MongoStore:
             except (StoreUnavailable, Overloaded):
                 # A database that is away or busy has questions to answer first; the next change is another occasion.
                 self._ahead = set()
-            await self._changed.wait()
+            except Exception:  # noqa: BLE001 - whatever it was, questions are answered without, and the next change is another try
+                _log.exception("reading ahead failed")
+            # Looked at now and then without a question, too: what was purged stays in nobody's memory.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await self._changed.wait()
 
-    def _notice(self, outdated: bool) -> None:
-        self._changed.set()
-        if outdated:
-            self._ahead = set()
+    def _read_again(self) -> None:
+        self._ahead = set()
 
     async def datasets(self) -> Mapping[str, Dataset]:
         """Return all datasets with their visible segments, by id; read less than ``freshness.SECONDS`` ago."""
@@ -282,10 +290,10 @@ class MongoStore:
             }
 
     async def heads(
-        self, segment: Segment, predicate: AllelePredicate, *, calls: bool = False, keyed: bool = True
+        self, segment: Segment, predicate: AllelePredicate, *, calls: bool = False, counting: bool = False
     ) -> Heads:
         """Return positions and places of the alleles that match; see ``Store.heads``."""
-        return await (await self._finder(segment)).find(predicate, calls=calls, keyed=keyed)
+        return await (await self._finder(segment)).find(predicate, calls=calls, counting=counting)
 
     async def page(
         self, segment: Segment, predicate: AllelePredicate, begin: int, stop: int
@@ -344,6 +352,7 @@ class MongoStore:
         self, segment: Segment, heads: Heads, *, columns: BitMap | None = None, sets: bool = False, texts: bool = False
     ) -> dict[int, Calls]:
         """Return the calls of the blocks of these alleles, by block, as far as they are about these alleles."""
+        assert heads.calls is None, "places in an outline are not those of blocks"
         width = (await self.layout(segment)).columns
         carriers = heads.carriers
         common = is_common(carriers, width)

@@ -22,13 +22,14 @@ from beacon.store.calls import RARE, Calls, is_common
 from beacon.store.commons import Piece
 from beacon.store.heads import carriers
 from beacon.store.layout import ENDS, Layout, Run
-from beacon.store.packing import Arrays
+from beacon.store.packing import Array, Arrays
 
 BYTES = 12
 """What an allele takes without its carriers."""
 _FAR: Final = np.iinfo(np.uint16).max
 _LONG: Final = np.iinfo(np.uint8).max
 _FAR_APART: Final = -1
+"""In the place of a block's largest number: its numbers are in ``far_number``."""
 _USUAL: Final = "het"
 """The group in which nearly all carriers of rare alleles are: it has a size for each allele, others an allele for each
 carrier."""
@@ -51,12 +52,29 @@ def _holding(most: int) -> Any:
     return next(kind for kind in (np.uint8, np.uint16, np.uint32) if most < np.iinfo(kind).max)
 
 
+def _no_count(count: Array) -> int:
+    """Return what stands in an array of counts for alleles that are not rare or were not counted."""
+    return int(np.iinfo(count.dtype).max)
+
+
+_Room = tuple[str, Any, int]
+"""Name, type and length of an array."""
+
+
+def _laid(arrays: dict[str, tuple[Any, int, int]], place: int, rooms: Sequence[_Room]) -> int:
+    """Lay arrays one after another from a place on, each with its type, length and place; return where they end."""
+    for name, kind, size in rooms:
+        arrays[name] = kind, size, place
+        place += -(-size * np.dtype(kind).itemsize // mmap.PAGESIZE) * mmap.PAGESIZE
+    return place
+
+
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Places:
     """Where the arrays of an outline lie in a piece of memory, by what the layout tells alone.
 
-    Much of it is never written to and takes no memory: positions too far apart for two bytes, the number of called
-    alleles where it is the same in a whole block, groups in which nobody is.
+    Arrays called ``far`` and ``long`` hold in full what does not fit into the narrow ones. They, and those of groups in
+    which nobody is, are mostly not written to, and then take no memory.
     """
 
     arrays: Mapping[str, tuple[Any, int, int]]
@@ -64,34 +82,30 @@ class Plan:
     rare_begins: int
 
     @classmethod
-    def of(cls, layout: Layout, most_bytes: int) -> Plan:
+    def of(cls, layout: Layout, most_bytes: int) -> Places:
         """``most_bytes`` bounds what the columns of each group of rare carriers may take."""
-        alleles, blocks, most = layout.size, len(layout.low), layout.columns // RARE
-        rooms: list[tuple[str, Any, int]] = [
+        alleles, blocks = layout.size, len(layout.low)
+        arrays: dict[str, tuple[Any, int, int]] = {}
+        size = _laid(arrays, 0, [
             ("said", np.int64, 8),
             ("start", np.uint16, alleles), ("same", np.uint64, alleles), ("end", np.uint16, alleles),
             ("far_block", np.uint8, blocks), ("far_start", np.int64, alleles),
             ("far_part", np.uint8, len(layout.ends_low)), ("far_end", np.int64, alleles),
+        ])  # fmt: skip
+        if layout.columns < RARE:
+            return cls(arrays, size, size)
+        most = layout.columns // RARE
+        column = np.uint16 if layout.columns <= 1 << 16 else np.uint32
+        room = min(alleles * most, most_bytes // np.dtype(column).itemsize)
+        rare: list[_Room] = [
+            ("length", np.uint8, alleles), ("long", np.int64, alleles), ("long_length", np.int64, alleles),
+            ("count", _holding(_COPIES * most), alleles),
+            ("most", np.int64, blocks), ("fewer", np.uint8, alleles), ("far_number", np.int64, alleles),
         ]  # fmt: skip
-        plain = len(rooms)
-        if layout.columns >= RARE:
-            column = np.uint16 if layout.columns <= 1 << 16 else np.uint32
-            rooms += [
-                ("length", np.uint8, alleles), ("long", np.int64, alleles), ("long_length", np.int64, alleles),
-                ("count", _holding(_COPIES * most), alleles),
-                ("most", np.int64, blocks), ("fewer", np.uint8, alleles), ("far_number", np.int64, alleles),
-            ]  # fmt: skip
-            room = min(alleles * most, most_bytes // np.dtype(column).itemsize)
-            for group in GROUPS:
-                sizes = (group, _holding(most), alleles) if group == _USUAL else (f"{group}.alleles", np.uint32, room)
-                rooms += [sizes, (f"{group}.first", np.int64, blocks + 1), (f"{group}.columns", column, room)]
-        arrays: dict[str, tuple[Any, int, int]] = {}
-        place, rare_begins = 0, 0
-        for number, (name, kind, size) in enumerate(rooms):
-            rare_begins = place if number == plain else rare_begins
-            arrays[name] = kind, size, place
-            place += -(-size * np.dtype(kind).itemsize // mmap.PAGESIZE) * mmap.PAGESIZE
-        return cls(arrays, place, rare_begins or place)
+        for group in GROUPS:
+            whose = (group, _holding(most), alleles) if group == _USUAL else (f"{group}.alleles", np.uint32, room)
+            rare += [whose, (f"{group}.first", np.int64, blocks + 1), (f"{group}.columns", column, room)]
+        return cls(arrays, _laid(arrays, size, rare), size)
 
     def lay(self, piece: Piece) -> Arrays:
         """Return the arrays as views of a piece."""
@@ -113,9 +127,9 @@ class Outline:
         self._groups = [group for group in GROUPS if self.tells_rare and arrays[f"{group}.first"][-1]]
 
     @classmethod
-    def over(cls, layout: Layout, plan: Plan, piece: Piece | None) -> Outline | None:
+    def over(cls, layout: Layout, places: Places, piece: Piece | None) -> Outline | None:
         """Return the outline that is in a piece; None where there is none, or it was not written to the end."""
-        if piece is None or not (arrays := plan.lay(piece))["said"][_WHOLE]:
+        if piece is None or not (arrays := places.lay(piece))["said"][_WHOLE]:
             return None
         return cls(layout, piece, arrays)
 
@@ -162,7 +176,7 @@ class Outline:
             low, high = self._long.searchsorted((first, last))
             length[self._long[low:high] - first] = held["long_length"][low:high]
         count = held["count"][first:last]
-        told = count != np.iinfo(count.dtype).max
+        told = count != _no_count(count)
         head = {
             "start": start,
             "end": start + length,
@@ -208,11 +222,11 @@ class Outline:
 class OutlineBuilder:
     """Writes an outline into a piece of memory: parts of ends in any order, blocks ascending."""
 
-    def __init__(self, layout: Layout, plan: Plan, piece: Piece) -> None:
+    def __init__(self, layout: Layout, places: Places, piece: Piece) -> None:
         self._layout = layout
-        self._plan = plan
+        self._places = places
         self._piece = piece
-        self._arrays = plan.lay(piece)
+        self._arrays = places.lay(piece)
         self._long = 0
         self.tells_rare = layout.columns >= RARE
 
@@ -258,7 +272,7 @@ class OutlineBuilder:
         many = carriers(head)
         common = is_common(many, self._layout.columns)
         told = (many >= 0) & (head["number"] >= 0) & ~common
-        none = np.iinfo(held["count"].dtype).max
+        none = _no_count(held["count"])
         if told.any() and int(head["count"][told].max()) >= none:
             return False
         # Where people have more than two alleles, what many carry may be infrequent.
@@ -295,7 +309,7 @@ class OutlineBuilder:
     def leave_rare(self) -> None:
         """Do without rare alleles: they take too much."""
         self.tells_rare = False
-        self._piece.give_back(self._plan.rare_begins, self._plan.size)
+        self._piece.give_back(self._places.rare_begins, self._places.size)
 
     def finish(self) -> Outline:
         """Return the outline, of which nothing changes any more."""
@@ -304,7 +318,7 @@ class OutlineBuilder:
         said[_TELLS_RARE] = self.tells_rare
         said[_WHOLE] = 1
         piece = self._piece.sealed()
-        return Outline(self._layout, piece, self._plan.lay(piece))
+        return Outline(self._layout, piece, self._places.lay(piece))
 
 
 def _of_part(layout: Layout, part: int) -> slice:

@@ -6,6 +6,7 @@ None of it ever changes, save that an ontology's new version makes the postings 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
@@ -26,9 +27,11 @@ from beacon.store.gate import Gate
 from beacon.store.heads import identity
 from beacon.store.kept import Kept
 from beacon.store.layout import NOTHING, Layout
-from beacon.store.outline import Outline, OutlineBuilder, Plan
+from beacon.store.outline import Outline, OutlineBuilder, Places
 from beacon.store.packing import Arrays, unpack, unpack_when_asked
 from beacon.store.rows import RowsById, decode_first, rows_kind
+
+_log = logging.getLogger("skerry")
 
 T = TypeVar("T")
 Place = tuple[str, str, str]
@@ -41,8 +44,8 @@ _ARRAY_BYTES: Final = 170
 _AT_ONCE: Final = 200
 _OUTLINED_AT_ONCE: Final = 8
 """Few, since other questions wait meanwhile."""
-_OUTLINED_AGAIN: Final = 512
-"""After so many blocks it is looked at how much memory an outline will take."""
+_EARLY: Final = 0.01
+"""Before this part of an outline is written, nothing tells how much memory it will take."""
 _PATIENCE_SECONDS: Final = 0.2
 
 
@@ -141,7 +144,7 @@ class Reader:
 
     def has(self, id: str) -> bool:
         """Whether a part of a block is in memory."""
-        return self._kept.get(id) is not None
+        return id in self._kept
 
     async def of_blocks(self, segment: str, names: Mapping[int, Sequence[str]]) -> dict[int, dict[str, Arrays]]:
         """Return the named parts of some blocks, by block and name. Raises ``StoreUnavailable``."""
@@ -178,29 +181,31 @@ class Reader:
         Raises ``StoreUnavailable``.
         """
         era = self._era
-        plan = Plan.of(layout, self._kept.limit * self._commons.workers)
-        while True:
-            with self._commons.making(segment) as may:
-                outline = Outline.over(layout, plan, self._commons.find(segment, plan.size))
-                if outline is None and may:
-                    piece = self._commons.make(segment, plan.size)
-                    if piece is None:
-                        return None
-                    outline = await self._outlined(segment, layout, OutlineBuilder(layout, plan, piece), least_room)
-                if outline is not None:
-                    shared = self._commons.offer(segment, outline.piece)
-                    size = self._share(outline.nbytes) if shared else outline.nbytes
-                    return self._keep(era, (segment, "outline"), outline, size)
-            await asyncio.sleep(_PATIENCE_SECONDS)
+        places = Places.of(layout, self._kept.limit * self._commons.workers)
+        try:
+            while True:
+                with self._commons.making(segment) as may:
+                    outline = Outline.over(layout, places, self._commons.find(segment, places.size))
+                    if outline is None and may:
+                        piece = self._commons.make(segment, places.size)
+                        if piece is None:
+                            return None
+                        builder = OutlineBuilder(layout, places, piece)
+                        outline = await self._outlined(segment, layout, builder, least_room)
+                    if outline is not None:
+                        shared = self._commons.offer(segment, outline.piece)
+                        size = self._share(outline.nbytes) if shared else outline.nbytes
+                        return self._keep(era, (segment, "outline"), outline, size)
+                await asyncio.sleep(_PATIENCE_SECONDS)
+        except OSError as error:
+            _log.warning("memory for an outline is not to be had, so that more is read from the database: %s", error)
+            return None
 
     async def _outlined(self, segment: str, layout: Layout, builder: OutlineBuilder, least_room: float) -> Outline:
         blocks = range(len(layout.low))
-        names = ("head", "rare") if builder.tells_rare else ("head",)
         for some in in_steps(blocks, _OUTLINED_AT_ONCE):
-            if builder.tells_rare and some[0] and some[0] % _OUTLINED_AGAIN == 0:
-                expected = builder.taken * len(blocks) // some[0]
-                if not self.has_room_for(expected, least_room, shared=True):
-                    builder.leave_rare()
+            self._look_at_room(builder, some[0] / len(blocks), least_room)
+            names = ("head", "rare") if builder.tells_rare else ("head",)
             data = await self._part_bytes([part_id(segment, block, name) for block in some for name in names])
             for block in some:
                 head, rare = (unpacked(data.get(part_id(segment, block, name), b"")) for name in ("head", "rare"))
@@ -209,7 +214,17 @@ class Reader:
             data = await self._part_bytes([ends_id(segment, part) for part in parts])
             for part in parts:
                 builder.add_ends(part, unpacked(data[ends_id(segment, part)]))
+        self._look_at_room(builder, 1.0, least_room)
         return builder.finish()
+
+    def _look_at_room(self, builder: OutlineBuilder, done: float, least_room: float) -> None:
+        """Have an outline of which this part is written do without rare alleles where all of it would take too much."""
+        if (
+            builder.tells_rare
+            and done > _EARLY
+            and not self.has_room_for(int(builder.taken / done), least_room, shared=True)
+        ):
+            builder.leave_rare()
 
     def _share(self, size: int) -> int:
         """Return what counts as this worker's of something that all share."""

@@ -10,7 +10,7 @@ import pytest
 from beacon.errors import UnknownFilter
 from beacon.model.access import Asker, DatasetPolicy, Decision, Granularity, Level, StricterRecords
 from beacon.model.entry_types import FREQUENCY
-from beacon.model.query import AlphanumericFilter, Pagination, Query, VariantQuery
+from beacon.model.query import AlphanumericFilter, Pagination, Query
 from beacon.model.variant import from_vcf
 from beacon.query.execute import execute
 from beacon.query.plan import plan
@@ -75,7 +75,7 @@ def numbers(world: World, dataset: str, asker: Asker = Asker.GRANTED) -> dict[st
 
 
 def test_who_was_called_still_counts_where_those_who_carry_it_were_loaded_again(world: World) -> None:
-    dataset = world.load(Load(sequenced=sequenced("a", "b", "c"), sites=(Site(SNP, ("0/1", "0/0", "0/0"), ("FBN1",)),)))
+    dataset = world.load(Load(sequenced=sequenced("a", "b", "c"), sites=(Site(SNP, ("0/1", "0/0", "0/0")),)))
     (first,) = world.admin.loads(dataset)
     with world.admin.begin(dataset, info(), ancestors) as writer:
         column = write_sequenced(writer, *sequenced("a"))
@@ -84,8 +84,18 @@ def test_who_was_called_still_counts_where_those_who_carry_it_were_loaded_again(
         writer.publish(Beside(supersedes=frozenset([first.id])))
     assert numbers(world, dataset) == {SNP.id: (1, 6)}
     assert found(world, dataset, "<", "0.2") == {SNP.id}
-    gene = Query("individual", variant=VariantQuery(gene="FBN1"), granularity=Granularity.COUNT)
-    assert world.ask(dataset, gene).count == 1
+    world.admin.delete_people(dataset, ["a"], "me")
+    assert numbers(world, dataset) == {}
+
+
+def test_deleting_people_leaves_nothing_of_them_in_the_numbers(world: World) -> None:
+    dataset = world.load(
+        Load(sequenced=sequenced("a", "b"), sites=(Site(SNP, ("0/1", "0/0")), Site(RARE, ("0/0", "0/1")))),
+        Load(sequenced=sequenced("d"), sites=(Site(SNP, ("0/1",)),)),
+    )
+    assert numbers(world, dataset) == {SNP.id: (2, 6), RARE.id: (1, 4)}
+    world.admin.delete_people(dataset, ["a"], "me")
+    assert numbers(world, dataset) == {SNP.id: (1, 2), RARE.id: (1, 2)}
 
 
 @pytest.mark.parametrize("known", [False, True])

@@ -20,12 +20,13 @@ from beacon.store.admin import Admin
 from beacon.store.base import Dataset
 from beacon.store.mongo import MongoStore
 from beacon.store.reading import Reader
-from tests.world import FEATURE, Facts, Load, Packet, Sequenced, Site, World, open_world
+from tests.world import EFFECT, FEATURE, Facts, Load, Packet, Sequenced, Site, World, open_world
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="outlines are in memory that is Linux's")
 
 PEOPLE = 70
 TERMS = ("HP:0000002", "HP:0000003", "HP:0000004")
+EFFECTS = ("SO:0001583", "SO:0001587")
 GENES = ("FBN1", "BRCA1")
 ZYGOSITIES = ("GENO:0000135", "GENO:0000136", "GENO:0000134")
 
@@ -63,7 +64,9 @@ def sequenced(luck: Random) -> tuple[Load, Load]:
             calls[carrier] = luck.choice(["0/1", "0/1", "0/1", "1/1", "1", "./1"])
         alt = "G" if at % 2 else luck.choice(["T", "C", "ATT"])
         allele = from_vcf("GRCh38", chrom, position, "A", alt)
-        sites.append(Site(allele, tuple(calls) if luck.random() < 0.97 else None, (luck.choice(GENES),)))
+        effects = tuple(luck.sample(EFFECTS, luck.randint(0, 2)))
+        genotypes = tuple(calls) if luck.random() < 0.97 else None
+        sites.append(Site(allele, genotypes, (luck.choice(GENES),), effects=effects))
     samples = tuple(Sequenced(id, f"{id}-s", None, None) for id in people)
     return Load(packets), Load(sequenced=samples, sites=tuple(sites))
 
@@ -85,6 +88,8 @@ def questions(luck: Random, many: int) -> list[Query]:
         filters: list[Filter] = [AlphanumericFilter(FREQUENCY, luck.choice(["<=", "<", "="]), limit)]
         if luck.random() < 0.2:
             filters.append(AlphanumericFilter(FREQUENCY, luck.choice([">", "!"]), "0.0072"))
+        if luck.random() < 0.2:
+            filters.append(AlphanumericFilter(EFFECT, luck.choice(["=", "=", "!"]), luck.choice(EFFECTS)))
         if luck.random() < 0.7:
             filters.append(OntologyFilter(luck.choice(TERMS), scope="individual"))
         if luck.random() < 0.3:

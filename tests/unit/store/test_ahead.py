@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import multiprocessing
 import sys
 from collections.abc import Collection, Iterator
+from typing import NoReturn
 
 import pytest
 from pymongo import AsyncMongoClient
@@ -15,7 +17,7 @@ from beacon.model.variant import from_vcf
 from beacon.store import ahead
 from beacon.store.ahead import read_ahead
 from beacon.store.base import AllelePredicate, Segment
-from beacon.store.commons import Commons
+from beacon.store.commons import Commons, Piece
 from beacon.store.gate import Gate
 from beacon.store.mongo import MongoStore
 from beacon.store.reading import Reader
@@ -161,6 +163,42 @@ def test_what_was_being_read_when_it_went_out_of_date_is_not_kept(world: World, 
 
     assert world.run(ask(outdated=False)) < 1
     assert world.run(ask(outdated=True)) == 1
+
+
+@pytest.mark.parametrize("missing", ["making", "sealed"])
+def test_where_memory_cannot_be_shared_heads_and_carriers_are_read_as_before(
+    world: World, segment: Segment, missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise OSError(errno.ENOLCK, "not here")
+
+    monkeypatch.setattr(ahead, "LARGE", 1)
+    monkeypatch.setattr(Commons if missing == "making" else Piece, missing, refuse)
+
+    async def ask() -> tuple[bool, int | None]:
+        store = await MongoStore.open(world.uri, world.database)
+        await read_ahead(store._reader, [segment])
+        outlined = store._reader.outline(segment.id) is not None
+        await store.close()
+        return outlined, await store.count(segment, RANGE)
+
+    assert world.run(ask()) == (False, 90)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="outlines are in memory that is Linux's")
+def test_an_outline_does_without_rare_alleles_where_they_would_take_the_room_of_everything_else(
+    world: World, segment: Segment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ask(kept_bytes: int) -> tuple[bool, float]:
+        async with AsyncMongoClient[dict[str, object]](world.uri) as client:
+            reader = Reader(client[world.database], Gate(4), kept_bytes)
+            outline = await reader.read_outline(segment.id, await reader.layout(segment.id, needed=True), 0.1)
+            assert outline is not None
+            return outline.tells_rare, reader.room
+
+    assert world.run(ask(1_000_000))[0]
+    tells_rare, _ = world.run(ask(40_000))
+    assert not tells_rare
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="outlines are in memory that is Linux's")

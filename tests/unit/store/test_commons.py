@@ -5,9 +5,12 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import resource
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -155,6 +158,57 @@ def test_a_worker_has_no_more_pieces_than_it_has_descriptors_to_spare(monkeypatc
     gc.collect()
     assert commons.make("2", SIZE) is not None
     assert commons.find("0", SIZE) is not None
+
+
+def test_what_cannot_be_mapped_or_made_so_large_leaves_no_descriptor_open() -> None:
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before_signal = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, limits[1]))
+    try:
+        assert Commons().make("segment", SIZE) is None
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before_signal)
+    gc.collect()
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+def test_without_descriptors_there_is_no_such_memory_and_nothing_else_is_lost() -> None:
+    piece = Commons().make("segment", SIZE)
+    assert piece is not None
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            piece.sealed()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_what_others_cannot_reach_is_not_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    commons = Commons()
+    piece = made(b"rare")
+    monkeypatch.setattr(module, "_opened", lambda *_: None)
+    assert not commons.offer("segment", piece)
+    assert not bytes(commons._board).strip(b"\0")
+
+
+def test_a_process_that_was_forked_takes_nothing_off_the_board_of_the_first() -> None:
+    commons = Commons(2)
+    piece = made(b"rare")
+    commons.offer("segment", piece)
+
+    def ends(pipe: Any) -> None:
+        nonlocal piece
+        del piece
+        gc.collect()
+        pipe.send(True)
+        pipe.recv()
+
+    with worker(ends) as other:
+        other.recv()
+    assert commons.find("segment", SIZE) is not None
 
 
 def test_a_sealed_piece_can_neither_shrink_nor_be_written_to() -> None:

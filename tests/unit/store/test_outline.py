@@ -13,7 +13,7 @@ from beacon.model.calls import GROUPS, Calls
 from beacon.store.calls import encode_calls
 from beacon.store.commons import Commons
 from beacon.store.layout import LayoutBuilder
-from beacon.store.outline import RARE_ENOUGH, Outline, OutlineBuilder, Plan
+from beacon.store.outline import RARE_ENOUGH, Outline, OutlineBuilder, Places
 from beacon.store.packing import Array, Arrays
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="such memory is Linux's")
@@ -37,16 +37,16 @@ class Written:
     def outline(self, room: int = ROOM) -> Outline:
         self.ends |= self._builder.finish()
         layout = self._builder.layout({}, self.columns)
-        plan = Plan.of(layout, room)
-        piece = Commons().make("segment", plan.size)
+        places = Places.of(layout, room)
+        piece = Commons().make("segment", places.size)
         assert piece is not None
-        builder = OutlineBuilder(layout, plan, piece)
+        builder = OutlineBuilder(layout, places, piece)
         for number, (head, rare) in enumerate(self.blocks):
             builder.add(number, head, rare)
         for number, ends in self.ends.items():
             builder.add_ends(number, ends)
         made = builder.finish()
-        found = Outline.over(layout, plan, made.piece)
+        found = Outline.over(layout, places, made.piece)
         assert found is not None
         return found
 
@@ -183,8 +183,8 @@ def test_an_outline_does_without_rare_alleles_where_there_is_no_room_for_them() 
 def test_an_outline_that_was_not_written_to_the_end_is_none() -> None:
     written = one_block(64, Calls(het=np.arange(2, dtype=np.uint32)), 2, 128)
     layout = written.outline().layout
-    plan = Plan.of(layout, ROOM)
-    piece = Commons().make("segment", plan.size)
+    places = Places.of(layout, ROOM)
+    piece = Commons().make("segment", places.size)
     assert piece is not None
-    OutlineBuilder(layout, plan, piece).add(0, *written.blocks[0])
-    assert Outline.over(layout, plan, piece) is None
+    OutlineBuilder(layout, places, piece).add(0, *written.blocks[0])
+    assert Outline.over(layout, places, piece) is None
