@@ -27,6 +27,7 @@ from loaders.bff_variants import (
     calls,
     extension,
     kept_calls,
+    narrower_zygosity,
     split_group,
     without_extension,
     zygosity_group,
@@ -146,8 +147,9 @@ class Variants:
         self, entry: Entry, cases: list[Json], columns: Columns, by_sample: Mapping[str, int]
     ) -> Iterator[tuple[int, Json]]:
         for case in cases:
-            group = zygosity_group(case.get("zygosity"))
-            if detail := self._detail(entry, case, group):
+            zygosity = narrower_zygosity(case.get("zygosity"))
+            told = case if zygosity is None else case | {"zygosity": zygosity}
+            if detail := self._detail(entry, told, plain=zygosity is None):
                 yield _column(case, columns, by_sample), detail
 
     def _cases(self, entry: Entry) -> list[Json]:
@@ -188,9 +190,9 @@ class Variants:
             for name in _names(entry.body):
                 self._split.setdefault(name, genotypes)
 
-    def _detail(self, entry: Entry, case: Json, group: str | None) -> Json:
-        """Return what an entry says of one carrier beyond who it is and with which of the usual zygosities."""
-        if group is not None and _PLAIN.issuperset(case):
+    def _detail(self, entry: Entry, case: Json, *, plain: bool) -> Json:
+        """Return what an entry says of one carrier beyond who it is, and its zygosity unless that is ``plain``."""
+        if plain and _PLAIN.issuperset(case):
             return {}
 
         def taken_out(pointer: str, expected: str, value: Any) -> None:
@@ -201,7 +203,7 @@ class Variants:
             fitted = Fitter(taken_out).fit(CASE, case)
         except Misfit:
             return {}
-        return {name: value for name, value in fitted.items() if name not in (_PLAIN if group else _LINKS)}
+        return {name: value for name, value in fitted.items() if name not in (_PLAIN if plain else _LINKS)}
 
     def _body(self, entry: Entry) -> Json:
         record = without_extension({name: value for name, value in entry.body.items() if name not in _MADE_HERE})

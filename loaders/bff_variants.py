@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from beacon.model import genome, variant
-from beacon.model.calls import GROUP_OF_ZYGOSITY, GROUPS, Calls
+from beacon.model.calls import GROUP_OF_ZYGOSITY, GROUPS, NARROWER_ZYGOSITIES, Calls, group_of
 from beacon.model.variant import Allele
 from beacon.store.base import Came
 from loaders.elements import Json
@@ -23,8 +23,6 @@ _BASES = re.compile(r"[ACGTUNRYSWKMBDHVacgtunryswkmbdhv]+")
 _NOTHING = ("", "-", ".", "N")
 _WORDS = ("DEL", "DUP", "INV", "INS", "BND", "TRA", "CNV")
 """What a variant is called of which not all bases are written, the most telling word first: a loss is no gain."""
-_HETEROZYGOUS = ("GENO:0000135", "GENO:0000458", "GENO:0000402")
-"""Heterozygous, and GENO's simple and compound heterozygous, which a single variant cannot tell apart."""
 _DIGITS = re.compile(r"GENO[:_]GENO[_:]")
 _RUN = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?")
 Columns = NDArray[np.uint32]
@@ -228,8 +226,20 @@ def zygosity_group(zygosity: Any) -> str | None:
     """
     if not isinstance(zygosity, Mapping):
         return "other"
-    id = _DIGITS.sub("GENO:", str(zygosity.get("id", "")))
-    return "het" if id in _HETEROZYGOUS else GROUP_OF_ZYGOSITY.get(id)
+    return group_of(_zygosity_id(zygosity))
+
+
+def narrower_zygosity(zygosity: Any) -> Json | None:
+    """Return a zygosity as it is told of a carrier beside the group; None where the group says all of it."""
+    if not isinstance(zygosity, Mapping) or (id := _zygosity_id(zygosity)) in GROUP_OF_ZYGOSITY:
+        return None
+    if id in NARROWER_ZYGOSITIES:  # many files have the genotype in the label
+        return {"id": id, "label": NARROWER_ZYGOSITIES[id][1]}
+    return dict(zygosity) | ({"id": id} if id else {})
+
+
+def _zygosity_id(zygosity: Mapping[str, Any]) -> str:
+    return _DIGITS.sub("GENO:", str(zygosity.get("id", "")))
 
 
 @functools.lru_cache(1_000)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from beacon.model import genome, variant
-from beacon.model.calls import GROUP_OF_ZYGOSITY
+from beacon.model.calls import GROUP_OF_ZYGOSITY, group_of
 from beacon.model.variant import Allele
 from loaders.elements import Json, compact, term
 
@@ -111,7 +111,7 @@ def _case(packet_id: str, interpretation: Json, disease: Json | None, genomic: J
     stated = genomic["variantInterpretation"]
     descriptor = stated["variationDescriptor"]
     state = term(descriptor.get("allelicState"))
-    group = GROUP_OF_ZYGOSITY.get(state["id"], "other") if state else "other"
+    group = (group_of(state["id"]) if state else None) or "other"
     condition = term(disease)
     relevance = _RELEVANCE.get(stated.get("acmgPathogenicityClassification", ""))
     effect = (
@@ -121,7 +121,7 @@ def _case(packet_id: str, interpretation: Json, disease: Json | None, genomic: J
     )
     detail = compact(
         {
-            "zygosity": state if group == "other" else None,
+            "zygosity": state if state and state["id"] not in GROUP_OF_ZYGOSITY else None,
             "clinicalInterpretations": [effect] if effect else None,
         },
         {

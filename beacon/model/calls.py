@@ -44,3 +44,15 @@ class Calls(NamedTuple):
 
 GROUPS = ("het", "hom", "hemi", "other")
 GROUP_OF_ZYGOSITY = {"GENO:0000135": "het", "GENO:0000136": "hom", "GENO:0000134": "hemi"}
+NARROWER_ZYGOSITIES = {
+    "GENO:0000402": ("het", "compound heterozygous"), "GENO:0000458": ("het", "simple heterozygous"),
+    "GENO:0000604": ("hemi", "hemizygous X-linked"), "GENO:0000605": ("hemi", "hemizygous Y-linked"),
+    "GENO:0000606": ("hemi", "hemizygous insertion-linked"),
+}  # fmt: skip
+"""Group and label of zygosities that say more than their group, so that they are told of the carrier as well."""
+
+
+def group_of(zygosity: str) -> str | None:
+    """Return the group of carriers that a zygosity, by its id, means; None where it means none of them."""
+    group, _ = NARROWER_ZYGOSITIES.get(zygosity, (None, ""))
+    return group or GROUP_OF_ZYGOSITY.get(zygosity)

@@ -163,6 +163,15 @@ async def test_variants_have_exactly_their_carriers_and_zygosities(
         assert (await counts(site, "/individuals", query))[name] == hom
 
 
+async def test_who_is_called_simple_heterozygous_is_found_as_that_and_as_heterozygous(
+    loaded: tuple[Site, dict[str, Report]],
+) -> None:
+    site, _ = loaded
+    for zygosity in ("GENO:0000458", "GENO:0000135"):
+        query = {"filters": [{"id": zygosity}]}
+        assert (await counts(site, "/g_variants", query))["uk1"] == 954
+
+
 async def test_what_could_not_be_loaded_as_it_was_is_told(loaded: tuple[Site, dict[str, Report]]) -> None:
     _, reports = loaded
     assert {name: report.errors for name, report in reports.items()} == {
