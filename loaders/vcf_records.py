@@ -61,7 +61,8 @@ class Site(NamedTuple):
 class Record(NamedTuple):
     """One line: its contig as written, its chromosome as stored, its 1-based position, and its alleles.
 
-    ``doubts`` are warnings: what is loaded although somebody should look at it.
+    There are no alleles where it tells of the reference alone. ``doubts`` are warnings: what is loaded although
+    somebody should look at it.
     """
 
     line: int
@@ -137,7 +138,7 @@ class RecordReader:
             hint = "Is this the FASTA that the file was made with? Many such records mean that it is not."
             raise self._unusable(line, "REF", "ref-mismatch", message, ref, hint)
         calls = self._calls(line, parts, len(alts)) if usual is None else [usual]
-        if not alts:
+        if all(map(variant.is_unspecified, alts)):
             return Record(line, contig, chrom, pos, ())
         described = self._describe(line, contig, pos, id, ref, qual, filters)
         info = _Fields(info_text)
@@ -145,6 +146,7 @@ class RecordReader:
         sites = [
             self._site(line, chrom, pos, ref, alts, index, info, described, called)
             for index, called in enumerate(calls)
+            if not variant.is_unspecified(alts[index])
         ]
         return Record(line, contig, chrom, pos, tuple(sites), self._doubts)
 

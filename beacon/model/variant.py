@@ -83,6 +83,11 @@ def is_sequence(alt: str) -> bool:
     return alt in _SINGLE or bool(_BASES.fullmatch(alt.upper()))
 
 
+def is_unspecified(alt: str) -> bool:
+    """Whether an ALT stands for any allele that nobody saw, as where a gVCF tells of the reference; no variant."""
+    return alt.startswith("<") and alt.upper() in (_UNSPECIFIED, _NON_REF)
+
+
 def trim(start: int, ref: str, alt: str) -> tuple[int, str, str]:
     """Remove shared bases, end first, keeping at least one on each side; upper case. Symbolic alleles pass."""
     if len(ref) == len(alt) == 1 and alt in _SINGLE:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from beacon.store.admin import Admin
 from loaders.report import Progress
 from loaders.vcf import load_vcf
 from tests.integration.conftest import Site, again, drop, serve_site
+from tests.unit.loaders.test_vcf_expected_counts import expectations
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -35,9 +35,8 @@ ASSEMBLIES = {
 
 
 @pytest.fixture(scope="module")
-def expected(shared: Path) -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads((shared / "data" / "vcf" / "expected_counts.json").read_text())["files"]
-    return loaded
+def expected(shared: Path) -> Mapping[str, Any]:
+    return expectations(shared)
 
 
 @pytest_asyncio.fixture(
@@ -69,7 +68,9 @@ def place(name: str, row: dict[str, Any], start: int, end: int | None = None) ->
     return asked if end is None else asked | {"end": [end]}
 
 
-async def test_sampled_alleles_have_exactly_their_carriers(loaded: tuple[str, Site], expected: dict[str, Any]) -> None:
+async def test_sampled_alleles_have_exactly_their_carriers(
+    loaded: tuple[str, Site], expected: Mapping[str, Any]
+) -> None:
     name, site = loaded
     twice = expected[name]["trimmed_alleles_appearing_more_than_once"]
     for row in expected[name]["sampled_alleles"]:
@@ -123,7 +124,7 @@ async def find(name: str, site: Site, row: dict[str, Any]) -> dict[str, Any] | N
 
 
 async def test_ranges_hold_exactly_their_alleles_and_carriers(
-    loaded: tuple[str, Site], expected: dict[str, Any]
+    loaded: tuple[str, Site], expected: Mapping[str, Any]
 ) -> None:
     name, site = loaded
     for row in expected[name]["ranges"]:
@@ -134,7 +135,7 @@ async def test_ranges_hold_exactly_their_alleles_and_carriers(
 
 
 async def test_each_sample_has_one_biosample_run_and_analysis(
-    loaded: tuple[str, Site], expected: dict[str, Any]
+    loaded: tuple[str, Site], expected: Mapping[str, Any]
 ) -> None:
     name, site = loaded
     for path in ("/individuals", "/biosamples", "/runs", "/analyses"):

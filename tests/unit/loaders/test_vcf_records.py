@@ -143,6 +143,15 @@ def test_a_record_of_the_reference_alone_has_no_alleles() -> None:
     assert record(alt=".", samples="GT\t0/0\t./.").sites == ()
 
 
+@pytest.mark.parametrize("alt", ["<NON_REF>", "<*>", "<non_ref>"])
+def test_what_a_gvcf_says_of_the_reference_is_no_variant(alt: str) -> None:
+    assert record("A", alt, info="END=9999", samples="GT\t0/0\t0/0").sites == ()
+    (real,) = record("A", f"G,{alt}", samples="GT\t0/1\t1/2").sites
+    assert (real.allele.alt, real.body["info"]["vcf"]["altIndex"]) == ("G", 1)
+    assert real.calls is not None
+    assert real.calls.het.tolist() == [0, 1]
+
+
 def test_a_record_without_genotypes_has_no_calls_rather_than_none_found() -> None:
     assert site(samples="DP\t3\t4").calls is None
     assert site(samples=None).calls is None
@@ -161,7 +170,6 @@ def test_a_record_without_genotypes_has_no_calls_rather_than_none_found() -> Non
         ("<CN3>", "END=9000", 9000, 4000),
         ("<INS>", "SVLEN=320", 5000, 320),
         ("<INS>", "END=5000;SVLEN=320", 5000, 320),
-        ("<NON_REF>", "END=5060", 5060, None),
         ("*", ".", 5000, None),
         ("A]chr7:90000]", "SVTYPE=BND", 5000, None),
         ("A]chr7:90000]", "SVTYPE=BND;END=90000", 5000, None),
