@@ -106,7 +106,8 @@ def _written(record: Mapping[str, Any], stated: str | None) -> Allele:
     if alt and alt not in _NOTHING and not _BASES.fullmatch(alt):
         if not re.fullmatch(r"\*|<[^<>\s,]+>|[^\s,]*[\[\]][^\s,]*", alt):
             raise Unusable("/variation/alternateBases", "bff-variation", f"{alt!r} is no allele.", value=alt)
-        return variant.from_vcf(assembly, chrom, start + 1, _first(ref), alt, end=end, length=end - start)
+        reach, length = variant.extent(start + 1, alt, end, None)
+        return variant.from_vcf(assembly, chrom, start + 1, _first(ref), alt, end=reach, length=length)
     return _in_words(assembly, chrom, start, end, ref, alt, kind)
 
 

@@ -94,7 +94,7 @@ _ROWS: tuple[tuple[str, Severity, str], ...] = (
     ("vcf-qual", ERROR, "QUAL is no number."),
     ("vcf-info", ERROR, "END or SVLEN is no whole number."),
     ("vcf-end", ERROR, "END lies before POS, of an allele that reaches from POS to END."),
-    ("vcf-extent", WARNING, "SVLEN is not the length from POS to END; both are kept."),
+    ("vcf-extent", WARNING, "SVLEN is not the length from POS to END; END is taken."),
     ("vcf-genotype", ERROR, "A sample's genotype cannot be read, or names an allele that the record does not have."),
     ("vcf-allele-twice", WARNING, "Two records have the same allele; their calls are united."),
     ("vcf-ref-mismatch", ERROR, "REF is not what the reference sequence has there."),

@@ -294,7 +294,9 @@ class RecordReader:
             end, mate_pos = None, mate_pos or end
         lengths = info.get("SVLEN", "").split(",")
         length = self._integer(line, info, "SVLEN", index if len(lengths) == len(alts) else 0)
-        if variant.spans(alt):
+        if variant.spans(alt) and length and len(lengths) == len(alts) > 1:
+            end = None  # that of the longest ALT
+        elif variant.spans(alt):
             self._check_extent(line, pos, end, length, info)
         end, length = variant.extent(pos, alt, end, length)
         allele = variant.from_vcf(
@@ -316,7 +318,7 @@ class RecordReader:
         if end is None or not length or "IMPRECISE" in info or abs(end - pos - abs(length)) <= 1:
             return
         message = f"From POS to END there are {end - pos} bases, but SVLEN is {length}."
-        hint = "The allele is found by END as its place, and by SVLEN as its length."
+        hint = "END is taken, for the place and for the length; correct it, or SVLEN."
         doubt = Problem(self.file, line, "INFO/SVLEN", "vcf-extent", Severity.WARNING, message, length, hint)
         self._doubts = (*self._doubts, doubt)
 

@@ -152,23 +152,35 @@ def from_vcf(
 
     ``end``, ``length``, ``mate`` and ``mate_pos`` matter only for symbolic alleles and breakends (INFO END, SVLEN,
     CHR2, and the place there, 1-based). A breakend's ALT names its mate itself; some callers write CHR2 for deletions
-    too, where it says nothing.
+    too, where it says nothing. A breakend has no extent (VCF 4.4, section 5.4): its END, where anything, is the place
+    of its other end.
     """
     start, trimmed_ref, trimmed_alt = trim(pos - 1, ref, alt)
     name = genome.chromosome(chrom)
     if is_sequence(trimmed_alt):
         types, size = sequence_types(trimmed_ref, trimmed_alt)
         return Allele(assembly, name, start, start + len(trimmed_ref), trimmed_ref, trimmed_alt, types, size)
-    trimmed_alt = _NON_REF if trimmed_alt == _UNSPECIFIED else trimmed_alt
+    trimmed_alt = _spelled(trimmed_alt)
     types = symbolic_types(trimmed_alt)
     other, place = mate_chromosome(trimmed_alt), ""
-    if not other and mate and mate != "." and not _TWO_ENDED.isdisjoint(types):
-        other, place = genome.chromosome(mate), str(mate_pos or "")
-    elif other and other != name:  # some callers' END is the other end of a breakend, wherever that lies
-        end = None
+    if not _TWO_ENDED.isdisjoint(types):
+        if trimmed_alt.startswith("<"):
+            other = genome.chromosome(mate) if mate and mate != "." else ""
+            place = str(mate_pos or ("" if end in (None, pos) else end))
+        end = length = None
     stop = max(end or 0, start + len(trimmed_ref))
     size = abs(length) if length else None
     return Allele(assembly, name, start, stop, trimmed_ref, trimmed_alt, types, size, place, other)
+
+
+def _spelled(alt: str) -> str:
+    """Return an ALT that is not written in bases in the one way in which it is kept, however files spell it."""
+    if alt.startswith("<"):
+        return _NON_REF if is_unspecified(alt) else alt.upper()
+    if match := _MATE.fullmatch(alt):
+        mate = match[1] if match[1].startswith("<") else genome.chromosome(match[1])
+        return alt[: match.start(1)].upper() + mate + alt[match.end(1) :].upper()
+    return alt.upper()
 
 
 def spans(alt: str) -> bool:
@@ -179,13 +191,14 @@ def spans(alt: str) -> bool:
 def extent(pos: int, alt: str, end: int | None, length: int | None) -> tuple[int | None, int | None]:
     """Return END (0-based, exclusive) and SVLEN of an allele that is not written in bases (VCF 4.4, sections 3 and 5).
 
-    Of one that spans a region each is told by the other, where only one is given. ``pos`` is 1-based.
+    Of one that spans a region END tells the length too: where SVLEN says otherwise, it counts or guesses in another
+    way, and the region is the same one. SVLEN tells END where that is not given. ``pos`` is 1-based.
     """
     if not spans(alt):
         return end, length
     if end is None and length:
         end = pos + abs(length)
-    if length is None and end is not None and end > pos:
+    if end is not None and end > pos:
         length = end - pos
     return end, length
 

@@ -59,6 +59,12 @@ def test_what_not_all_bases_are_written_of_is_known_by_type_and_extent(
     assert one.alt.startswith("<")
 
 
+@pytest.mark.parametrize("alt", ["<DEL>", "<INS>", "A[chr1:9000["])
+def test_what_is_written_as_in_vcf_is_the_allele_of_the_vcf(alt: str) -> None:
+    length = 1_000 if alt == "<DEL>" else None
+    assert made(999, 2_000, "A", alt).id == from_vcf("GRCh38", "1", 1_000, "A", alt, end=2_000, length=length).id
+
+
 def test_a_deletion_is_no_duplication_of_the_same_extent() -> None:
     assert len({made(100, 5_000, "", "", kind).id for kind in ("DEL", "DUP", "CNV", "INV")}) == 4
 

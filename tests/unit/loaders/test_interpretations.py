@@ -31,9 +31,9 @@ def test_assembly_and_chromosome_may_be_written_in_any_known_way() -> None:
 
 
 def test_a_symbolic_allele_has_the_extent_that_its_info_gives() -> None:
-    record = RECORD | {"ref": "N", "alt": "DEL", "info": "SVTYPE=DEL;END=48506036;SVLEN=-1000"}
+    record = RECORD | {"ref": "N", "alt": "DEL", "info": "SVTYPE=DEL;END=48506037;SVLEN=-1000"}
     found = allele({"vcfRecord": record, "structuralType": DELETION}, "case-1")
-    assert (found.alt, found.start, found.end, found.length) == ("<DEL>", 48505036, 48506036, 1000)
+    assert (found.alt, found.start, found.end, found.length) == ("<DEL>", 48505036, 48506037, 1000)
     assert found.types == ("DEL", "CNV", "SO:1000029")
 
 

@@ -173,7 +173,9 @@ def test_a_record_without_genotypes_has_no_calls_rather_than_none_found() -> Non
         ("*", ".", 5000, None),
         ("A]chr7:90000]", "SVTYPE=BND", 5000, None),
         ("A]chr7:90000]", "SVTYPE=BND;END=90000", 5000, None),
-        ("A]chr1:90000]", "SVTYPE=BND;END=90000", 90000, None),
+        ("A]chr1:90000]", "SVTYPE=BND;END=90000;SVLEN=85000", 5000, None),
+        ("<BND>", "CHR2=chr1;END=90000", 5000, None),
+        ("<TRA>", "END=90000", 5000, None),
         ("<BND>", "CHR2=chr7;END=90000", 5000, None),
         ("<INV>", "CHR2=chr1;END=90000", 90000, 85000),
         ("<INV>", "CHR2=1;END=90000", 90000, 85000),
@@ -226,7 +228,8 @@ def test_a_record_on_a_sequence_of_another_assembly_is_set_aside() -> None:
     ("alts", "info", "doubts"),
     [
         ("<DEL>", "END=7000;SVLEN=-500", 1),
-        ("<DEL>,<DUP>", "END=7000;SVLEN=-1000,500", 1),
+        ("<DEL>,<DUP>", "END=7000;SVLEN=-1000,500", 0),
+        ("<DEL>,<DUP>", "END=7000;SVLEN=-500", 2),
         ("<DEL>", "END=7000;SVLEN=-1001", 0),
         ("<DEL>", "IMPRECISE;END=7000;SVLEN=-500", 0),
         ("<INS>", "END=6000;SVLEN=500", 0),
@@ -240,8 +243,36 @@ def test_two_lengths_of_one_allele_are_doubted(alts: str, info: str, doubts: int
 
 
 def test_each_alt_has_its_own_length() -> None:
-    first, second = record("A", "<DEL>,<DUP>", info="SVLEN=-50,70").sites
-    assert (first.allele.length, second.allele.length) == (50, 70)
+    for info in ("SVLEN=-50,70", "END=1130;SVLEN=-50,70"):
+        first, second = record("A", "<DEL>,<DUP>", pos="1060", info=info).sites
+        assert (first.allele.length, second.allele.length) == (50, 70)
+        assert (first.allele.end, second.allele.end) == (1110, 1130)
+
+
+@pytest.mark.parametrize(
+    "spellings",
+    [
+        [("<DEL>", f"END=7000{more}") for more in ("", ";SVLEN=-1000", ";SVLEN=-1001", ";IMPRECISE;SVLEN=-900")]
+        + [("<DEL>", "SVLEN=1000"), ("<del>", "END=7000"), ("<DEL>", "END=7000;SVLEN=-500")],
+        [("A[chr1:9000[", "."), ("A[chr1:9000[", "END=9000"), ("a[1:9000[", "SVLEN=3000")],
+        [("<BND>", "CHR2=chr1;END=9000"), ("<BND>", "CHR2=1;POS2=9000"), ("<bnd>", "CHR2=1;POS2=9000;END=6000")],
+        [("A.", "END=9000"), ("a.", ".")],
+        [("<INS:ME:ALU>", "SVLEN=300"), ("<INS:ME:Alu>", "SVLEN=300")],
+    ],
+)
+def test_an_allele_without_bases_is_the_same_one_however_it_is_spelled(spellings: list[tuple[str, str]]) -> None:
+    found = [site("A", alt, pos="6000", info=info).allele for alt, info in spellings]
+    assert found == found[:1] * len(found)
+    assert len({one.id for one in found}) == 1
+
+
+def test_alleles_without_bases_that_lead_or_reach_elsewhere_are_others() -> None:
+    told = [
+        ("A[chr1:9000[", "."), ("A[chr1:9001[", "."), ("A]chr1:9000]", "."), ("A[chr2:9000[", "."), ("<BND>", "."),
+        ("<BND>", "CHR2=chr1;END=9000"), ("<BND>", "CHR2=chr1;END=8000"), ("<BND>", "END=9000"),
+        ("<DEL>", "END=7000"), ("<DEL>", "END=7001"), ("<DUP>", "END=7000"), ("<DEL:ME>", "END=7000"),
+    ]  # fmt: skip
+    assert len({site("A", alt, pos="6000", info=info).allele.id for alt, info in told}) == len(told)
 
 
 def test_snpeff_annotations_belong_to_the_alt_that_they_name() -> None:
