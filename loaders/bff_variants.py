@@ -97,7 +97,7 @@ def _written(record: Mapping[str, Any], stated: str | None) -> Allele:
         raise Unusable("/variation", "bff-variation", "The bases of a variation are texts.")
     kind = str(said.get("variantType") or "").upper()
     if _BASES.fullmatch(ref) and _BASES.fullmatch(alt):
-        if ref.upper() == alt.upper() and ref.upper() != "N":
+        if variant.in_dna(ref) == variant.in_dna(alt) and ref.upper() != "N":
             raise Unusable(
                 "/variation", "bff-variation", "The alternate bases are the same as the reference's.", value=alt
             )
@@ -126,7 +126,7 @@ def _in_words(assembly: str, chrom: str, start: int, end: int, ref: str, alt: st
         message = f"The variant has neither bases nor a type that says what it is ({kind or 'none'})."
         hint = "Give referenceBases and alternateBases, or a variantType such as DEL, DUP, INV, INS or CNV."
         raise Unusable("/variation", "bff-variation", message, hint)
-    inserted = alt.upper() if word == "INS" and alt not in _NOTHING else ""
+    inserted = variant.in_dna(alt) if word == "INS" and alt not in _NOTHING else ""
     length = len(inserted) or end - start
     made = variant.from_vcf(assembly, chrom, start + 1, _first(ref), f"<{word}>", end=end, length=length)
     # Nobody knows where within the interval the bases stand, but other bases are another allele.

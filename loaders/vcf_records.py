@@ -241,7 +241,7 @@ class RecordReader:
         if not _ALT.fullmatch(alt):
             hint = "ALT takes bases, *, <NAME> and breakends, separated by commas, or a single dot."
             raise self._unusable(line, "ALT", "alt", f"ALT has {alt!r}, which is no allele.", alt, hint)
-        if alt.upper() == ref.upper():
+        if variant.in_dna(alt) == variant.in_dna(ref):
             hint = "Leave such a record out, or write ALT as a dot."
             raise self._unusable(line, "ALT", "alt", f"ALT is the same as REF ({ref}).", alt, hint)
 

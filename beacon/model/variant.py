@@ -16,7 +16,7 @@ from beacon.model import genome
 UNPLACED = "skerry:unplaced"
 _BASES = re.compile(r"[ACGTUNRYSWKMBDHV]*")
 _SINGLE = frozenset("ACGTN")
-"""What nearly every ALT is, known at once."""
+"""What nearly every REF and ALT is, known at once."""
 _MATE = re.compile(r"[^\[\]]*[\[\]]([^\[\]]+?)(?::\d+)?[\[\]][^\[\]]*")
 _SPANNED = re.compile(r"<(?:(?:DEL|DUP|INV|CNV)(?::.*)?|CN\d+)>", re.IGNORECASE)
 _TWO_ENDED = frozenset({"BND", "TRA", "CTX"})
@@ -83,18 +83,23 @@ def is_sequence(alt: str) -> bool:
     return alt in _SINGLE or bool(_BASES.fullmatch(alt.upper()))
 
 
+def in_dna(bases: str) -> str:
+    """Return bases as they are kept and asked for: in capitals, and the U of RNA as T."""
+    return bases.upper().replace("U", "T")
+
+
 def is_unspecified(alt: str) -> bool:
     """Whether an ALT stands for any allele that nobody saw, as where a gVCF tells of the reference; no variant."""
     return alt.startswith("<") and alt.upper() in (_UNSPECIFIED, _NON_REF)
 
 
 def trim(start: int, ref: str, alt: str) -> tuple[int, str, str]:
-    """Remove shared bases, end first, keeping at least one on each side; upper case. Symbolic alleles pass."""
-    if len(ref) == len(alt) == 1 and alt in _SINGLE:
-        return start, ref.upper(), alt
+    """Remove shared bases, end first, keeping at least one on each side; ``in_dna``. Symbolic alleles pass."""
+    if alt in _SINGLE and ref in _SINGLE:
+        return start, ref, alt
     if not is_sequence(alt):
-        return start, ref.upper(), alt
-    ref, alt = ref.upper(), alt.upper()
+        return start, in_dna(ref), alt
+    ref, alt = in_dna(ref), in_dna(alt)
     most = min(len(ref), len(alt)) - 1
     after = 0
     while after < most and ref[-1 - after] == alt[-1 - after]:
@@ -107,8 +112,8 @@ def trim(start: int, ref: str, alt: str) -> tuple[int, str, str]:
 
 def minimal(start: int, ref: str, alt: str) -> tuple[int, str, str]:
     """Remove all shared bases, end first; an insertion's ref or a deletion's alt becomes ""."""
-    if len(ref) == len(alt) == 1 and alt in _SINGLE:  # known at once: nearly every allele is one
-        return start, ref.upper(), alt
+    if alt in _SINGLE and ref in _SINGLE:  # known at once: nearly every allele is one
+        return start, ref, alt
     start, ref, alt = trim(start, ref, alt)
     if len(ref) == len(alt) == 1:  # an ALT of one character shares nothing, or is the same
         return start, ref, alt
@@ -179,8 +184,8 @@ def _spelled(alt: str) -> str:
         return _NON_REF if is_unspecified(alt) else alt.upper()
     if match := _MATE.fullmatch(alt):
         mate = match[1] if match[1].startswith("<") else genome.chromosome(match[1])
-        return alt[: match.start(1)].upper() + mate + alt[match.end(1) :].upper()
-    return alt.upper()
+        return in_dna(alt[: match.start(1)]) + mate + in_dna(alt[match.end(1) :])
+    return in_dna(alt) if is_sequence(alt.replace(".", "")) else alt
 
 
 def spans(alt: str) -> bool:

@@ -18,6 +18,13 @@ def made(start: int, end: int, ref: str, alt: str, kind: str = "", sequence: str
     return allele({"variation": said | {"location": {"sequence_id": sequence, "interval": interval}}}, None)
 
 
+def test_bases_of_rna_are_those_of_dna() -> None:
+    assert made(100, 101, "A", "U") == made(100, 101, "A", "T")
+    assert made(100, 102, "", "GU", "INS") == made(100, 102, "", "GT", "INS")
+    with pytest.raises(Unusable, match="the same as the reference"):
+        made(100, 101, "U", "t")
+
+
 @pytest.mark.parametrize("nothing", ["", "-"])
 @pytest.mark.parametrize("kind", ["", "INS", "SO:0000667"])
 def test_an_insertion_between_bases_is_known_by_what_is_inserted(nothing: str, kind: str) -> None:

@@ -87,6 +87,7 @@ def refused(**kwargs: Any) -> Unusable:
         ({"alt": "G]chr7:x]"}, "ALT"),
         ({"alt": "A"}, "ALT"),
         ({"alt": "a"}, "ALT"),
+        ({"ref": "T", "alt": "U"}, "ALT"),
         ({"qual": "good"}, "QUAL"),
         ({"alt": "<DEL>", "info": "END=soon"}, "INFO/END"),
         ({"alt": "<DEL>", "info": "SVLEN=big"}, "INFO/SVLEN"),
@@ -257,6 +258,7 @@ def test_each_alt_has_its_own_length() -> None:
         [("A[chr1:9000[", "."), ("A[chr1:9000[", "END=9000"), ("a[1:9000[", "SVLEN=3000")],
         [("<BND>", "CHR2=chr1;END=9000"), ("<BND>", "CHR2=1;POS2=9000"), ("<bnd>", "CHR2=1;POS2=9000;END=6000")],
         [("A.", "END=9000"), ("a.", ".")],
+        [("T[chr1:9000[", "."), ("U[chr1:9000[", ".")],
         [("<INS:ME:ALU>", "SVLEN=300"), ("<INS:ME:Alu>", "SVLEN=300")],
     ],
 )

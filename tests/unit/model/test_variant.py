@@ -54,6 +54,13 @@ def test_an_empty_side_describes_the_same_allele_as_an_anchored_one() -> None:
     assert minimal(100, "CG", "") == minimal(99, "ACG", "A") == (100, "CG", "")
 
 
+@pytest.mark.parametrize(("ref", "alt"), [("A", "U"), ("u", "A"), ("GU", "GUU"), ("A", "AuA"), ("UGC", "C")])
+def test_bases_of_rna_are_those_of_dna(ref: str, alt: str) -> None:
+    found = from_vcf("GRCh38", "1", 100, ref, alt)
+    assert found == from_vcf("GRCh38", "1", 100, *(bases.upper().replace("U", "T") for bases in (ref, alt)))
+    assert "U" not in found.ref + found.alt
+
+
 def test_very_long_alleles_are_trimmed_in_a_moment() -> None:
     shared = "ACGT" * 100_000
     assert trim(0, shared + "A" + shared, shared + "C" + shared) == (len(shared), "A", "C")
