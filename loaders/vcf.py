@@ -40,7 +40,7 @@ from loaders.vcf_normal import REACH, Sequences
 from loaders.vcf_normal import opened as open_sequences
 from loaders.vcf_order import in_order
 from loaders.vcf_parallel import reading
-from loaders.vcf_records import Outcome, Record, RecordReader
+from loaders.vcf_records import Outcome, Record, RecordReader, without_blank_end
 from loaders.vcf_samples import Known, SampleRules, match
 from loaders.words import plural
 from loaders.workers import Workers
@@ -346,7 +346,7 @@ def records(reader: RecordReader, outcomes: Iterable[Outcome], report: Report, a
     since = 0
     contigs: dict[str, str] = {}
     try:
-        for outcome in outcomes:
+        for outcome in without_blank_end(outcomes):
             report.count("record")
             since += 1
             if since == STEP:

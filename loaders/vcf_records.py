@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -74,6 +74,20 @@ class Record(NamedTuple):
 
 
 Outcome = Record | Problem
+_BLANK = "The line is empty."
+
+
+def without_blank_end(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+    """Yield what lines are, save empty ones at the end, which say nothing; elsewhere something may be lost."""
+    blank: list[Outcome] = []
+    for one in outcomes:
+        if isinstance(one, Problem) and one.message == _BLANK:
+            blank.append(one)
+            continue
+        if blank:
+            yield from blank
+            blank.clear()
+        yield one
 
 
 @dataclass(slots=True)
@@ -194,6 +208,8 @@ class RecordReader:
         expected = self.header.columns
         # Of the samples, which are all in the last part, ``decode`` counts the columns.
         if len(parts) != min(expected, 10):
+            if not raw:
+                raise self._unusable(line, None, "columns", _BLANK, None, "Only the end of a file may have such lines.")
             raise self._width(line, raw.count(b"\t") + 1)
 
     def _width(self, line: int, found: int) -> Unusable:

@@ -305,6 +305,25 @@ def test_several_processes_find_what_one_finds_in_the_same_order(
     assert found[0] == found[1] and [problem.rule for problem in found[1]][-1] == "file-damaged"
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_empty_lines_are_ignored_at_the_end_and_told_elsewhere(packed: bool, tmp_path: Path) -> None:
+    path = vcf(tmp_path / "a.vcf", "1 100 A G 0/1 1/1", "1 200 A G 0/1 1/1", end="\n\r\n\n")
+    lines = path.read_bytes().splitlines(keepends=True)
+    gap = tmp_path / "gap.vcf"
+    gap.write_bytes(b"".join([*lines[:-3], b"\n", *lines[-3:]]))
+    if packed:
+        for one in (path, gap):
+            pysam.tabix_compress(str(one), f"{one}.gz")
+    ending = ".gz" if packed else ""
+    with working(2, "loaders.vcf_parallel") as workers:
+        for some in (None, workers):
+            report = check_vcf(Path(f"{path}{ending}"), manner=Manner("GRCh38", workers=some))
+            assert (report.problems, report.counts["record"], report.exit_code) == ([], 2, 0)
+            report = check_vcf(Path(f"{gap}{ending}"), manner=Manner("GRCh38", workers=some))
+            assert [(one.line, one.message) for one in report.problems] == [(len(lines) - 2, "The line is empty.")]
+            assert report.counts["genomicVariant"] == 2
+
+
 @pytest.mark.parametrize("stretch", [1, 2_000, 1 << 18])
 def test_stretches_of_a_packed_file_have_each_line_once(
     stretch: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
