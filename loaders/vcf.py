@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -224,9 +225,17 @@ def begin(
     except HeaderError as error:
         problem = Problem(_name(path), error.line, None, "vcf-header", Severity.ERROR, error.message, None, error.hint)
         raise Damaged(problem) from error
-    chosen = decide_assembly(header, manner.assembly)
+    lines, first = _peeked(lines)
+    chosen = decide_assembly(header, manner.assembly, first)
     _compare_contigs(header, chosen, _name(path), report)
     return RecordReader.build(header, chosen, _name(path), sequences), lines
+
+
+def _peeked(lines: Iterator[tuple[int, bytes]]) -> tuple[Iterator[tuple[int, bytes]], str]:
+    """Return lines of records, none of them missing, and the contig of the first one, "" where there is none."""
+    first = list(islice(lines, 1))
+    contig = first[0][1].partition(b"\t")[0] if first else b""
+    return chain(first, lines), contig.decode(errors="replace")
 
 
 def is_stream(path: Path) -> bool:

@@ -173,13 +173,14 @@ def _date(year: int, month: int, day: int) -> str | None:
         return None
 
 
-def decide_assembly(header: Header, stated: str | None) -> str:
+def decide_assembly(header: Header, stated: str | None, first: str = "") -> str:
     """Return the assembly of a file: the stated one, else the one that the header tells beyond doubt.
 
     The header tells by its contigs' lengths, else by their ``assembly`` or accessions, or by ``##reference`` where this
-    is a name in use. Raises ``LoadError`` where nothing tells, or where what tells disagrees.
+    is a name in use; so does the contig of the ``first`` record, where that is an accession. Raises ``LoadError`` where
+    nothing tells, or where what tells disagrees.
     """
-    chosen = _decided(header, stated)
+    chosen = _decided(header, stated, first)
     for contig in header.contigs:
         if other := of_another(contig, chosen):
             raise LoadError(
@@ -196,11 +197,11 @@ def of_another(contig: str, assembly: str) -> str | None:
     return known[0] if known and known[0] != assembly else None
 
 
-def _decided(header: Header, stated: str | None) -> str:
+def _decided(header: Header, stated: str | None, first: str) -> str:
     lengths = [(contig.name, contig.length) for contig in header.contigs.values() if contig.length]
     by_length = genome.infer_assembly(lengths)
     fitting = _fitting(lengths)
-    named = {name for name in map(genome.assembly_name, _names(header)) if name}
+    named = {name for name in map(genome.assembly_name, _names(header, first)) if name}
     known = ", ".join(genome.ASSEMBLIES)
     if stated is not None:
         chosen = genome.assembly_name(stated)
@@ -248,13 +249,13 @@ def _fitting(lengths: Iterable[tuple[str, int]]) -> set[str]:
     return found
 
 
-def _names(header: Header) -> list[str]:
+def _names(header: Header, first: str) -> list[str]:
     """Return what the header calls its reference: whole values and file names, not words inside of them.
 
-    Accessions of its contigs are names of it too.
+    Accessions of its contigs, and of that of the first record, are names of it too.
     """
     names = [contig.assembly for contig in header.contigs.values() if contig.assembly]
-    names += [known[0] for contig in header.contigs if (known := genome.named_by(contig)) and known[0]]
+    names += [known[0] for contig in (*header.contigs, first) if (known := genome.named_by(contig)) and known[0]]
     if header.reference:
         names += [header.reference, _PACKING.sub("", PurePosixPath(header.reference).name)]
     return names

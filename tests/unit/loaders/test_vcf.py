@@ -267,6 +267,18 @@ def test_an_uncertain_assembly_is_asked_for_and_nothing_is_begun(admin: Admin, s
     assert stored["loads"].find_one()["assembly"] == "GRCh37"
 
 
+def test_an_accession_in_the_first_record_tells_the_assembly(admin: Admin, stored: Any, tmp_path: Path) -> None:
+    bare = "##fileformat=VCFv4.3\n"
+    path = vcf(tmp_path / "a.vcf", "NC_000001.10 100 A G 0/1 0/0", "NC_000002.11 100 A G 0/1 0/0", header=bare)
+    assert check_vcf(path).problems == []
+    assert load_vcf(admin, path, "d").counts["genomicVariant"] == 2
+    assert stored["loads"].find_one()["assembly"] == "GRCh37"
+    assert "holds this file already" in load_vcf(admin, path, "d", assembly="GRCh37").outcome
+    for_both = vcf(tmp_path / "b.vcf", "NC_000001.10 100 A G 0/1 0/0", header=bare + "##reference=GRCh38\n")
+    with pytest.raises(LoadError, match="does not tell"):
+        load_vcf(admin, for_both, "d")
+
+
 def test_a_contig_of_another_length_is_a_warning(admin: Admin, tmp_path: Path) -> None:
     path = vcf(tmp_path / "a.vcf", "1 100 A G 0/1 0/0", header="##fileformat=VCFv4.3\n##contig=<ID=1,length=1000>\n")
     report = load_vcf(admin, path, "d", assembly="GRCh38")
