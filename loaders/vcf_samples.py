@@ -120,17 +120,27 @@ def match(samples: Sequence[str], rules: SampleRules, known: Known, file: str) -
             message = f"The dataset has no individual {person!r}; one is made, of whom nothing else is known."
             if person in derived:
                 message = f"Of the individual {person!r} the dataset knows nothing but samples."
-            hint = "Where it is somebody else's sample, say whose with --samples or --sample-rule."
+            hint = _hint(rules, sample)
             problems.append(_problem(file, sample, "vcf-sample-unmatched", Severity.WARNING, message, person, hint))
         elif rules.given and sample not in known.owners and rules.individual(sample) is None:
             message = f"The rules do not say whose this sample is; it is taken as one of {person!r}."
-            problems.append(_problem(file, sample, "vcf-sample-unmatched", Severity.WARNING, message, sample))
+            hint = _hint(rules, sample)
+            problems.append(_problem(file, sample, "vcf-sample-unmatched", Severity.WARNING, message, sample, hint))
     for sample in rules.table.keys() - set(samples):
         message = "The table names a sample that the file does not have."
         problems.append(
             Problem(rules.source, None, sample, "vcf-sample-absent", Severity.WARNING, message, rules.table[sample])
         )
     return people, problems
+
+
+def _hint(rules: SampleRules, sample: str) -> str:
+    """Return what to do about a sample whose individual is not known, by what was given already."""
+    if not rules.given:
+        return "Where it is somebody else's sample, say whose with --samples or --sample-rule."
+    if rules.individual(sample) is None:
+        return "Where it is somebody else's sample, let the table or rule say whose."
+    return "Correct the table or rule, or load that individual first."
 
 
 def _problem(

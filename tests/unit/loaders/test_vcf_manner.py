@@ -260,6 +260,9 @@ def test_a_table_or_a_rule_says_whose_samples_are_and_what_matches_nobody_is_tol
     assert sorted((one.rule, one.pointer) for one in report.problems) == [
         ("vcf-sample-absent", "S9"), ("vcf-sample-unmatched", "P3-tumour"), ("vcf-sample-unmatched", "S4"),
     ]  # fmt: skip
+    hints = {one.pointer: one.hint for one in report.problems}
+    assert hints["P3-tumour"] == "Correct the table or rule, or load that individual first."
+    assert hints["S4"] == "Where it is somebody else's sample, let the table or rule say whose."
     assert admin.dataset("d").counts["individual"] == 4
 
 
