@@ -117,6 +117,8 @@ class Site:
     stated: tuple[float, ...] = ()
     """Frequencies of the allele in other populations."""
     hgvs: str = ""
+    ids: tuple[str, ...] = ()
+    """What other databases call it."""
 
 
 @dataclass(frozen=True)
@@ -250,6 +252,8 @@ def write(admin: Admin, dataset: str, load: Load) -> None:
             body = variant_body(site.genes, site.changes, site.effects, site.stated)
             if site.hgvs:
                 body["identifiers"] = {"genomicHGVSId": site.hgvs}
+            if site.ids:
+                body.setdefault("identifiers", {})["variantAlternativeIds"] = [{"id": one} for one in site.ids]
             writer.allele(site.allele, body, calls_of(site, columns))
         writer.publish()
 

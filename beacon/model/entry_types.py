@@ -217,6 +217,8 @@ def _name(id: str, label: str) -> Field:
 EFFECT = "molecularAttributes.molecularEffects"
 HGVS = "identifiers.genomicHGVSId"
 """A name that most variants get only when they are written, so it is looked for as a short form."""
+OTHER_IDS = "identifiers.variantAlternativeIds.id"
+"""Names in other databases as files tell them, and SPDI and VRS ids, which are looked for as short forms too."""
 
 
 def _interpretations(path: str, of: str) -> tuple[Field, ...]:
@@ -254,7 +256,7 @@ _VARIANT_FIELDS = (
     _name("identifiers.transcriptHGVSIds", "HGVS name on a transcript"),
     _name("identifiers.proteinHGVSIds", "HGVS name on a protein"),
     _name("identifiers.clinvarVariantId", "ClinVar id"),
-    _name("identifiers.variantAlternativeIds.id", "Id in another database"),
+    _name(OTHER_IDS, "Id in another database"),
 )
 
 _DATASET_FIELDS = (

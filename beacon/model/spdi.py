@@ -9,6 +9,11 @@ from beacon.model.edit import Edit, Normal
 _SPDI = re.compile(r"([^:\s]+):([0-9]{1,10}):([ACGT]*|0|[1-9][0-9]{0,9}):([ACGT]*)")
 
 
+def is_spdi(text: str) -> bool:
+    """Whether a text is written as an SPDI, of whatever sequence."""
+    return bool(_SPDI.fullmatch(text))
+
+
 def read(text: str) -> tuple[str, Edit]:
     """Return the name of the sequence and the change. Raises ``ValueError`` with what is wrong."""
     match = _SPDI.fullmatch(text)

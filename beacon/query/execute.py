@@ -63,12 +63,20 @@ async def execute(
     wanted = keys_of(asked.indexed) | (set() if asked.alleles is None else alleles.keys_of(asked.alleles))
     await store.prepare([segment for _, dataset in answering for segment in dataset.segments], wanted)
     await refuse_unknown(store, asked, answering)
-    results = [await _Evaluation(store, dataset, asked, query, decision).result() for decision, dataset in answering]
+    results = [await _result(store, dataset, asked, query, decision) for decision, dataset in answering]
     # Too few to be told of are as good as none: the refusal must not tell them apart.
     found = zip(answering, results, strict=True)
     if asked.refusal and not any(protect(query, decision, result).exists for (decision, _), result in found):
         raise asked.refusal
     return tuple(results)
+
+
+async def _result(store: Store, dataset: Dataset, asked: Plan, query: Query, decision: Decision) -> DatasetResult:
+    """Return the findings, of what a file calls by the name asked for where there are none of what that means."""
+    result = await _Evaluation(store, dataset, asked, query, decision).result()
+    if result.exists or asked.called is None:
+        return result
+    return await _Evaluation(store, dataset, replace(asked, alleles=asked.called), query, decision).result()
 
 
 class _Evaluation:

@@ -20,6 +20,7 @@ from beacon.model.entry_types import (
     ENTRY_TYPES,
     FIELDS,
     HGVS,
+    OTHER_IDS,
     RECORD_TYPES,
     SEXES,
     ZYGOSITIES,
@@ -31,6 +32,7 @@ from beacon.model.entry_types import (
 from beacon.model.indexing import ABSENT, AS_WHOLE, BELOW, IN_UNIT, RECORDED, as_number, as_whole
 from beacon.model.query import AlphanumericFilter, CustomFilter, Filter, OntologyFilter
 from beacon.model.similarity import LEVELS
+from beacon.query import short_form
 from beacon.store.base import Bound, KeyCondition, NumberCondition, TextCondition
 
 _RANGES = ("<", ">", "<=", ">=")
@@ -61,9 +63,9 @@ class ZygosityCondition:
 
 @dataclass(frozen=True, slots=True)
 class NameCondition:
-    """Variants of this HGVS name, which is asked for as the request's short form would be.
+    """Variants of this HGVS name, SPDI or VRS id, which is asked for as the request's short form would be.
 
-    ``recorded``: those that a file calls so, where what the name means cannot be told.
+    ``recorded``: those that a file calls so.
     """
 
     text: str
@@ -249,9 +251,11 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?
 
 def _equal(item: AlphanumericFilter, field: Field, kinds: tuple[str, ...]) -> Condition:
     negated = item.operator == "!"
-    if field.id == HGVS:
+    if field.id == HGVS or (field.id == OTHER_IDS and short_form.is_computed(item.value)):
         if negated or "%" in item.value:
-            raise UnknownFilter(f"The field {item.id!r} is asked with = and a whole name.", where=item.id)
+            raise UnknownFilter(
+                f"The field {item.id!r} is asked for {item.value!r} with = and a whole name.", where=item.id
+            )
         return NameCondition(item.value, _whole(item, field, kinds))
     if field.id == ZYGOSITY and item.value in GROUP_OF_ZYGOSITY:
         if negated:
@@ -278,8 +282,18 @@ def _equal(item: AlphanumericFilter, field: Field, kinds: tuple[str, ...]) -> Co
 
 
 def _whole(item: AlphanumericFilter, field: Field, kinds: tuple[str, ...]) -> NumberCondition:
-    same = Bound(as_whole(item.value), True)
-    return NumberCondition(kinds, f"{field.id}{AS_WHOLE}", same, same, item.operator == "!")
+    first, *others = map(as_whole, _spellings(item.value) if field.id == OTHER_IDS else [item.value])
+    same = Bound(first, True)
+    return NumberCondition(kinds, f"{field.id}{AS_WHOLE}", same, same, item.operator == "!", others=tuple(others))
+
+
+def _spellings(id: str) -> list[str]:
+    """Return all ways to write an id: VCFs have dbSNP's numbers bare, records with the name of the database."""
+    match = _DBSNP.fullmatch(id)
+    return [id] if match is None else list(dict.fromkeys((id, match[1].lower(), f"dbSNP:{match[1].lower()}")))
+
+
+_DBSNP = re.compile(r"(?:dbsnp:)?(rs[0-9]+)", re.IGNORECASE)
 
 
 def _range(what: _Compared, bounds: list[tuple[str, float]]) -> NumberCondition:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from pyroaring import BitMap
 
-from beacon.store.base import KeyCondition, NumberCondition, Segment, Store, TextCondition
+from beacon.store.base import Bound, KeyCondition, NumberCondition, Segment, Store, TextCondition
 
 IndexCondition = KeyCondition | TextCondition | NumberCondition
 
@@ -24,5 +24,6 @@ async def held(store: Store, segment: Segment, kind: str, condition: IndexCondit
             return await store.posting(segment, kind, [key, *others])
         case TextCondition(field=field, pattern=pattern):
             return await store.text_posting(segment, kind, field, pattern)
-        case NumberCondition(field=field, low=low, high=high):
-            return await store.between(segment, kind, field, low, high)
+        case NumberCondition(field=field, low=low, high=high, others=others):
+            ranges = [(low, high), *((Bound(one, True), Bound(one, True)) for one in others)]
+            return BitMap().union(*[await store.between(segment, kind, field, *one) for one in ranges])

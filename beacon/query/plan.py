@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from beacon.errors import BadRequest, CannotAnswer
@@ -10,7 +10,8 @@ from beacon.model import protein
 from beacon.model.bases import ambiguous
 from beacon.model.calls import GROUPS
 from beacon.model.edit import Edit
-from beacon.model.entry_types import ENTRY_TYPES, FREQUENCY, HGVS
+from beacon.model.entry_types import ENTRY_TYPES, FREQUENCY
+from beacon.model.indexing import plain
 from beacon.model.query import Anchor, Query, VariantQuery
 from beacon.model.variant import matching_types
 from beacon.query import short_form
@@ -23,6 +24,9 @@ MAX_WILD = 50
 """The most bases on a side where either side has codes that stand for several bases."""
 
 
+_AS_RECORDED = "Which variant has this name could not be told; found is what files call so."
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A question in terms of the store.
@@ -32,9 +36,11 @@ class Plan:
 
     ``edit`` is what is left open until a reference sequence has been looked at (``beacon.query.settle``): a change
     that can be written in several places, or whose bases are not written; ``text`` the short form that it comes from.
-    ``caveats`` say of datasets (by id) what cannot be looked at, settled there too. ``name`` are the alleles that a
-    file calls as a filter does; where nobody can tell what that name means they are looked for in its place, and
-    ``refusal`` is the answer where there are none.
+    ``caveats`` say of datasets (by id) what cannot be looked at, settled there too.
+
+    Where filters name the allele, ``named_in`` are the fields of that name and ``called`` the alleles that a file calls
+    so, asked for where there are none of what the name means. Where nobody can tell what it means they are asked for at
+    once, ``unsure`` says so, and ``refusal`` is the answer where there are none.
     """
 
     target: str
@@ -45,18 +51,19 @@ class Plan:
     edit: Edit | None = None
     text: str | None = None
     caveats: Mapping[str, str] = field(default_factory=dict)
-    name: NumberCondition | None = None
+    named_in: tuple[str, ...] = ()
+    called: AllelePredicate | None = None
     refusal: BadRequest | None = None
+    unsure: str = ""
 
     def as_recorded(self, refusal: BadRequest) -> Plan:
         """Ask for what files call so, where what a name means cannot be told; where none does, that is the answer.
 
         Raises ``refusal`` where it was no filter that named the allele.
         """
-        if self.name is None:
+        if self.called is None:
             raise refusal
-        alleles = self.alleles or AllelePredicate()
-        return replace(self, alleles=replace(alleles, told=(*alleles.told, self.name)), edit=None, refusal=refusal)
+        return replace(self, alleles=self.called, called=None, edit=None, refusal=refusal, unsure=_AS_RECORDED)
 
     @property
     def choosing(self) -> tuple[IndexCondition, ...]:
@@ -81,7 +88,7 @@ def plan(query: Query) -> Plan:
     found = conditions(query.filters, query.entry_type, target)
     groups = tuple((item.group,) for item in found if isinstance(item, ZygosityCondition))
     named = [item for item in found if isinstance(item, NameCondition)]
-    variant = query.variant if not named else _with_name(query.variant, [item.text for item in named])
+    variant = query.variant if not named else _with_name(query.variant, named)
     edit = text = None
     alleles = None
     refusal = None
@@ -108,12 +115,10 @@ def plan(query: Query) -> Plan:
         if isinstance(item, KeyCondition | TextCondition | NumberCondition) and ALLELE in item.kinds
     )
     if told:
-        counted = [item for item in told if isinstance(item, NumberCondition) and item.field == FREQUENCY]
-        alleles = replace(
-            alleles or AllelePredicate(),
-            told=tuple(item for item in told if item not in counted),
-            frequency=tuple(item.range for item in counted),
-        )
+        alleles = _telling(alleles or AllelePredicate(), told)
+    called = None
+    if variant is not None and named:
+        called = _telling(predicate(variant), (*told, *(item.recorded for item in named)))
     asked = Plan(
         query.entry_type,
         anchor,
@@ -126,18 +131,36 @@ def plan(query: Query) -> Plan:
         groups or (GROUPS,),
         edit,
         text,
-        name=named[0].recorded if named else None,
+        named_in=tuple(plain(item.recorded.field) for item in named),
+        called=called,
     )
     return asked if refusal is None else asked.as_recorded(refusal)
 
 
-def _with_name(asked: VariantQuery | None, names: list[str]) -> VariantQuery:
-    """Ask for the variant of an HGVS name, which is a request's short form in all but the place where it stands."""
+def _telling(
+    alleles: AllelePredicate, told: Iterable[KeyCondition | TextCondition | NumberCondition]
+) -> AllelePredicate:
+    """Ask for alleles of which this is told as well; their frequency is counted."""
+    told = tuple(told)
+    counted = [item for item in told if isinstance(item, NumberCondition) and item.field == FREQUENCY]
+    return replace(
+        alleles,
+        told=tuple(item for item in told if item not in counted),
+        frequency=tuple(item.range for item in counted),
+    )
+
+
+def _with_name(asked: VariantQuery | None, named: Sequence[NameCondition]) -> VariantQuery:
+    """Ask for the variant of a name in a filter, a request's short form in all but the place where it stands."""
     asked = asked or VariantQuery()
-    forms = {*names, *([asked.short_form] if asked.short_form is not None else [])}
+    forms = {*(item.text for item in named), *([asked.short_form] if asked.short_form is not None else [])}
     if len(forms) > 1:
-        raise CannotAnswer(f"One variant cannot have the names {' and '.join(sorted(forms))}; ask for one.", where=HGVS)
-    return replace(asked, short_form=names[0])
+        names = " and ".join(sorted(forms))
+        raise CannotAnswer(
+            f"The names {names} would have to be looked up to see whether they are one variant's; ask for one.",
+            where=plain(named[0].recorded.field),
+        )
+    return replace(asked, short_form=named[0].text)
 
 
 def _short_form(asked: VariantQuery) -> ShortForm | None:

@@ -24,7 +24,6 @@ from beacon.query.plan import Plan
 from beacon.query.short_form import WHERE
 from beacon.store.base import COLUMN, AllelePredicate, Dataset, KeyCondition, Naming, Store
 
-_BY_NAME = "Which variant has this name could not be told; found is what files call so."
 LONGEST = 100_000
 """An allele that replaces more bases than this is not moved about."""
 
@@ -40,26 +39,27 @@ async def settled(store: Store, asked: Plan, datasets: Sequence[Dataset]) -> Pla
     alleles = asked.alleles
     if alleles is None:
         return asked
-    caveats: list[tuple[str, str]] = []
-    if asked.edit is not None:
-        try:
+    try:
+        if asked.edit is not None:
             alleles = await _elsewhere(store, alleles, asked.edit, asked.text)
-        except NeedsReference as error:
-            asked = asked.as_recorded(error)
-            alleles = asked.alleles
-            assert alleles is not None
-    elif alleles.vrs is not None:
-        await _all_named(store, alleles, datasets)
-    if asked.refusal is not None:
-        caveats += [(dataset.id, _BY_NAME) for dataset in datasets]
+        elif alleles.vrs is not None:
+            await _all_named(store, alleles, datasets)
+    except NeedsReference as error:
+        asked = asked.as_recorded(error)
+        alleles = asked.alleles
+        assert alleles is not None
+    caveats = [(dataset.id, asked.unsure) for dataset in datasets if asked.unsure]
+    called = asked.called
     if (gene := alleles.gene) is not None:
         alleles = await _placed(store, alleles, gene)
         caveats += _of_gene(alleles, gene, datasets)
+        if called is not None:
+            called = replace(called, gene_names=alleles.gene_names, gene_places=alleles.gene_places)
     if (change := alleles.aminoacid_change) is not None:
         caveats += _changing(alleles, change, datasets)
     if alleles is asked.alleles and asked.edit is None and not caveats:
         return asked
-    return replace(asked, alleles=alleles, edit=None, caveats=_joined(caveats))
+    return replace(asked, alleles=alleles, called=called, edit=None, caveats=_joined(caveats))
 
 
 async def _placed(store: Store, alleles: AllelePredicate, asked: str) -> AllelePredicate:

@@ -24,6 +24,11 @@ class ShortForm:
     vrs: str | None = None
 
 
+def is_computed(text: str) -> bool:
+    """Whether a text is an id that variants get when they are written, whatever their file calls them: SPDI or VRS."""
+    return vrs.is_allele_id(text) or spdi.is_spdi(text.removeprefix("refseq:"))
+
+
 def read(text: str, assembly: str | None) -> ShortForm:
     """Read a short form; ``assembly`` is that of ``assemblyId``, if given.
 

@@ -94,10 +94,13 @@ def in_entries(entries: Entries, condition: IndexCondition) -> bool:
         case TextCondition(field=field, pattern=pattern):
             wanted = re.compile(".*".join(map(re.escape, f"{field}{RECORDED}{pattern}".split("%"))), re.DOTALL)
             return any(wanted.fullmatch(key) for key in entries.keys)
-        case NumberCondition(field=field, low=low, high=high):
+        case NumberCondition(field=field, low=low, high=high, others=others):
             numbers = (number for name, number in entries.numbers if name == field)
             return any(
-                (low is None or number > low.value or (low.inclusive and number == low.value))
-                and (high is None or number < high.value or (high.inclusive and number == high.value))
+                number in others
+                or (
+                    (low is None or number > low.value or (low.inclusive and number == low.value))
+                    and (high is None or number < high.value or (high.inclusive and number == high.value))
+                )
                 for number in numbers
             )

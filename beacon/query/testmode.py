@@ -18,11 +18,11 @@ from beacon.model import protein
 from beacon.model.access import Asker, Decision, Granularity, Level
 from beacon.model.bases import pattern
 from beacon.model.calls import GROUP_OF_ZYGOSITY, GROUPS
-from beacon.model.entry_types import ENTRY_TYPES, HGVS, RECORD_TYPES, ZYGOSITIES
+from beacon.model.entry_types import ENTRY_TYPES, RECORD_TYPES, ZYGOSITIES
 from beacon.model.genome import gene_name
 from beacon.model.indexing import BELOW, RECORDED, Entries, index_entries
 from beacon.model.phenopacket import phenopacket
-from beacon.model.query import AlphanumericFilter, Anchor, Query, VariantQuery
+from beacon.model.query import Anchor, Query, VariantQuery
 from beacon.model.representations import PHENOPACKET, VRS, representation
 from beacon.model.result import DatasetResult
 from beacon.model.sample_data import (
@@ -66,8 +66,7 @@ def answer(query: Query) -> DatasetResult:
     if query.datasets is not None and DATASET not in query.datasets:
         chosen = set()
     zygosities = [] if asked.groups == (GROUPS,) else [_states(groups) for groups in asked.groups]
-    names = [item.value for item in query.filters if isinstance(item, AlphanumericFilter) and item.id == HGVS]
-    wanted = replace(query.variant or VariantQuery(), short_form=names[0]) if names else query.variant
+    wanted = replace(query.variant or VariantQuery(), short_form=asked.text) if asked.named_in else query.variant
     found = [
         (variant, carriers)
         for variant in variants()
@@ -76,6 +75,8 @@ def answer(query: Query) -> DatasetResult:
     ]
     if wanted is not None or zygosities or alleles.told or alleles.frequency:
         chosen &= {id for _, carriers in found for id in carriers}
+    if asked.refusal is not None and not found:
+        raise asked.refusal
     records = [orjson.dumps(record) for record in _records(query, chosen, found)]
     begin = query.pagination.skip * query.pagination.limit
     page = records[begin : begin + query.pagination.limit]

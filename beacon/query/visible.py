@@ -14,7 +14,7 @@ from pyroaring import BitMap
 
 from beacon.model import ontology
 from beacon.model.access import Decision, Level
-from beacon.model.entry_types import ENTRY_TYPES, FIELDS, FREQUENCY, HGVS, RECORD_TYPES, ZYGOSITY, FieldKind
+from beacon.model.entry_types import ENTRY_TYPES, FIELDS, FREQUENCY, RECORD_TYPES, ZYGOSITY, FieldKind
 from beacon.model.indexing import ABSENT, BELOW, RECORDED, plain
 from beacon.query.index import IndexCondition
 from beacon.query.plan import Plan
@@ -139,8 +139,7 @@ def _read(asked: Plan, alleles: AllelePredicate) -> Iterator[tuple[str, ...]]:
         yield "molecularAttributes.geneIds", "info.genes"
     if alleles.aminoacid_change is not None:
         yield "molecularAttributes.aminoacidChanges", "identifiers.proteinHGVSIds"
-    if asked.name is not None:
-        yield (HGVS,)
+    yield from ((name,) for name in asked.named_in)
     if asked.target != "genomicVariant" or asked.choosing or (asked.anchor and asked.anchor.entry_type in RECORD_TYPES):
         yield "caseLevelData.individualId", "caseLevelData.biosampleId"
 

@@ -216,7 +216,7 @@ class TextCondition:
 
 @dataclass(frozen=True, slots=True)
 class NumberCondition:
-    """Rows with one number in ``field`` between the bounds; ``term`` as in ``KeyCondition``."""
+    """Rows with one number in ``field`` between the bounds, or one of ``others``; ``term`` as in ``KeyCondition``."""
 
     kinds: tuple[str, ...]
     field: str
@@ -224,6 +224,7 @@ class NumberCondition:
     high: Bound | None
     negated: bool = False
     term: str | None = None
+    others: tuple[float, ...] = ()
 
     @property
     def range(self) -> Range:

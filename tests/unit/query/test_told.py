@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from beacon.errors import BadRequest, CannotAnswer, UnknownFilter
+from beacon.errors import BadRequest, CannotAnswer, NeedsReference, UnknownFilter
 from beacon.model.access import Asker, Decision, Granularity, Level
-from beacon.model.entry_types import HGVS, ZYGOSITY
+from beacon.model.entry_types import HGVS, OTHER_IDS, ZYGOSITY
 from beacon.model.query import AlphanumericFilter, CustomFilter, Filter, OntologyFilter, Pagination, Query
-from beacon.model.variant import from_vcf
+from beacon.model.variant import from_vcf, unplaced
 from beacon.query.execute import execute
 from beacon.query.terms import filtering_terms
 from tests.world import (
@@ -129,6 +129,45 @@ def test_a_name_that_cannot_be_understood_finds_what_a_file_calls_so_or_is_refus
     with pytest.raises(BadRequest, match="401A"):
         world.ask(dataset, query, threshold=2)
     assert world.ask(dataset, query).caveat
+
+
+def test_a_variant_is_found_by_every_id_that_its_record_shows(world: World) -> None:
+    spdi, vrs = "NC_000001.11:100:A:G", "ga4gh:VA." + "x" * 32
+    unplaced_, moved = unplaced("GRCh38", "FBN1", "SO:0000159", "exon 3"), "NC_000001.11:400:A:G"
+    dataset = world.load(
+        Load(
+            sequenced=(Sequenced("a", "a", None, None), Sequenced("b", "b", None, None)),
+            sites=(
+                Site(SNP, ("0/1", "0/0"), ids=("dbSNP:rs5", "clinvar:7")),
+                Site(OTHER, ("0/0", "1/1"), ids=("rs6", vrs, moved)),
+            ),
+        ),
+        Load(sites=(Site(unplaced_, None, hgvs="NC_000001.11:g.301_302del", ids=("NC_000001.11:300:2:",)),)),
+    )
+
+    def by(field: str, id: str, kind: str = "genomicVariant") -> set[str]:
+        return found(world, dataset, kind, AlphanumericFilter(field, "=", id))
+
+    for id in (spdi, f"refseq:{spdi}", "rs5", "dbSNP:rs5", "RS5", "clinvar:7"):
+        assert by(OTHER_IDS, id) == {SNP.id}, id
+        assert by(OTHER_IDS, id, "individual") == {"a"}, id
+    # What a file says counts where its meaning cannot be told, and where nothing has what it means.
+    for id in ("rs6", "dbSNP:rs6", vrs, moved):
+        assert by(OTHER_IDS, id) == {OTHER.id}, id
+    assert by(OTHER_IDS, "NC_000001.11:300:2:") == by(HGVS, "NC_000001.11:g.301_302del") == {unplaced_.id}
+    assert by(OTHER_IDS, "rs7") == by(OTHER_IDS, "NC_000001.11:100:A:T") == set()
+    for id, error in (("ga4gh:VA." + "y" * 32, NeedsReference), ("NC_000001.9:100:A:T", CannotAnswer)):
+        with pytest.raises(error):
+            by(OTHER_IDS, id)
+    with pytest.raises(UnknownFilter, match="with ="):
+        found(world, dataset, "genomicVariant", AlphanumericFilter(OTHER_IDS, "!", spdi))
+    both = AlphanumericFilter(OTHER_IDS, "=", spdi), AlphanumericFilter(HGVS, "=", "NC_000001.11:g.101A>G")
+    with pytest.raises(CannotAnswer, match="ask for one"):
+        found(world, dataset, "genomicVariant", *both)
+    assert found(world, dataset, "genomicVariant", AlphanumericFilter(OTHER_IDS, "!", "rs5")) == {
+        OTHER.id,
+        unplaced_.id,
+    }
 
 
 def test_filters_on_datasets_and_cohorts_choose_their_people(world: World, dataset: str) -> None:

@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from beacon.model.access import Asker, DatasetPolicy, Decision, Granularity, Level, StricterRecords
-from beacon.model.entry_types import HGVS
+from beacon.model.entry_types import HGVS, OTHER_IDS
 from beacon.model.query import AlphanumericFilter, Anchor, Filter, Query, VariantQuery
 from beacon.model.variant import from_vcf
 from beacon.query.bodies import Body, Spelling
@@ -53,12 +53,14 @@ def query(kind: str, anchor: Anchor | None = None, variant: VariantQuery | None 
         ("molecularAttributes.geneIds", VariantQuery(gene="FBN1"), ()),
         ("molecularAttributes", VariantQuery(aminoacid_change="R1C"), ()),
         ("identifiers", None, (AlphanumericFilter(HGVS, "=", "NC_000001.11:g.101A>G"),)),
+        ("identifiers.variantAlternativeIds", None, (AlphanumericFilter(OTHER_IDS, "=", "NC_000001.11:100:A:G"),)),
+        ("identifiers.variantAlternativeIds", None, (AlphanumericFilter(OTHER_IDS, "=", "rs5"),)),
     ],
 )
 def test_a_property_that_is_withheld_cannot_be_asked_for_in_any_way(
     world: World, withheld: str, variant: VariantQuery | None, filters: tuple[Filter, ...]
 ) -> None:
-    site = Site(SNP, ("0/1",), ("FBN1",), ("p.Arg1Cys",), hgvs="NC_000001.11:g.101A>G")
+    site = Site(SNP, ("0/1",), ("FBN1",), ("p.Arg1Cys",), hgvs="NC_000001.11:g.101A>G", ids=("dbSNP:rs5",))
     dataset = world.load(Load(sequenced=(Sequenced("a", "a", None, None),), sites=(site,)))
     for kind in ("genomicVariant", "individual"):
         asked = query(kind, None, variant, *filters)
