@@ -15,15 +15,19 @@ from pyroaring import BitMap
 from beacon.errors import BadRequest, CannotAnswer, NeedsReference, StoreUnavailable, UnknownFilter
 from beacon.model import genome
 from beacon.model.edit import Contradiction, Edit, Normal, normal
+from beacon.model.entry_types import FREQUENCY
 from beacon.model.genome import PROTEIN_CHANGES, Reference, naming
-from beacon.model.indexing import BELOW, RECORDED
+from beacon.model.indexing import BELOW, HELD, RECORDED
 from beacon.model.vrs import allele_id
 from beacon.query.filters import SimilarCondition
 from beacon.query.index import IndexCondition
 from beacon.query.plan import Plan
 from beacon.query.short_form import WHERE
-from beacon.store.base import COLUMN, AllelePredicate, Dataset, KeyCondition, Naming, Store
+from beacon.store.base import COLUMN, AllelePredicate, Dataset, KeyCondition, Naming, Segment, Store
 
+_COUNTED = f"{FREQUENCY}{HELD}"
+"""What the columns are posted under among which a segment's alleles were counted."""
+_NO_COUNTS = "no genotypes that alleles could be counted among"
 LONGEST = 100_000
 """An allele that replaces more bases than this is not moved about."""
 
@@ -57,6 +61,8 @@ async def settled(store: Store, asked: Plan, datasets: Sequence[Dataset]) -> Pla
             called = replace(called, gene_names=alleles.gene_names, gene_places=alleles.gene_places)
     if (change := alleles.aminoacid_change) is not None:
         caveats += _changing(alleles, change, datasets)
+    if any(not one.negated for one in alleles.frequency):
+        caveats += await _counting(store, alleles, datasets)
     if alleles is asked.alleles and asked.edit is None and not caveats:
         return asked
     return replace(asked, alleles=alleles, called=called, edit=None, caveats=_joined(caveats))
@@ -115,14 +121,51 @@ def _changing(alleles: AllelePredicate, asked: str, datasets: Sequence[Dataset])
             )
 
 
+async def _counting(store: Store, alleles: AllelePredicate, datasets: Sequence[Dataset]) -> list[tuple[str, str]]:
+    """Return the datasets in some of whose files nobody was counted, and a sentence about it.
+
+    Raises ``CannotAnswer`` where there are variants, and in none of the datasets anybody was counted.
+    """
+    await store.prepare([segment for dataset in datasets for segment in dataset.segments], {(COLUMN, _COUNTED)})
+    silent: list[tuple[str, str]] = []
+    answering = False
+    for dataset in datasets:
+        concerned = [segment for segment in dataset.segments if any(_telling(segment, alleles))]
+        counted = [await _is_counted(store, segment) for segment in concerned]
+        answering |= any(counted)
+        if any(counted) and not all(counted):
+            silent.append((dataset.id, f"Some of its files have {_NO_COUNTS}; what is in no other was not found."))
+        elif not all(counted):
+            silent.append((dataset.id, f"Its files have {_NO_COUNTS}; nothing in it was found by frequency."))
+    if silent and not answering:
+        raise CannotAnswer(
+            f"How frequent alleles are in {', '.join(id for id, _ in silent)} cannot be told here: the files have "
+            f"{_NO_COUNTS}. Ask without alleleFrequency, or in other datasets.",
+            where=FREQUENCY,
+        )
+    return silent
+
+
+async def _is_counted(store: Store, segment: Segment) -> bool:
+    """Whether alleles were counted among somebody who may be seen. Raises ``StoreUnavailable``."""
+    counted = await store.posting(segment, COLUMN, [_COUNTED])
+    if not counted:
+        await store.layout(segment)  # a segment that has just gone is found empty too, but not its layout
+    return bool(counted)
+
+
 def _concerned(dataset: Dataset, alleles: AllelePredicate) -> Iterator[Naming]:
     """Yield what the loads tell that have variants which a question may be about, and of somebody whom it may see."""
     for segment in dataset.segments:
-        live = segment.live.get(COLUMN, BitMap())
-        for one in segment.namings:
-            seen = bool(live) if one.columns is None else not live.isdisjoint(one.columns)
-            if (seen or segment.uncarried) and _meant(one, alleles):
-                yield one
+        yield from _telling(segment, alleles)
+
+
+def _telling(segment: Segment, alleles: AllelePredicate) -> Iterator[Naming]:
+    live = segment.live.get(COLUMN, BitMap())
+    for one in segment.namings:
+        seen = bool(live) if one.columns is None else not live.isdisjoint(one.columns)
+        if (seen or segment.uncarried) and _meant(one, alleles):
+            yield one
 
 
 def _meant(naming: Naming, alleles: AllelePredicate) -> Set[str]:

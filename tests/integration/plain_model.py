@@ -195,35 +195,41 @@ class Model:
         return Answer(tuple(sorted(row.id for row in rows)), len({row.person for row in rows}))
 
     def may_refuse(self, query: Query) -> bool:
-        """Whether it can be that of no variant it is told what the question asks for, its genes or its changes."""
-        seen, shown = self._loads()
+        """Whether it can be that of no variant it is told what the question asks for: genes, changes, frequency."""
+        seen, shown = self._loads(query)
         return any(seen <= silent and shown & silent for silent in self._silent(query))
 
     def must_refuse(self, query: Query) -> bool:
         """Whether it must be so."""
-        seen, shown = self._loads()
+        seen, shown = self._loads(query)
         return any(seen and shown <= silent for silent in self._silent(query))
 
     def may_have_caveat(self, query: Query) -> bool:
         """Whether it can be that some loads tell that and others do not."""
-        _, shown = self._loads()
+        _, shown = self._loads(query)
         return any(shown & silent and shown - silent for silent in self._silent(query))
 
     def must_have_caveat(self, query: Query) -> bool:
         """Whether it must be so."""
-        seen, _ = self._loads()
+        seen, _ = self._loads(query)
         return any(seen & silent and seen - silent for silent in self._silent(query))
 
-    def _loads(self) -> tuple[set[int], set[int]]:
-        """Return the loads that have variants of somebody, and those that have variants and somebody."""
-        seen = {p.load for p in self.parts if not p.groups or any(column.live for column in p.groups)}
-        people = {column.load for column in self.live("column")}
-        return seen, seen | {part.load for part in self.parts if part.load in people}
+    def _loads(self, query: Query) -> tuple[set[int], set[int]]:
+        """Return the loads that have variants of somebody where it is meant and those that have some and somebody."""
+        assembly = query.variant.assembly if query.variant else None
+        parts = [p for p in self.parts if assembly is None or (p.allele.placed and p.allele.assembly == assembly)]
+        meant = {part.load for part in parts}
+        seen = {p.load for p in self.parts if not p.groups or any(column.live for column in p.groups)} & meant
+        return seen, seen | ({column.load for column in self.live("column")} & meant)
 
     def _silent(self, query: Query) -> Iterator[set[int]]:
         """Yield, for each thing that the question asks of variants, the loads of which no variant tells it."""
+        everywhere = {part.load for part in self.parts}
         for told in _asked_of(self.parts, query):
-            yield {p.load for p in self.parts} - {p.load for p, one in zip(self.parts, told, strict=True) if one}
+            yield everywhere - {p.load for p, one in zip(self.parts, told, strict=True) if one}
+        if any(item.id == FREQUENCY and not _is_negated(item) for item in query.filters):
+            people = {column.load for column in self.live("column")}
+            yield everywhere - {part.load for part in self.parts if part.called is not None and part.load in people}
 
     def _collections(self, query: Query) -> Answer:
         people = {row.person for row in self.select(query, "individual")}

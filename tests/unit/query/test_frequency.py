@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import orjson
 import pytest
 
-from beacon.errors import UnknownFilter
+from beacon.errors import CannotAnswer, UnknownFilter
 from beacon.model.access import Asker, DatasetPolicy, Decision, Granularity, Level, StricterRecords
 from beacon.model.entry_types import FREQUENCY
 from beacon.model.query import AlphanumericFilter, Pagination, Query
@@ -115,9 +115,50 @@ def test_a_load_in_which_nobody_is_seen_to_carry_an_allele_is_as_if_it_did_not_h
     assert seen == {SNP.id: (1, 4 if known else 2), RARE.id: (1, 4)} | ({BARE.id: (0, 2)} if known else {})
 
 
-def test_a_phenopackets_cases_have_no_frequency(world: World) -> None:
-    dataset = world.load(Load(packets=(Packet("a", Facts(), cases=(Case(SNP, None, "het"),)),)))
-    assert found(world, dataset, "<=", "1") == set()
+CASES = Load(packets=(Packet("a", Facts(), cases=(Case(SNP, None, "het"),)),))
+SITES = Load(sites=(Site(SNP, None, stated=(0.5,)),))
+CALLED = Load(sequenced=sequenced("b"), sites=(Site(RARE, ("0/1",)),))
+
+
+@pytest.mark.parametrize("loads", [(CASES,), (SITES,), (CASES, SITES)])
+@pytest.mark.parametrize("kind", ["individual", "genomicVariant", "dataset"])
+def test_where_nobody_was_counted_a_frequency_is_refused_and_not_denied(
+    world: World, loads: tuple[Load, ...], kind: str
+) -> None:
+    dataset = world.load(*loads)
+    with pytest.raises(CannotAnswer, match=f"in {dataset} cannot be told") as raised:
+        found(world, dataset, "<=", "1", kind)
+    assert raised.value.where == FREQUENCY
+    assert found(world, dataset, "!", "0.5") == {SNP.id}  # which finds what has none, too
+
+
+def test_a_dataset_without_variants_has_none_of_any_frequency(world: World) -> None:
+    assert found(world, world.load(Load(packets=(Packet("a", Facts()),))), "<=", "1") == set()
+
+
+def test_an_answer_says_in_which_files_and_datasets_nobody_was_counted(world: World) -> None:
+    mixed, called, silent = world.load(CASES, CALLED), world.load(CALLED), world.load(CASES)
+    query = Query("genomicVariant", filters=(AlphanumericFilter(FREQUENCY, "<=", "1"),), granularity=Granularity.COUNT)
+    assert world.ask(mixed, query).count == world.ask(called, query).count == 1
+    some, none = "Some of its files have no genotypes", "Its files have no genotypes"
+    assert (world.ask(mixed, query).caveat or "").startswith(some)
+    assert world.ask(called, query).caveat is None
+    # A dataset that can tell answers, whatever stands beside it.
+    decisions = [Decision(one, Granularity.RECORD, Asker.GRANTED, Level.PUBLIC, 0) for one in (called, silent)]
+    first, second = world.run(execute(world.store, query, decisions))
+    assert (first.count, first.caveat) == (1, None)
+    assert second.count == 0
+    assert (second.caveat or "").startswith(none)
+
+
+def test_people_who_cannot_be_seen_do_not_show_in_what_can_be_told(world: World) -> None:
+    dataset = world.load(CASES, CALLED)
+    query = Query("individual", filters=(AlphanumericFilter(FREQUENCY, "<=", "1"),), granularity=Granularity.COUNT)
+    assert world.ask(dataset, query, threshold=1).count == 1
+    world.admin.set_policy(dataset, DatasetPolicy(stricter=(StricterRecords(Level.CONTROLLED, frozenset("b")),)))
+    assert world.ask(dataset, query).count == 1
+    with pytest.raises(CannotAnswer, match="cannot be told"):
+        world.ask(dataset, query, threshold=1)
 
 
 @pytest.mark.parametrize("value", ["often", "1%", "nan"])
