@@ -153,6 +153,12 @@ def sequence_id(assembly: str, chrom: str) -> str:
     return f"refseq:{accession}" if accession else f"skerry:{assembly}-{chrom}"
 
 
+def length(assembly: str | None, chrom: str) -> int | None:
+    """Return how many bases a chromosome has, in an assembly or in all that share it; None where it is not known."""
+    found = {one.lengths.get(chrom) for name, one in ASSEMBLIES.items() if assembly in (None, name)}
+    return found.pop() if len(found) == 1 else None
+
+
 def infer_assembly(contigs: Iterable[tuple[str, int]]) -> str | None:
     """Return the one assembly whose chromosomes have these (name, length) pairs, or None where it is not certain.
 

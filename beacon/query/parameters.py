@@ -99,12 +99,10 @@ def _variant(given: Mapping[str, Any]) -> VariantQuery:
     assembly = _assembly(given.get("assemblyId"))
     assembly, chrom = _chromosome("referenceName", given.get("referenceName"), assembly)
     assembly, mate = _chromosome("mateName", given.get("mateName"), assembly)
-    if chrom is not None and assembly is None:
-        several = genome.named_by(given["referenceName"]) is not None
+    if chrom is not None and assembly is None and genome.named_by(given["referenceName"]) is None:
         raise BadRequest(
-            f"The referenceName {given['referenceName']!r} "
-            f"{'is the same in several assemblies' if several else 'says nothing without an assembly'}: add assemblyId "
-            "(such as GRCh38), or give the versioned accession of a chromosome (such as NC_000017.11).",
+            f"The referenceName {given['referenceName']!r} says nothing without an assembly: add assemblyId (such as "
+            "GRCh38), or give the versioned accession of a chromosome (such as NC_000017.11).",
             where="assemblyId",
         )
     gene, change = _change(given)
@@ -140,7 +138,7 @@ def _assembly(id: str | None) -> str | None:
 
 
 def _chromosome(parameter: str, name: str | None, assembly: str | None) -> tuple[str | None, str | None]:
-    """Return assembly and chromosome; a versioned accession names both."""
+    """Return assembly and chromosome; a versioned accession names both, or what several assemblies share."""
     if name is None:
         return assembly, None
     if genome.is_unknown(name):

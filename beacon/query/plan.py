@@ -193,7 +193,7 @@ def _open(alleles: AllelePredicate, form: ShortForm | None) -> Edit | None:
     if form is not None:
         known = alleles.sequence is not None or alleles.start_bases is not None
         return None if known else form.edit
-    if alleles.sequence is None or alleles.assembly is None or not alleles.chrom:
+    if alleles.sequence is None or not alleles.chrom:
         return None
     start, ref, alt = alleles.sequence
     given = Edit(start, start + len(ref), ref, alt)

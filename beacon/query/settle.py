@@ -201,14 +201,15 @@ async def _elsewhere(store: Store, alleles: AllelePredicate, edit: Edit, text: s
 
     Given by position and bases an allele can be looked for as it is written, without any sequence.
     """
-    assert alleles.assembly is not None and alleles.chrom is not None
-    reference = await store.reference(alleles.assembly, alleles.chrom)
+    assert alleles.chrom is not None
+    reference = await _reference(store, alleles.assembly, alleles.chrom)
     if reference is None:
         if text is None:
             return alleles
+        whose = f" of {alleles.assembly}" if alleles.assembly else ""
         raise NeedsReference(
-            f"Which allele {text!r} is, only the sequence of chromosome {alleles.chrom} of {alleles.assembly} tells, "
-            "and it is not loaded here; ask by referenceName, start, referenceBases and alternateBases, left-aligned.",
+            f"Which allele {text!r} is, only the sequence of chromosome {alleles.chrom}{whose} tells, and it is not "
+            "loaded here; ask by referenceName, start, referenceBases and alternateBases, left-aligned.",
             where=WHERE,
         )
     if edit.end - edit.start > LONGEST:
@@ -236,6 +237,14 @@ async def _elsewhere(store: Store, alleles: AllelePredicate, edit: Edit, text: s
         leftmost=found.leftmost,
         vrs=allele_id(reference.digest, start, start + len(ref), alt) if reference.indexed else None,
     )
+
+
+async def _reference(store: Store, assembly: str | None, chrom: str) -> Reference | None:
+    """Return the sequence of a chromosome, in one of the assemblies that share it where none is named."""
+    for name in [assembly] if assembly else genome.ASSEMBLIES:
+        if (found := await store.reference(name, chrom)) is not None:
+            return found
+    return None
 
 
 async def _normal(store: Store, reference: Reference, edit: Edit) -> Normal:

@@ -15,7 +15,10 @@ _ACCESSION = re.compile(r"(?:N[TWGMRP]_|X[MRP]_|ENS[A-Z]*[GTP]\d|LRG_)", re.IGNO
 
 @dataclass(frozen=True, slots=True)
 class ShortForm:
-    """What a short form names: a change of a chromosome, or an allele's ``vrs`` id (then without chromosome)."""
+    """What a short form names: a change of a chromosome, or an allele's ``vrs`` id (then without chromosome).
+
+    ``assembly`` None: in every assembly that has the sequence.
+    """
 
     text: str
     assembly: str | None
@@ -54,10 +57,11 @@ def read(text: str, assembly: str | None) -> ShortForm:
     except ValueError as error:
         raise BadRequest(f"The short form {text!r} cannot be read: {error}.", where=WHERE) from error
     told, chrom = _place(text, sequence, assembly)
-    length = genome.ASSEMBLIES[told].lengths.get(chrom)
+    length = genome.length(told, chrom)
     if length is not None and edit.end > length:
         raise BadRequest(
-            f"The short form {text!r} lies beyond the end of chromosome {chrom}, which has {length} bases in {told}.",
+            f"The short form {text!r} lies beyond the end of chromosome {chrom}, which has {length} bases"
+            f"{f' in {told}' if told else ''}.",
             where=WHERE,
         )
     return ShortForm(text, told, chrom, edit)
@@ -73,8 +77,8 @@ def _vrs(text: str, assembly: str | None) -> ShortForm:
     raise BadRequest(f"The text {text!r} is no VRS id of an allele: give ga4gh:VA. and 32 characters.", where=WHERE)
 
 
-def _place(text: str, sequence: str, assembly: str | None) -> tuple[str, str]:
-    """Return assembly and chromosome of the sequence that a short form names."""
+def _place(text: str, sequence: str, assembly: str | None) -> tuple[str | None, str]:
+    """Return assembly, if it matters, and chromosome of the sequence that a short form names."""
     accession = genome.named_by(sequence)
     if accession is None and (_ACCESSION.match(sequence) or genome.is_unknown(sequence)):
         raise CannotAnswer(
@@ -87,10 +91,9 @@ def _place(text: str, sequence: str, assembly: str | None) -> tuple[str, str]:
         raise BadRequest(
             f"The sequence {sequence!r} belongs to {told}, but assemblyId says {assembly}.", where="assemblyId"
         )
-    found = told or assembly
-    if found is None:
+    if accession is None and assembly is None:
         raise BadRequest(
             f"In {text!r} the sequence {sequence!r} says nothing without an assembly: add assemblyId (such as GRCh38).",
             where="assemblyId",
         )
-    return found, chrom
+    return told or assembly, chrom

@@ -304,6 +304,27 @@ def test_without_the_sequence_only_what_it_cannot_change_is_answered(world: Worl
         assert raised.value.status == 400
 
 
+def test_the_mitochondrion_is_asked_for_in_every_assembly_that_shares_it(asked: Asked, world: World) -> None:
+    alleles = [
+        from_vcf(assembly, "MT", *written)
+        for assembly in ("GRCh37", "GRCh38")
+        for written in ((73, "A", "G"), (80, "AC", "A"))
+    ]
+    dataset = Asked(world, world.load(sites(alleles)))
+    (first, second), (third, fourth) = ([allele.id for allele in alleles][at : at + 2] for at in (0, 2))
+    for name in ("NC_012920.1:m.73A>G", "J01415.2:72:A:G"):
+        assert dataset.short(name) == {first, third}
+        assert dataset.short(name, "GRCh37") == {first}
+    assert dataset.filtered(HGVS, "NC_012920.1:m.73A>G") == {first, third}
+    assert dataset.ids(VariantQuery(None, "MT", (72,), (73,))) == {first, third}
+    assert dataset.ids(VariantQuery(None, "MT", (80,), (), "C", "")) == {second, fourth}
+    # One assembly's sequence tells for all of them where else a change can be written.
+    held = SEQUENCES["MT"]
+    at = next(at for at in range(5, len(held)) if held[at - 1] == held[at] != held[at - 2])
+    deletion = from_vcf("GRCh37", "MT", at - 1, held[at - 2 : at], held[at - 2])
+    assert Asked(world, world.load(sites([deletion]))).short(f"NC_012920.1:m.{at + 1}del") == {deletion.id}
+
+
 @pytest.mark.parametrize(
     ("text", "assembly", "error", "says"),
     [
@@ -318,7 +339,7 @@ def test_without_the_sequence_only_what_it_cannot_change_is_answered(world: Worl
         ("NM_004333.6:c.1799T>A", None, CannotAnswer, "transcript"),
         ("NP_004324.2:p.Val600Glu", None, CannotAnswer, "aminoacidChange"),
         ("chr1:g.100A>T", None, BadRequest, "add assemblyId"),
-        ("NC_012920.1:m.3243A>G", None, BadRequest, "add assemblyId"),
+        ("NC_012920.1:m.16570A>G", None, BadRequest, "beyond the end of chromosome MT, which has 16569 bases."),
         ("ga4gh:VA.short", None, BadRequest, "no VRS id"),
         ("ga4gh:VSL.QrRSuBj-VScAGV_gEdxNgsnh41jYH1Kg", None, CannotAnswer, "not that of an allele"),
     ],

@@ -282,6 +282,12 @@ def test_an_accession_names_its_assembly() -> None:
     assert asked(referenceName="NC_000017.10", start=1, end=2).assembly == "GRCh37"
 
 
+def test_an_accession_that_assemblies_share_asks_all_of_them() -> None:
+    variant = asked(referenceName="NC_012920.1", start=1, end=2)
+    assert (variant.assembly, variant.chrom) == (None, "MT")
+    assert asked(referenceName="J01415.2", assemblyId="GRCh37", start=1, end=2).assembly == "GRCh37"
+
+
 WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"referenceName": "17", "start": 1, "end": 2}, "assemblyId", "says nothing without an assembly"),
     (
@@ -289,7 +295,6 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
         "assemblyId",
         "belongs to GRCh37",
     ),
-    ({"referenceName": "NC_012920.1", "start": 1, "end": 2}, "assemblyId", "the same in several"),
     ({"referenceName": "NC_000017", "start": 1, "end": 2}, "referenceName", "with its version"),
     ({"assemblyId": "mm10", "referenceName": "1", "start": 1, "end": 2}, "assemblyId", "mm10"),
     ({"start": 1, "end": 2}, "referenceName", "needs referenceName"),
