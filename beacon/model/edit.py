@@ -56,6 +56,10 @@ class Edit:
         start, ref, alt = minimal(self.start, self.ref, self.alt)
         return (start, ref, alt) if ref and alt else None
 
+    def onto(self, ref: str) -> Edit:
+        """Return the edit with the bases written out, where the sequence has these there."""
+        return Edit(self.start, self.end, ref, _become(ref, self.alt))
+
     @property
     def one_base(self) -> str | None:
         """The base that one base, which was not written, becomes; None where more is changed than that."""

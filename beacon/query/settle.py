@@ -19,6 +19,7 @@ from beacon.model.entry_types import FREQUENCY
 from beacon.model.genome import PROTEIN_CHANGES, Reference, naming
 from beacon.model.indexing import BELOW, HELD, RECORDED
 from beacon.model.vrs import allele_id
+from beacon.query.carrying import alive
 from beacon.query.filters import SimilarCondition
 from beacon.query.index import IndexCondition
 from beacon.query.plan import Plan
@@ -49,7 +50,8 @@ async def settled(store: Store, asked: Plan, datasets: Sequence[Dataset]) -> Pla
         elif alleles.vrs is not None:
             await _all_named(store, alleles, datasets)
     except NeedsReference as error:
-        asked = asked.as_recorded(error)
+        stored = None if asked.edit is None else await _as_stored(store, alleles, asked.edit, datasets)
+        asked = asked.as_recorded(error) if stored is None else replace(asked, alleles=stored, edit=None, refusal=error)
         alleles = asked.alleles
         assert alleles is not None
     caveats = [(dataset.id, asked.unsure) for dataset in datasets if asked.unsure]
@@ -237,6 +239,26 @@ async def _elsewhere(store: Store, alleles: AllelePredicate, edit: Edit, text: s
         leftmost=found.leftmost,
         vrs=allele_id(reference.digest, start, start + len(ref), alt) if reference.indexed else None,
     )
+
+
+async def _as_stored(
+    store: Store, alleles: AllelePredicate, edit: Edit, datasets: Sequence[Dataset]
+) -> AllelePredicate | None:
+    """Ask for the very allele that a change makes, where the data have it: they say which bases are there.
+
+    None where they have no such allele, be it that it is written otherwise or that nobody carries it who may be seen.
+    """
+    place = AllelePredicate(
+        assembly=alleles.assembly, chrom=alleles.chrom, bracket=(edit.start, edit.start, edit.end, edit.end)
+    )
+    for segment in (segment for dataset in datasets for segment in dataset.segments):
+        heads = await store.heads(segment, place)
+        heads = heads.pick(await alive(store, segment, heads))
+        places = list(zip(heads.block.tolist(), heads.row.tolist(), strict=True))
+        for allele in [stored.allele for stored in await store.alleles(segment, places)]:
+            if edit.onto(allele.ref).allele == allele.minimal:
+                return replace(alleles, sequence=allele.minimal)
+    return None
 
 
 async def _reference(store: Store, assembly: str | None, chrom: str) -> Reference | None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from beacon.errors import BadRequest, CannotAnswer, LoadError, NeedsReference
 from beacon.model import genome, hgvs, vrs
-from beacon.model.access import Granularity
+from beacon.model.access import DatasetPolicy, Granularity, Level, StricterRecords
 from beacon.model.edit import Edit, Normal, normal, reverse_complement
 from beacon.model.entry_types import HGVS, OTHER_IDS
 from beacon.model.genome import CHROMOSOMES
@@ -294,7 +294,7 @@ def test_without_the_sequence_only_what_it_cannot_change_is_answered(world: Worl
     assert asked.short(f"{accession}:g.200_201delACinsTG") == asked.short(f"{accession}:199:AC:TG") == {both}
     assert asked.ids(VariantQuery("GRCh37", "1", (300,), (), "AG", "")) == {deletion}
     forms = (
-        "g.301_302del", "g.301_302delAG", "g.100_101insT", "g.100dup", "g.200_201delinsTG", "g.200_201inv", "300:AG:",
+        "g.301_302del", "g.301_302delAG", "g.100_101insT", "g.100dup", "g.200_201delinsTT", "g.200_201inv", "300:AG:",
         "300:2:",
     )  # fmt: skip
     for text in (*(f"{accession}:{form}" for form in forms), "ga4gh:VA." + "x" * 32):
@@ -323,6 +323,36 @@ def test_the_mitochondrion_is_asked_for_in_every_assembly_that_shares_it(asked: 
     at = next(at for at in range(5, len(held)) if held[at - 1] == held[at] != held[at - 2])
     deletion = from_vcf("GRCh37", "MT", at - 1, held[at - 2 : at], held[at - 2])
     assert Asked(world, world.load(sites([deletion]))).short(f"NC_012920.1:m.{at + 1}del") == {deletion.id}
+
+
+def test_a_computed_name_finds_its_allele_without_the_sequence_and_tells_of_nobody_hidden(world: World) -> None:
+    writings = ((234, "A", "TGTGC"), (300, "AC", "TG"), (400, "AC", "GT"), (500, "ACA", "TGG"))
+    alleles = [from_vcf("GRCh37", "1", *written) for written in writings]
+    people = tuple(Sequenced(name, name, None, None) for name in "ab")
+    calls = [("0/1", "1/1")] * 3 + [("0/0", "0/1")]
+    load = Load(sequenced=people, sites=tuple(Site(*one) for one in zip(alleles, calls, strict=True)))
+    asked = Asked(world, world.load(load))
+    accession = genome.ASSEMBLIES["GRCh37"].accessions["1"]
+    named = ("g.234delinsTGTGC", "g.300_301delinsTG", "g.400_401inv", "g.500_502delinsTGG")
+    for allele, name in zip(alleles, named, strict=True):
+        query = Query("genomicVariant", anchor=Anchor("genomicVariant", allele.id), granularity=Granularity.RECORD)
+        (record,) = world.ask(asked.dataset, query).records or ()
+        name = f"{accession}:{name}"
+        assert orjson.loads(record)["identifiers"]["genomicHGVSId"] == name
+        assert asked.short(name) == asked.filtered(HGVS, name) == {allele.id}
+    world.admin.set_policy(asked.dataset, DatasetPolicy(stricter=(StricterRecords(Level.CONTROLLED, frozenset("b")),)))
+    for name, seen in zip(named, (1, 1, 1, 0), strict=True):
+        query = Query(
+            "individual", variant=VariantQuery(short_form=f"{accession}:{name}"), granularity=Granularity.COUNT
+        )
+        assert world.ask(asked.dataset, query).count == 1 + seen
+        # To whom nobody shows who carries it, the name tells no more than one that nobody has.
+        for threshold in (1, 2):
+            if seen and threshold == 1:
+                assert world.ask(asked.dataset, query, threshold=threshold).count == 1
+            else:
+                with pytest.raises(NeedsReference):
+                    world.ask(asked.dataset, query, threshold=threshold)
 
 
 @pytest.mark.parametrize(
