@@ -99,7 +99,22 @@ _BY_ACCESSION: Mapping[str, tuple[str | None, str]] = {
 } | {_MITOCHONDRION: (None, "MT"), _MITOCHONDRION_INSDC: (None, "MT")}
 _NUMBERED = {"23": "X", "24": "Y", "26": "MT"}
 """What PLINK calls the chromosomes that have no number; its 25 is parts of two."""
-_OF_A_DATABASE = re.compile(r"(?:refseq:|insdc:|ga4gh:|SQ\.|NC_|C[MP]\d{6}|J01415)", re.IGNORECASE)
+_OF_A_DATABASE = re.compile(r"(?:refseq:|insdc:|skerry:|ga4gh:|SQ\.|NC_|C[MP]\d{6}|J01415)", re.IGNORECASE)
+_INSDC = r"(?:GL|JH|K[BEINQVZ]|ML|MU)[0-9]{6}|JTFH[0-9]{8}"
+"""Sequences beside the chromosomes: those of the Genome Reference Consortium, and the decoys that aligners add."""
+_CONTIG = re.compile(
+    rf"(?P<insdc>{_INSDC})\.(?P<version>[0-9]+)"
+    # UCSC's names of them; those of hg19 are all of the first version, and do not say so.
+    rf"|(?:chr)?(?:[0-9]+|X|Y|Un)_(?:(?P<ucsc>{_INSDC})v(?P<of_ucsc>[0-9]+)(?:_(?:random|alt|fix|decoy))?"
+    r"|(?P<hg19>GL[0-9]{6})(?:_random)?)",
+    re.IGNORECASE,
+)
+_ELSEWHERE = re.compile(
+    r"(?:N[GMPRTWZ]_|X[MPR]_|ENS[A-Z]*[GTP][0-9]|LRG_|(?:[A-Z]{2}[0-9]{6}|[A-Z]{4,6}[0-9]{8,10})(?:\.[0-9]+)?$)",
+    re.IGNORECASE,
+)
+_OWN = re.compile(r"skerry:(?P<assembly>[^-]+)-(?P<contig>.+)")
+_DIGEST = re.compile(r"(?:ga4gh:)?SQ\.([A-Za-z0-9_-]{32})")
 
 
 def assembly_name(text: str) -> str | None:
@@ -113,7 +128,8 @@ def chromosome(text: str) -> str:
     """Return a contig's name as this program stores it: without ``chr``, and ``MT`` for the mitochondrion.
 
     An accession of a known assembly becomes its chromosome, a number with zeros before it (``01``) or in the place of a
-    letter (``23``) too; other names stay as they are.
+    letter (``23``) too. Contigs beside the chromosomes are called by their accession in INSDC, which UCSC's names hold
+    (``chrUn_KI270302v1``); other names stay as they are.
     """
     name = text.strip()
     if known := named_by(name):
@@ -132,9 +148,18 @@ def chromosome(text: str) -> str:
 def named_by(text: str) -> tuple[str | None, str] | None:
     """Return (assembly, chromosome) that a versioned accession names, with or without ``refseq:`` or ``insdc:``.
 
-    The mitochondrion's accession is the same in several assemblies, so its assembly is None.
+    So does ``sequence_id`` of other contigs. The assembly is None where several may have the same sequence: that of the
+    mitochondrion, and contigs named by their accession, as UCSC's names do.
     """
-    return _BY_ACCESSION.get(_DATABASE.sub("", text.strip()))
+    name = _DATABASE.sub("", text.strip())
+    if known := _BY_ACCESSION.get(name):
+        return known
+    if (own := _OWN.fullmatch(name)) and own["assembly"] in ASSEMBLIES:
+        return own["assembly"], chromosome(own["contig"])
+    if contig := _CONTIG.fullmatch(name):
+        accession = contig["insdc"] or contig["ucsc"] or contig["hg19"]
+        return None, f"{accession.upper()}.{contig['version'] or contig['of_ucsc'] or 1}"
+    return None
 
 
 _DATABASE = re.compile(r"^(?:refseq|insdc):", re.IGNORECASE)
@@ -144,6 +169,17 @@ def is_unknown(text: str) -> bool:
     """Whether a name of a sequence is a database's, and of no chromosome of an assembly here, or is an assembly's."""
     name = text.strip()
     return assembly_name(name) is not None or (bool(_OF_A_DATABASE.match(name)) and named_by(name) is None)
+
+
+def is_of_elsewhere(text: str) -> bool:
+    """Whether a name is an accession of which nobody can tell here what else the sequence is called."""
+    return bool(_ELSEWHERE.match(text.strip())) and named_by(text) is None
+
+
+def sequence_digest(text: str) -> str | None:
+    """Return the GA4GH digest (refget without ``SQ.``) of which a text is the name, None of any other text."""
+    match = _DIGEST.fullmatch(text.strip())
+    return match[1] if match else None
 
 
 def sequence_id(assembly: str, chrom: str) -> str:

@@ -99,7 +99,8 @@ def _variant(given: Mapping[str, Any]) -> VariantQuery:
     assembly = _assembly(given.get("assemblyId"))
     assembly, chrom = _chromosome("referenceName", given.get("referenceName"), assembly)
     assembly, mate = _chromosome("mateName", given.get("mateName"), assembly)
-    if chrom is not None and assembly is None and genome.named_by(given["referenceName"]) is None:
+    named = chrom is None or genome.sequence_digest(chrom) or genome.named_by(given["referenceName"])
+    if not named and assembly is None:
         raise BadRequest(
             f"The referenceName {given['referenceName']!r} says nothing without an assembly: add assemblyId (such as "
             "GRCh38), or give the versioned accession of a chromosome (such as NC_000017.11).",
@@ -141,6 +142,8 @@ def _chromosome(parameter: str, name: str | None, assembly: str | None) -> tuple
     """Return assembly and chromosome; a versioned accession names both, or what several assemblies share."""
     if name is None:
         return assembly, None
+    if parameter == "referenceName" and (digest := genome.sequence_digest(name)):
+        return assembly, f"ga4gh:SQ.{digest}"  # only the sequences that are loaded tell which one it is
     if genome.is_unknown(name):
         raise CannotAnswer(
             f"The sequence {name!r} is not known here; give the accession of a chromosome of "

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from beacon.errors import BadRequest, CannotAnswer
-from beacon.model import protein
+from beacon.model import genome, protein
 from beacon.model.bases import ambiguous
 from beacon.model.calls import GROUPS
 from beacon.model.edit import Edit
@@ -38,9 +38,10 @@ class Plan:
     that can be written in several places, or whose bases are not written; ``text`` the short form that it comes from.
     ``caveats`` say of datasets (by id) what cannot be looked at, settled there too.
 
-    Where filters name the allele, ``named_in`` are the fields of that name and ``called`` the alleles that a file calls
-    so, asked for where there are none of what the name means. Where nobody can tell what it means they are asked for at
-    once, ``unsure`` says so, and ``refusal`` is the answer where there are none.
+    ``refusal`` is the answer where nothing is found, since what was asked could mean something else, and ``unsure`` a
+    sentence about that. Where filters name the allele, ``named_in`` are the fields of that name and ``called`` the
+    alleles that a file calls so, asked for where there are none of what the name means, and at once where nobody can
+    tell what it means.
     """
 
     target: str
@@ -99,7 +100,7 @@ def plan(query: Query) -> Plan:
             form, refusal = None, error
         text = form.text if form else None
         alleles = predicate(variant) if form is None else _named(variant, form)
-        edit = _open(alleles, form)
+        edit = opened(alleles, form)
     anchor = query.anchor
     if anchor is not None and anchor.entry_type == "genomicVariant":
         if alleles is not None:
@@ -134,7 +135,24 @@ def plan(query: Query) -> Plan:
         named_in=tuple(plain(item.recorded.field) for item in named),
         called=called,
     )
-    return asked if refusal is None else asked.as_recorded(refusal)
+    if refusal is not None:
+        return asked.as_recorded(refusal)
+    if (unmapped := _unmapped(variant)) is not None:
+        return replace(asked, refusal=unmapped[0], unsure=unmapped[1])
+    return asked
+
+
+def _unmapped(variant: VariantQuery | None) -> tuple[CannotAnswer, str] | None:
+    """Return the refusal, and a sentence, for a sequence of which only the data or the store can tell what it is."""
+    for where, name in (("referenceName", variant and variant.chrom), ("mateName", variant and variant.mate)):
+        if name and genome.sequence_digest(name):
+            said = f"The sequence {name!r} is none of those that are loaded here; name it by its chromosome."
+            return CannotAnswer(said, where=where), ""
+        if name and genome.is_of_elsewhere(name):
+            said = f"What else the sequence {name!r} is called is not known here"
+            refusal = f"{said}, and nothing was found on one called so; name it by its chromosome or as INSDC does."
+            return CannotAnswer(refusal, where=where), f"{said}; found is what lies on one that files call so."
+    return None
 
 
 def _telling(
@@ -188,7 +206,7 @@ def _named(asked: VariantQuery, form: ShortForm) -> AllelePredicate:
     return replace(alleles, sequence=form.edit.allele)
 
 
-def _open(alleles: AllelePredicate, form: ShortForm | None) -> Edit | None:
+def opened(alleles: AllelePredicate, form: ShortForm | None = None) -> Edit | None:
     """Return what is changed where that can be written in more places than one, or nobody knows."""
     if form is not None:
         known = alleles.sequence is not None or alleles.start_bases is not None

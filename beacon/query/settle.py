@@ -22,7 +22,7 @@ from beacon.model.vrs import allele_id
 from beacon.query.carrying import alive
 from beacon.query.filters import SimilarCondition
 from beacon.query.index import IndexCondition
-from beacon.query.plan import Plan
+from beacon.query.plan import Plan, opened
 from beacon.query.short_form import WHERE
 from beacon.store.base import COLUMN, AllelePredicate, Dataset, KeyCondition, Naming, Segment, Store
 
@@ -41,6 +41,8 @@ async def settled(store: Store, asked: Plan, datasets: Sequence[Dataset]) -> Pla
     """
     if len(asked.indexed) < len(asked.conditions):
         asked = replace(asked, conditions=tuple([await _alike(store, item) for item in asked.conditions]))
+    if asked.alleles is not None and (digest := genome.sequence_digest(asked.alleles.chrom or "")):
+        asked = await _located(store, asked, digest)
     alleles = asked.alleles
     if alleles is None:
         return asked
@@ -68,6 +70,18 @@ async def settled(store: Store, asked: Plan, datasets: Sequence[Dataset]) -> Pla
     if alleles is asked.alleles and asked.edit is None and not caveats:
         return asked
     return replace(asked, alleles=alleles, called=called, edit=None, caveats=_joined(caveats))
+
+
+async def _located(store: Store, asked: Plan, digest: str) -> Plan:
+    """Ask for the chromosome that has this sequence. Where none that is loaded has it, the plan's refusal is raised."""
+    assert asked.alleles is not None and asked.refusal is not None
+    meant = asked.alleles.assembly
+    found = [one for one in await store.references() if one.digest == digest and meant in (None, one.assembly)]
+    if not found:
+        raise asked.refusal
+    assembly = found[0].assembly if len(found) == 1 else None
+    alleles = replace(asked.alleles, assembly=assembly, chrom=found[0].chrom)
+    return replace(asked, alleles=alleles, edit=opened(alleles), refusal=None)
 
 
 async def _placed(store: Store, alleles: AllelePredicate, asked: str) -> AllelePredicate:

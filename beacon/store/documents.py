@@ -40,7 +40,7 @@ from beacon.model.access import (
 from beacon.store.base import Cohort, Dataset, Links, Naming, Segment
 from beacon.store.packing import pack, unpack
 
-MODEL_VERSION = 7
+MODEL_VERSION = 8
 Document = dict[str, Any]
 
 SEGMENT_COLLECTIONS = ("arrays", "records", "postings", "numbers", "blocks", "names", "cases")

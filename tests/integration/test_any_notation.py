@@ -22,7 +22,7 @@ from beacon.model.genome import CHROMOSOMES
 from beacon.model.query import AlphanumericFilter, Anchor, Pagination, Query, VariantQuery
 from beacon.model.representations import VRS
 from beacon.model.variant import Allele, from_vcf
-from beacon.query import case_level
+from beacon.query import case_level, parameters
 from loaders.reference import load_reference
 from schemas import validator
 from tests.world import Load, Sequenced, Site, World, open_world, write
@@ -233,6 +233,21 @@ def test_answers_in_vrs_say_the_allele_and_fit_its_schema(asked: Asked) -> None:
         digest = location["sequence_id"].removeprefix("ga4gh:SQ.")
         assert variation["_id"] == vrs.allele_id(digest, start, end, variation["state"]["sequence"])
         assert asked.short(variation["_id"]) == {id}
+
+
+def test_the_sequence_that_a_record_names_is_a_reference_name(asked: Asked) -> None:
+    digest = vrs.sha512t24u(SEQUENCES["1"].encode())
+    for id, (_, edit) in list(ALLELES.items())[:20]:
+        for name in (f"ga4gh:SQ.{digest}", f"SQ.{digest}"):
+            given = {"referenceName": name, "start": edit.start, "referenceBases": edit.ref, "alternateBases": edit.alt}
+            variant, _ = parameters.read(given)
+            assert variant is not None
+            assert asked.ids(variant) == {id}
+    for wrong in ({"assemblyId": "GRCh37"}, {"referenceName": "ga4gh:SQ." + digest[::-1]}):
+        variant, _ = parameters.read({"referenceName": f"ga4gh:SQ.{digest}", "start": 1, "end": 2} | wrong)
+        assert variant is not None
+        with pytest.raises(CannotAnswer, match="none of those that are loaded here"):
+            asked.ids(variant)
 
 
 def test_what_vrs_cannot_say_exactly_stays_in_the_legacy_form(world: World) -> None:

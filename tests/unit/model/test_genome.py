@@ -14,6 +14,7 @@ from beacon.model.genome import (
     assembly_name,
     chromosome,
     infer_assembly,
+    is_of_elsewhere,
     named_by,
     sequence_id,
 )
@@ -48,8 +49,21 @@ def test_names_in_use_are_known_and_others_are_not(text: str, name: str | None) 
         ("mt", "MT"),
         ("NC_000001.10", "1"),
         ("refseq:NC_012920.1", "MT"),
-        ("chrUn_KI270302v1", "Un_KI270302v1"),
+        ("chrUn_KI270302v1", "KI270302.1"),
+        ("Un_KI270302v1", "KI270302.1"),
+        ("KI270302.1", "KI270302.1"),
+        ("insdc:KI270302.1", "KI270302.1"),
+        ("skerry:GRCh38-KI270302.1", "KI270302.1"),
+        ("skerry:GRCh38-Un_KI270302v1", "KI270302.1"),
+        ("skerry:GRCh38-1", "1"),
+        ("chr14_GL000009v2_random", "GL000009.2"),
+        ("chr6_GL000250v2_alt", "GL000250.2"),
+        ("chrUn_JTFH01000001v1_decoy", "JTFH01000001.1"),
+        ("chrUn_gl000211", "GL000211.1"),
+        ("chr1_gl000192_random", "GL000192.1"),
         ("GL000192.1", "GL000192.1"),
+        ("NT_187396.1", "NT_187396.1"),
+        ("chr6_apd_hap1", "6_apd_hap1"),
         ("CM000663.2", "1"),
         ("insdc:CM000685.1", "X"),
         ("CP086569.2", "Y"),
@@ -79,7 +93,22 @@ def test_accessions_tell_assembly_and_chromosome() -> None:
     assert named_by("CM000663.2") == ("GRCh38", "1")
     assert named_by("CP068277.2") == ("T2T", "1")
     assert named_by("CP068255.2") == ("T2T", "X")
-    assert sequence_id("GRCh38", "Un_KI270302v1") == "skerry:GRCh38-Un_KI270302v1"
+    assert sequence_id("GRCh38", "KI270302.1") == "skerry:GRCh38-KI270302.1"
+    assert named_by("skerry:GRCh38-KI270302.1") == ("GRCh38", "KI270302.1")
+    assert named_by("chrUn_KI270302v1") == (None, "KI270302.1")
+    assert named_by("skerry:unplaced") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "elsewhere"),
+    [
+        ("NT_187396.1", True), ("NW_003315905.1", True), ("NM_004333.6", True), ("GL000009", True),
+        ("AC012345.6", True), ("GL000009.2", False), ("chrUn_KI270302v1", False), ("1", False),
+        ("HLA-A*01:01:01:01", False), ("hs37d5", False),
+    ],
+)  # fmt: skip
+def test_an_accession_without_a_known_name_is_told_from_a_name(name: str, elsewhere: bool) -> None:
+    assert is_of_elsewhere(name) is elsewhere
 
 
 def test_lengths_tell_the_assembly() -> None:

@@ -10,12 +10,13 @@ from typing import Any
 import orjson
 import pytest
 
-from beacon.errors import StoreUnavailable, UnknownFilter
+from beacon.errors import CannotAnswer, StoreUnavailable, UnknownFilter
 from beacon.model.access import Asker, DatasetPolicy, Decision, Granularity, Level
 from beacon.model.entry_types import ENTRY_TYPES
 from beacon.model.query import AlphanumericFilter, Anchor, Filter, OntologyFilter, Pagination, Query, VariantQuery
 from beacon.model.result import DatasetResult
 from beacon.model.variant import from_vcf, unplaced
+from beacon.query import parameters
 from beacon.query.execute import MAX_PAGE, execute
 from beacon.store.admin import Admin
 from beacon.store.documents import decode_policy, encode_policy
@@ -238,6 +239,29 @@ def test_chromosomes_are_asked_for_by_the_names_that_alleles_are_kept_under(
     dataset = world.load(Load(packets=(Packet("ana", Facts(), (), (Case(allele, None, "het"),)),)))
     for chrom in ("1", "X", "MT", "GL1.1", "Y"):
         assert count(world, dataset, place("GRCh38", chrom)) == (1 if chrom == stored else 0)
+
+
+def test_a_contig_is_found_by_every_name_that_can_be_mapped_and_refused_by_others(world: World) -> None:
+    contig, named = (
+        from_vcf("GRCh38", "chrUn_KI270302v1", 101, "A", "G"),
+        from_vcf("GRCh38", "NT_113949.2", 101, "A", "G"),
+    )
+    assert contig == from_vcf("GRCh38", "KI270302.1", 101, "A", "G")
+    dataset = world.load(Load(sites=(Site(contig, None), Site(named, None))))
+
+    def asked(name: str, start: int = 100) -> int | None:
+        where = {"referenceName": name, "assemblyId": "GRCh38", "start": start, "end": start + 1}
+        return count(world, dataset, Query("genomicVariant", variant=parameters.read(where)[0]))
+
+    for name in ("chrUn_KI270302v1", "KI270302.1", "insdc:KI270302.1", "skerry:GRCh38-Un_KI270302v1"):
+        assert (asked(name), asked(name, 200)) == (1, 0), name
+    assert asked("GL000009.2") == 0
+    # What another accession means cannot be told: files may call it so, and otherwise it is no "no".
+    assert asked("NT_113949.2") == 1
+    for name, start in (("NT_187396.1", 100), ("NT_113949.2", 200), ("ga4gh:SQ." + "x" * 32, 100)):
+        with pytest.raises(CannotAnswer) as raised:
+            asked(name, start)
+        assert raised.value.where == "referenceName"
 
 
 def test_what_has_no_place_overlaps_nothing_and_is_found_by_gene_type_and_person(world: World) -> None:

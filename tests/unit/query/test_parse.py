@@ -285,6 +285,10 @@ def test_an_accession_names_its_assembly() -> None:
 def test_an_accession_that_assemblies_share_asks_all_of_them() -> None:
     variant = asked(referenceName="NC_012920.1", start=1, end=2)
     assert (variant.assembly, variant.chrom) == (None, "MT")
+    contig = asked(referenceName="chrUn_KI270302v1", start=1, end=2)
+    assert (contig.assembly, contig.chrom) == (None, "KI270302.1")
+    own = asked(referenceName="skerry:GRCh38-KI270302.1", start=1, end=2)
+    assert (own.assembly, own.chrom) == ("GRCh38", "KI270302.1")
     assert asked(referenceName="J01415.2", assemblyId="GRCh37", start=1, end=2).assembly == "GRCh37"
 
 
@@ -317,6 +321,8 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     (PLACE | {"start": "five", "end": 2}, "/query/requestParameters/g_variant/start", "five"),
     (PLACE | {"start": 1, "alternateBases": "XYZ"}, "/query/requestParameters/g_variant/alternateBases", "XYZ"),
     (PLACE | {"referenceName": "CM000663.9", "start": 1, "end": 2}, "referenceName", "'CM000663.9' is not known"),
+    (PLACE | {"referenceName": "skerry:unplaced", "start": 1, "end": 2}, "referenceName", "is not known here"),
+    (PLACE | {"referenceName": "skerry:GRCh37-1", "start": 1, "end": 2}, "assemblyId", "belongs to GRCh37"),
     (PLACE | {"referenceName": "GRCh38", "start": 1, "end": 2}, "referenceName", "is not known here"),
     (PLACE | {"start": 1, "end": 2, "mateName": "NC_000002.11"}, "assemblyId", "mateName .* belongs to GRCh37"),
     (PLACE | {"start": 1, "end": 2, "mateName": "ga4gh:SQ.abc"}, "mateName", "is not known here"),
