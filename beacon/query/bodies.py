@@ -54,7 +54,7 @@ _OF_CARRIERS: Final = frozenset({
 
 
 class Body(NamedTuple):
-    """A variant's encoded record up to within its ``info``, and the encoded path of those who carry it."""
+    """A variant's encoded record up to within its ``info``, and the encoded address of those who carry it."""
 
     id: str
     begin: bytes
@@ -72,8 +72,8 @@ class Body(NamedTuple):
         if named := identifiers(stored, told.get("identifiers", {})):
             record["identifiers"] = named
         record["info"] = info
-        # Below the Beacon's root: a site does not always know the address that others see.
-        return cls(stored.id, orjson.dumps(record)[:-2], orjson.dumps(f"/g_variants/{stored.id}/individuals"))
+        # Relative to the root of whatever Beacon is asked: a network hands a site's records on as its own.
+        return cls(stored.id, orjson.dumps(record)[:-2], orjson.dumps(f"g_variants/{stored.id}/individuals"))
 
     @property
     def nbytes(self) -> int:

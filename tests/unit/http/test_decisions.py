@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 
@@ -37,6 +38,14 @@ async def test_limit_is_per_result_set_and_counts_are_of_the_whole_question(clie
         "open": 12, "counted": 8, "asked": 14, "hidden": 10,
     }  # fmt: skip
     assert answer.summary["numTotalResults"] == 44
+
+
+async def test_where_carriers_are_listed_is_an_address_relative_to_the_root(client: Client) -> None:
+    answer = await client.get("/g_variants", "genomicVariant")
+    (record,) = answer.sets["open"]["results"]
+    there = urljoin(f"{client.root}/api/", record["info"]["caseLevelIndividuals"])
+    carriers = await client.get(there.removeprefix(f"{client.root}/api"), "individual")
+    assert len(carriers.sets["open"]["results"]) == record["info"]["caseLevelTotal"] == 3
 
 
 async def test_the_edges_of_ranges_and_brackets(mongo_uri: str, database_name: str) -> None:
