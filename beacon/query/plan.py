@@ -24,7 +24,7 @@ MAX_WILD = 50
 """The most bases on a side where either side has codes that stand for several bases."""
 
 
-_AS_RECORDED = "Which variant has this name could not be told; found is what files call so."
+_AS_RECORDED = "Which variant has this name could not be told; found is what records call so."
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,13 @@ class Plan:
         if self.called is None:
             raise refusal
         return replace(self, alleles=self.called, called=None, edit=None, refusal=refusal, unsure=_AS_RECORDED)
+
+    def as_stored(self, alleles: AllelePredicate, refusal: BadRequest) -> Plan:
+        """Ask for the alleles of which the data tell that they have the name.
+
+        Nothing in an answer but what is found may say that there are any: somebody else's may be too few to be told of.
+        """
+        return replace(self, alleles=alleles, edit=None, refusal=refusal, unsure=_AS_RECORDED)
 
     @property
     def choosing(self) -> tuple[IndexCondition, ...]:

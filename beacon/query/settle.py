@@ -53,7 +53,7 @@ async def settled(store: Store, asked: Plan, datasets: Sequence[Dataset]) -> Pla
             await _all_named(store, alleles, datasets)
     except NeedsReference as error:
         stored = None if asked.edit is None else await _as_stored(store, alleles, asked.edit, datasets)
-        asked = asked.as_recorded(error) if stored is None else replace(asked, alleles=stored, edit=None, refusal=error)
+        asked = asked.as_recorded(error) if stored is None else asked.as_stored(stored, error)
         alleles = asked.alleles
         assert alleles is not None
     caveats = [(dataset.id, asked.unsure) for dataset in datasets if asked.unsure]

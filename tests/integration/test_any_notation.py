@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from beacon.errors import BadRequest, CannotAnswer, LoadError, NeedsReference
 from beacon.model import genome, hgvs, vrs
-from beacon.model.access import DatasetPolicy, Granularity, Level, StricterRecords
+from beacon.model.access import Asker, DatasetPolicy, Decision, Granularity, Level, StricterRecords
 from beacon.model.edit import Edit, Normal, normal, reverse_complement
 from beacon.model.entry_types import HGVS, OTHER_IDS
 from beacon.model.genome import CHROMOSOMES
@@ -23,6 +23,7 @@ from beacon.model.query import AlphanumericFilter, Anchor, Pagination, Query, Va
 from beacon.model.representations import VRS
 from beacon.model.variant import Allele, from_vcf
 from beacon.query import case_level, parameters
+from beacon.query.execute import execute
 from loaders.reference import load_reference
 from schemas import validator
 from tests.world import Load, Sequenced, Site, World, open_world, write
@@ -355,6 +356,19 @@ def test_a_computed_name_finds_its_allele_without_the_sequence_and_tells_of_nobo
         name = f"{accession}:{name}"
         assert orjson.loads(record)["identifiers"]["genomicHGVSId"] == name
         assert asked.short(name) == asked.filtered(HGVS, name) == {allele.id}
+    # An allele of too few people does not even show in how another dataset's answer, by what a file says, is qualified.
+    called = sites([substitution := from_vcf("GRCh37", "1", 900, "A", "G")])
+    called = replace(called, sites=(replace(called.sites[0], hgvs=f"{accession}:{named[3]}"),))
+    others, filters = world.load(called), (AlphanumericFilter(HGVS, "=", f"{accession}:{named[3]}"),)
+    query = Query("genomicVariant", filters=filters, granularity=Granularity.RECORD)
+    alone = world.ask(others, query)
+    decisions = [
+        Decision(others, Granularity.RECORD, Asker.GRANTED, Level.PUBLIC, 0),
+        Decision(asked.dataset, Granularity.COUNT, Asker.REGISTERED, Level.PUBLIC, 2),
+    ]
+    assert world.run(execute(world.store, query, decisions))[0] == alone
+    assert alone.caveat
+    assert [orjson.loads(record)["variantInternalId"] for record in alone.records or ()] == [substitution.id]
     world.admin.set_policy(asked.dataset, DatasetPolicy(stricter=(StricterRecords(Level.CONTROLLED, frozenset("b")),)))
     for name, seen in zip(named, (1, 1, 1, 0), strict=True):
         query = Query(
