@@ -124,7 +124,8 @@ def terms_page(
 ) -> bytes:
     """Encode one page of filtering terms."""
     listed = response["filteringTerms"]
-    page = listed[asked.skip * asked.limit : (asked.skip + 1) * asked.limit] if asked.limit else listed
+    size = asked.limit or len(listed)
+    page = listed[asked.skip * size : (asked.skip + 1) * size]
     return envelope.informational(
         beacon_id, "filtering_terms", {**response, "filteringTerms": page}, info=info, test_mode=asked.test_mode
     )

@@ -162,10 +162,12 @@ def _requests() -> Iterator[tuple[str, Json]]:
     numbers = {name: request["$defs"]["pagination"]["properties"][name] for name in ("skip", "limit")}
     page = {"type": "object", "properties": numbers, "additionalProperties": False}
     terms = {"testMode": {"type": "boolean"}, "pagination": page, "purpose": members["query"]["properties"]["purpose"]}
+    meta = members["meta"]["properties"] | {"requestedSchemas": {"type": "array", "maxItems": 0}}
     yield "TermsRequest", {
         "type": "object", "title": "a request for filtering terms",
         "properties": {
-            "meta": members["meta"], "query": {"type": "object", "properties": terms, "additionalProperties": False},
+            "meta": members["meta"] | {"properties": meta},
+            "query": {"type": "object", "properties": terms, "additionalProperties": False},
         },
         "additionalProperties": False,
     }  # fmt: skip

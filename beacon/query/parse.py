@@ -36,6 +36,10 @@ API_VERSION = "v2.0"
 DEFAULT_GRANULARITY = Granularity.RECORD
 """Where nothing is asked, as much as the asker may see (the standard leaves it to the server)."""
 DEFAULT_LIMIT = 10
+_OF_RECORDS = (
+    "filters", "requestParameters", "requestedGranularity", "includeResultsetResponses", "requestedSchemas"
+)  # fmt: skip
+"""What says which records are asked for, and how: of filtering terms it means nothing."""
 
 _CURIE = re.compile(r"\w[^:]+:.+")
 _UNDERSCORED = re.compile(r"([A-Z][A-Za-z0-9]+)_([A-Z]{0,2}[0-9][\w.\-]*)")
@@ -43,7 +47,7 @@ _UNDERSCORED = re.compile(r"([A-Z][A-Za-z0-9]+)_([A-Z]{0,2}[0-9][\w.\-]*)")
 
 @dataclass(frozen=True, slots=True)
 class TermsRequest:
-    """A request for filtering terms; ``limit`` 0 means all of them."""
+    """A request for filtering terms; with ``limit`` 0 all of them are one page, after which there is none."""
 
     skip: int = 0
     limit: int = 0
@@ -75,22 +79,23 @@ def parse_post(
 def parse_terms(body: bytes | None, params: Mapping[str, list[str]], limits: Limits) -> TermsRequest:
     """Read a request for filtering terms, which are paged and nothing else; ``body`` None means a GET.
 
-    Raises ``BadRequest``, ``CannotAnswer`` for filters and request parameters, and ``TooLarge``.
+    Raises ``BadRequest``, ``CannotAnswer`` for what would choose among them or their form, and ``TooLarge``.
     """
     document = documents.of_get("", params) if body is None else documents.of_post("", body, params, limits)
     _check(document, limits, body=body is not None)
     query = document.get("query", {})
-    for name in ("filters", "requestParameters"):
-        if query.get(name):
-            raise CannotAnswer("Filtering terms are paged by skip and limit, and not chosen otherwise.", where=name)
+    asked = query | {"requestedSchemas": document.get("meta", {}).get("requestedSchemas")}
+    for name in _OF_RECORDS:
+        if asked.get(name):
+            raise CannotAnswer(
+                f"Filtering terms are paged by skip and limit, and not chosen otherwise; leave out {name}.", where=name
+            )
     page = query.get("pagination", {})
     if token := next((name for name in paging.TOKENS if page.get(name)), None):
         raise CannotAnswer("Filtering terms have no page tokens; ask by skip and limit.", where=token)
+    limit = _limit(int(page.get("limit", 0)), limits, "all of them")
     return TermsRequest(
-        int(page.get("skip", 0)),
-        int(page.get("limit", 0)),
-        query.get("testMode", False),
-        frozenset(query.get("purpose", [])),
+        int(page.get("skip", 0)), limit, query.get("testMode", False), frozenset(query.get("purpose", []))
     )
 
 
@@ -162,12 +167,17 @@ def _pagination(named: Pagination | None, given: Mapping[str, Any], limits: Limi
     """Return the page asked for, by token or by numbers."""
     most = limits.max_page_size
     page = named or Pagination(int(given.get("skip", 0)), int(given.get("limit", min(DEFAULT_LIMIT, most))))
-    if page.limit > most:
+    return replace(page, limit=_limit(page.limit, limits, "that many") or most)
+
+
+def _limit(asked: int, limits: Limits, zero: str) -> int:
+    """Refuse a page above the most that there is; ``zero`` says what a limit of 0 asks for."""
+    if asked > limits.max_page_size:
         raise BadRequest(
-            f"The limit {page.limit} is above {most}, the most records on a page here; 0 asks for that many.",
+            f"The limit {asked} is above {limits.max_page_size}, the most on a page here; 0 asks for {zero}.",
             where="limit",
         )
-    return replace(page, limit=page.limit or most)
+    return asked
 
 
 def _filter(given: Mapping[str, Any]) -> Filter:

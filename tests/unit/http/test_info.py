@@ -129,8 +129,17 @@ async def test_terms_are_paged(client: Client) -> None:
     rows = (await client.get("/filtering_terms")).body["response"]["filteringTerms"]
     second = (await client.get("/filtering_terms", skip="1", limit="3")).body["response"]["filteringTerms"]
     assert second == rows[3:6]
-    for wrong in ({"limit": "-1"}, {"limit": "x"}, {"page": "1"}):
+    for wrong in ({"limit": "-1"}, {"limit": "x"}, {"limit": "1001"}, {"page": "1"}):
         assert (await client.get("/filtering_terms", **wrong)).status == 400
+
+
+async def test_whoever_pages_terms_by_skip_alone_comes_to_an_end(client: Client) -> None:
+    rows = (await client.get("/filtering_terms", skip="0")).body["response"]["filteringTerms"]
+    assert len(rows) > 10
+    for pagination in ({"skip": 1}, {"skip": 100_000}, {"skip": 1, "limit": 0}):
+        answer = await client.post("/filtering_terms", pagination=pagination)
+        assert (answer.status, answer.body["response"]["filteringTerms"]) == (200, [])
+    assert (await client.get("/filtering_terms", skip="3")).body["response"]["filteringTerms"] == []
 
 
 async def test_a_site_with_nothing_open_still_says_what_it_is(mongo_uri: str, database_name: str) -> None:

@@ -222,6 +222,19 @@ def test_terms_are_asked_for_by_get_and_post_alike() -> None:
             parse_terms(None, wrong, LIMITS)
 
 
+def test_what_says_nothing_of_terms_is_refused_and_not_swallowed() -> None:
+    for name, value in (
+        ("requestedGranularity", "boolean"), ("includeResultsetResponses", "NONE"), ("requestedSchema", "x"),
+    ):  # fmt: skip
+        with pytest.raises(CannotAnswer, match=name):
+            parse_terms(None, {name: [value]}, LIMITS)
+    with pytest.raises(CannotAnswer, match="requestedSchemas"):
+        parse_terms(b'{"meta": {"requestedSchemas": [{"schema": "x"}]}}', {}, LIMITS)
+    assert parse_terms(b'{"meta": {"requestedSchemas": []}}', {}, LIMITS) == TermsRequest()
+    with pytest.raises(BadRequest, match="0 asks for all of them"):
+        parse_terms(None, {"limit": [str(LIMITS.max_page_size + 1)]}, LIMITS)
+
+
 def test_datasets_named_differently_in_two_places_are_refused() -> None:
     with pytest.raises(BadRequest, match="named twice"):
         post({"requestParameters": {"datasetIds": ["a"], "datasets": {"datasetIds": ["b"]}}})
