@@ -42,13 +42,20 @@ DOCUMENTS: tuple[tuple[str, str, Document], ...] = (
 )
 """Path, what its schema is called, and what makes it."""
 
+_ANY_ID = "{id:[^/]+}"
+"""The framework's own pattern leaves out braces, and an id may hold any character."""
+
+
+def _below(root: str, path: str) -> str:
+    return root + path.replace("{id}", _ANY_ID)
+
 
 def explaining(explain: Entries) -> list[web.RouteDef]:
     """Return the routes at which a network says what it would ask: those of all questions, below ``/explain``."""
     made: list[web.RouteDef] = []
     for one in endpoints():
         if not one.terms:
-            handler, path = explain(str(one.entry_type), one.anchor_type), f"{ROOT}/explain{one.path}"
+            handler, path = explain(str(one.entry_type), one.anchor_type), _below(f"{ROOT}/explain", one.path)
             made += [web.get(path, handler), web.post(path, handler)]
     return made
 
@@ -70,5 +77,6 @@ def routes(entries: Entries = entries, terms: Terms = terms) -> list[web.RouteDe
     made += [web.get(ROOT + path, document(entity, make)) for path, entity, make in DOCUMENTS]
     for one in endpoints():
         handler = terms(one.entry_type, one.anchor_type) if one.terms else entries(str(one.entry_type), one.anchor_type)
-        made += [web.get(ROOT + one.path, handler), web.post(ROOT + one.path, handler)]
+        path = _below(ROOT, one.path)
+        made += [web.get(path, handler), web.post(path, handler)]
     return made

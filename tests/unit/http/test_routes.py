@@ -6,11 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from aiohttp import web
 
+from beacon.app import templates
+from beacon.http.handlers import entries
+from beacon.http.routes import explaining, routes
 from beacon.model.access import Asker
 from beacon.model.entry_types import ENTRY_TYPES
 from beacon.store.admin import Admin
-from tests.unit.http.conftest import BOOLEAN, DATABASE, RARE, SEIZURE, Client, policies
+from tests.unit.http.conftest import BOOLEAN, DATABASE, RARE, SEIZURE, Client, fill, policies, site
 
 LISTS = [(f"/{row.path}", row.id) for row in ENTRY_TYPES.values()]
 SINGLES = {
@@ -156,6 +160,23 @@ async def test_the_summary_tells_how_the_request_was_understood(client: Client) 
 async def test_an_unknown_record_is_not_there_for_anybody(client: Client) -> None:
     answer = await client.get("/individuals/nobody", "individual")
     assert (answer.status, answer.summary["exists"]) == (200, False)
+
+
+async def test_a_record_is_reached_by_its_id_whatever_characters_that_has(mongo_uri: str, database_name: str) -> None:
+    with Admin.open(mongo_uri, database_name) as admin:
+        admin.create_dataset("{a}b", policy=policies("")["open"])
+        fill(admin, "{a}b", 1)
+    async with site(mongo_uri, database_name) as client:
+        for path, exists in (("%7Ba%7Db-00", True), ("{a}b-00", True), ("{a}b-00/biosamples", True), ("%7B", False)):
+            answer = await client.send("GET", f"/api/individuals/{path}")
+            assert (answer.status, answer.summary["exists"]) == (200, exists)
+
+
+def test_templates_of_routes_show_no_pattern() -> None:
+    app = web.Application()
+    app.add_routes([*routes(), *explaining(entries)])
+    assert "/api/individuals/{id}/biosamples" in templates(app)
+    assert not [template for template in templates(app) if set(template) & set("[]^:")]
 
 
 async def test_a_hidden_dataset_and_none_at_all_look_the_same(client: Client) -> None:
