@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Final
 
@@ -84,6 +84,14 @@ class Place:
 def day_of(seconds: float) -> str:
     """Return the day (UTC) of seconds since 1970, as files are called."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
+
+
+def is_day(text: str) -> bool:
+    """Whether this is a day of the calendar, written as files are called, so that it can be compared with them."""
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def moment(seconds: float) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 import time
 from pathlib import Path
@@ -13,7 +12,7 @@ import orjson
 import requests
 
 from beacon.audit.heads import Heads, public_key, public_pem, signing_key
-from beacon.audit.place import Place
+from beacon.audit.place import Place, is_day
 from beacon.audit.prune import prune
 from beacon.audit.search import about
 from beacon.audit.verify import verify
@@ -79,7 +78,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _who(options: argparse.Namespace) -> int:
-    if options.since and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", options.since):
+    if options.since and not is_day(options.since):
         raise ConfigurationError(f"--since must be a day such as 2026-01-31, not {options.since!r}.")
     place = _place(options)
     for line in about(place, options.dataset, since=options.since):

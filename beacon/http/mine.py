@@ -7,13 +7,12 @@ a network node.
 from __future__ import annotations
 
 import asyncio
-import re
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from aiohttp import web
 
-from beacon.audit.place import Place
+from beacon.audit.place import Place, is_day
 from beacon.audit.search import of_person
 from beacon.errors import BadRequest, Forbidden, Overloaded, Unauthenticated
 from beacon.http import envelope
@@ -27,7 +26,6 @@ DAYS: Final = 30
 MOST: Final = 1000
 SECONDS: Final = 10.0
 """After so long the search is given up."""
-_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
 async def answer(request: web.Request) -> web.StreamResponse:
@@ -59,6 +57,6 @@ def _since(request: web.Request) -> str:
     given = request.query.getall("since", [])
     if not given:
         return (datetime.now(UTC) - timedelta(days=DAYS)).strftime("%Y-%m-%d")
-    if len(given) > 1 or not _DAY.fullmatch(given[0]):
+    if len(given) > 1 or not is_day(given[0]):
         raise BadRequest("The parameter since must be one day, as in 2026-01-31.", where="since")
     return given[0]
