@@ -56,7 +56,7 @@ def entries(entry_type: str, anchor_type: str | None = None) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         request[ENTRY_TYPE] = entry_type
         anchor = None if anchor_type is None else Anchor(anchor_type, request.match_info["id"])
-        query = request[QUERY] = await read(request, entry_type, anchor)
+        query = request[QUERY] = read(request, entry_type, anchor)
         if query.test_mode:
             return respond(test_answer(request.app[DOOR].settings.id, query))
         asks = fanout.plan(request.app[NODE].registry, _with_purpose(request, query))
@@ -80,7 +80,7 @@ def terms(scope: str | None = None, anchor_type: str | None = None) -> Handler: 
     """Make a handler of ``filtering_terms``: those of all members at the same path, with who has what."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
-        asked = await read_terms(request)
+        asked = read_terms(request)
         if asked.test_mode:
             return respond(terms_page(request.app[DOOR].settings.id, asked, testmode.terms()))
         path = request.rel_url.raw_path.removeprefix(request.app[DOOR].prefix).removeprefix(ROOT)
@@ -104,7 +104,7 @@ def explain(entry_type: str, anchor_type: str | None = None) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         request[ENTRY_TYPE] = entry_type
         anchor = None if anchor_type is None else Anchor(anchor_type, request.match_info["id"])
-        query = request[QUERY] = await read(request, entry_type, anchor)
+        query = request[QUERY] = read(request, entry_type, anchor)
         deadline = asyncio.get_running_loop().time() + _seconds(request)
         asks = fanout.plan(request.app[NODE].registry, _with_purpose(request, query))
         asks, behalf = await _onward(request, asks)

@@ -1,4 +1,4 @@
-"""Compressing answers for clients that say they accept it (gzip, RFC 9110 section 12.5.3).
+"""Unpacking bodies, and compressing answers for clients that say they accept it (RFC 9110, sections 8.4 and 12.5.3).
 
 Lengths of compressed answers could tell a listener what is in them, were somebody able to put guesses into another
 person's answers and to have that person ask again and again (BREACH). Nobody is: a browser sends no credentials here by
@@ -9,14 +9,55 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import zlib
 from typing import Final
 
 from aiohttp import web
+
+from beacon.errors import BadRequest, TooLarge
 
 _LEVEL: Final = 3
 """About 4 MB in 30 ms; level 6 takes several times as long for a tenth less."""
 _ASIDE_BYTES: Final = 256_000
 """From here on compressing would hold up other requests for more than about two milliseconds."""
+
+_GZIP: Final = 16 + zlib.MAX_WBITS
+_CODINGS: Final = {"gzip": _GZIP, "x-gzip": _GZIP, "deflate": zlib.MAX_WBITS}
+"""How zlib is told what it reads."""
+
+
+def unpacked(request: web.Request, body: bytes, most: int) -> bytes:
+    """Return the content of a request's body, from which its ``Content-Encoding`` is taken off.
+
+    Raises ``BadRequest`` for one that is not taken, or that is not the body's, and ``TooLarge`` above ``most`` bytes.
+    """
+    coding = ",".join(request.headers.getall("Content-Encoding", [])).strip().lower()
+    if coding in ("", "identity"):
+        return body
+    if coding not in _CODINGS:
+        raise BadRequest("The body's Content-Encoding is not taken here: send gzip or deflate, or leave it out.")
+    # Some clients send deflate bare, without the zlib format around it that the name stands for.
+    bare = coding == "deflate" and body[0] & 0x0F != zlib.DEFLATED
+    unpack = zlib.decompressobj(-zlib.MAX_WBITS if bare else _CODINGS[coding])
+    try:
+        content = unpack.decompress(body, most + 1)
+    except zlib.error:
+        raise mismatch() from None
+    if len(content) > most:
+        raise too_large(most)
+    if not unpack.eof or unpack.unused_data:  # the end, with its checksum, did not come, or more came than one
+        raise mismatch()
+    return content
+
+
+def mismatch() -> BadRequest:
+    """Return the error for a body that its headers say something else of."""
+    return BadRequest("The body is not what its headers say (its length, its chunks or its compression).")
+
+
+def too_large(most: int) -> TooLarge:
+    """Return the error for a body above ``most`` bytes."""
+    return TooLarge(f"The body is above {most} bytes, the most that is read here.")
 
 
 async def compress(request: web.Request, response: web.StreamResponse, from_bytes: int) -> None:

@@ -16,7 +16,7 @@ from beacon.http import envelope, info, openapi, pages
 from beacon.http.account import TOLD, answered, decided
 from beacon.http.handovers import handovers
 from beacon.http.proxies import base_url
-from beacon.http.site import DOOR, ENTRY_TYPE, PRINCIPAL, QUERY, SITE
+from beacon.http.site import BODY, DOOR, ENTRY_TYPE, PRINCIPAL, QUERY, SITE
 from beacon.model.access import Decision
 from beacon.model.entry_types import ENTRY_TYPES
 from beacon.model.query import Anchor, Pagination, Query
@@ -61,7 +61,7 @@ def entries(entry_type: str, anchor_type: str | None = None) -> Handler:
         site = request.app[SITE]
         request[ENTRY_TYPE] = entry_type
         anchor = None if anchor_type is None else Anchor(anchor_type, request.match_info["id"])
-        query = request[QUERY] = await read(request, entry_type, anchor)
+        query = request[QUERY] = read(request, entry_type, anchor)
         if query.pagination.place:
             raise BadRequest("This page token is of a network; send it there.", where="pagination")
         if query.test_mode:
@@ -97,7 +97,7 @@ def terms(scope: str | None = None, anchor_type: str | None = None) -> Handler:
 
     async def answer(request: web.Request) -> web.StreamResponse:
         site = request.app[SITE]
-        asked = await read_terms(request)
+        asked = read_terms(request)
         if asked.test_mode:
             return respond(terms_page(site.settings.id, asked, testmode.terms()))
         anchor = None if anchor_type is None else Anchor(anchor_type, request.match_info["id"])
@@ -180,12 +180,12 @@ async def to_root(request: web.Request) -> web.StreamResponse:
     return web.Response(status=307, headers={"Location": address})
 
 
-async def read(request: web.Request, entry_type: str, anchor: Anchor | None) -> Query:
+def read(request: web.Request, entry_type: str, anchor: Anchor | None) -> Query:
     """Read the question, by GET or POST alike. Raises what ``beacon.query.parse`` raises."""
     limits = request.app[DOOR].settings.limits
     params = {name: request.query.getall(name) for name in request.query}
     if request.method == "POST":
-        return parse_post(entry_type, anchor, await request.read(), params, limits)
+        return parse_post(entry_type, anchor, request[BODY], params, limits)
     return parse_get(entry_type, anchor, params, limits)
 
 
@@ -212,8 +212,8 @@ async def _decide(
     return decisions, datasets
 
 
-async def read_terms(request: web.Request) -> TermsRequest:
+def read_terms(request: web.Request) -> TermsRequest:
     """Read a request for filtering terms, by GET or POST alike. Raises what ``parse_terms`` raises."""
     params = {name: request.query.getall(name) for name in request.query}
-    body = await request.read() if request.method == "POST" else None
+    body = request[BODY] if request.method == "POST" else None
     return parse_terms(body, params, request.app[DOOR].settings.limits)

@@ -11,7 +11,7 @@ from beacon.auth import hop
 from beacon.auth.assertion import request_digest
 from beacon.auth.tokens import LEEWAY, refused
 from beacon.errors import BadRequest, Loop, Overloaded, Unauthenticated
-from beacon.http.site import DOOR, HOP, PRINCIPAL, VISAS, Door
+from beacon.http.site import BODY, DOOR, HOP, PRINCIPAL, VISAS, Door
 
 _REMEMBERED_SECONDS: Final = 300.0
 """Longer than any deadline: within it, the same question is recognised."""
@@ -23,18 +23,18 @@ async def arrived(request: web.Request) -> None:
     Raises ``Unauthenticated`` for an assertion that is for another request or was used before, and ``Loop`` for a
     question that somebody else has brought already.
     """
-    await _once(request)
+    _once(request)
     await _visas(request)
     await _first(request)
 
 
-async def _once(request: web.Request) -> None:
+def _once(request: web.Request) -> None:
     asserted = request[PRINCIPAL].assertion
     if asserted is None:
         return
     door = request.app[DOOR]
     target = request.raw_path.removeprefix(door.prefix).removeprefix("/api")
-    if asserted.request != request_digest(request.method, target, await request.read()):
+    if asserted.request != request_digest(request.method, target, request[BODY]):
         raise refused("is for another request")
     if asserted.issued < door.once.began:
         raise refused("was made before this server began, which cannot tell whether it has been used")

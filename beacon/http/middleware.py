@@ -20,18 +20,17 @@ from beacon.errors import (
     NotFound,
     QueryTimeout,
     SkerryError,
-    TooLarge,
     TooSlow,
     Unauthenticated,
 )
 from beacon.http import cors, envelope, health
 from beacon.http.account import PROBLEM, REQUEST_ID, account, template
-from beacon.http.compression import compress
+from beacon.http.compression import compress, mismatch, too_large, unpacked
 from beacon.http.handlers import respond
 from beacon.http.hops import arrived
 from beacon.http.proxies import client_address
 from beacon.http.rate import charge
-from beacon.http.site import DEADLINE, DOOR, ENTRY_TYPE, PRINCIPAL, QUERY, Door
+from beacon.http.site import BODY, DEADLINE, DOOR, ENTRY_TYPE, PRINCIPAL, QUERY, Door
 from beacon.http.streams import StreamedAnswer
 from beacon.model.access import ANONYMOUS, Granularity
 from beacon.model.query import Query
@@ -144,7 +143,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPNotFound:
         raise NotFound("There is nothing at this path; /api/map lists every path.", where=request.path) from None
     except web.HTTPRequestEntityTooLarge:
-        raise _too_large(limits.max_body_bytes) from None
+        raise too_large(limits.max_body_bytes) from None
     except web.HTTPException as refused:
         error = SkerryError(f"This cannot be answered: {refused.reason}.")
         error.status = refused.status
@@ -178,24 +177,26 @@ def _authorization(request: web.Request) -> str | None:
 
 
 async def _receive(request: web.Request, seconds: float, most: int) -> None:
-    """Read a body before anything is done for it; handlers find it read. What is announced as too much is not."""
+    """Read a body (``BODY``) before anything is done for it; what is announced as too much is not."""
+    request[BODY] = b""
     if not request.can_read_body:
         return
     if (request.content_length or 0) > most:
-        raise _too_large(most)
+        raise too_large(most)
     try:
         if request.content.is_eof():
-            await request.read()  # it came with the headers, as most do: nothing is waited for
-            return
-        async with asyncio.timeout(seconds):
-            await request.read()
+            body = await request.read()  # it came with the headers, as most do: nothing is waited for
+        else:
+            async with asyncio.timeout(seconds):
+                body = await request.read()
     except TimeoutError:
         raise TooSlow(f"The body did not arrive within {seconds:g} seconds; send it faster.") from None
     except web.RequestPayloadError:
         # Nobody can tell where the next request would begin; and what is left is not read once more.
         request.protocol.keep_alive(False)
         request.content.feed_eof()
-        raise BadRequest("The body is not what its headers say (its length, its chunks or its compression).") from None
+        raise mismatch() from None
+    request[BODY] = unpacked(request, body, most)
 
 
 def _seconds(request: web.Request, most: float) -> float:
@@ -208,10 +209,6 @@ def _seconds(request: web.Request, most: float) -> float:
         )
     request[DEADLINE] = asyncio.get_running_loop().time() + seconds
     return min(seconds, most)
-
-
-def _too_large(most: int) -> TooLarge:
-    return TooLarge(f"The body is above {most} bytes, the most that is read here.")
 
 
 async def _send(request: web.Request, response: web.StreamResponse, seconds: float) -> None:

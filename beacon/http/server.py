@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any, Final
 
 from aiohttp import web
-from aiohttp.http_exceptions import ContentEncodingError
 from aiohttp.http_exceptions import LineTooLong as TooLongALine
 
 from beacon.audit.journal import Journal
@@ -42,7 +41,7 @@ class Connection(web.RequestHandler):
     __slots__ = ("_beacon_id", "_journal", "_meter")
 
     def __init__(self, *args: Any, beacon_id: str, meter: Meter, journal: Journal | None, **options: Any) -> None:
-        super().__init__(*args, **options)
+        super().__init__(*args, auto_decompress=False, **options)  # the framework does not see a gzip that is cut
         self._beacon_id = beacon_id
         self._journal = journal
         self._meter = meter
@@ -74,10 +73,6 @@ class Connection(web.RequestHandler):
             most = self.max_line_size
             return self._refusal(
                 LineTooLong(f"The address or a header is above {most} bytes; send the question by POST instead.")
-            )
-        if isinstance(exc, ContentEncodingError):
-            return self._refusal(
-                BadRequest("The body's Content-Encoding is not taken here: send gzip or deflate, or leave it out.")
             )
         return self._refusal(BadRequest("This is no HTTP request that can be read."))
 

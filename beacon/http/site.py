@@ -90,6 +90,8 @@ SITE = web.AppKey("site", Site)
 
 PRINCIPAL = web.RequestKey("principal", Principal)
 """Who asks; set before any handler runs."""
+BODY = web.RequestKey("body", bytes)
+"""The body, read and unpacked, before any handler runs; empty where there is none."""
 HOP = web.RequestKey("hop", Hop)
 """Where the question has been, where it comes from a node."""
 VISAS: web.RequestKey[tuple[str, ...]] = web.RequestKey("visas", tuple)

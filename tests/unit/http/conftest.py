@@ -175,7 +175,7 @@ async def site(
         app = create_app(settings, store, verifier, extend=mount if settings.network else None)
         app.add_routes(extra)
         server = TestServer(app, port=port)
-        await server.start_server()
+        await server.start_server(auto_decompress=False)  # as ``accepting`` has it
         try:
             async with aiohttp.ClientSession() as session:
                 yield Client(str(server.make_url("")).rstrip("/"), session, issuer)

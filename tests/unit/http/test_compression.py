@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 
 import aiohttp
 import orjson
@@ -12,7 +13,8 @@ from aiohttp.test_utils import make_mocked_request
 
 from beacon.http.compression import accepts_gzip
 from beacon.settings import Limits, Listen
-from tests.unit.http.conftest import site
+from tests.unit.http.conftest import Client, site
+from tests.unit.http.test_server import server
 
 PEOPLE = "/api/individuals?requestedGranularity=record"
 
@@ -85,3 +87,36 @@ async def test_a_compressed_body_is_measured_as_what_it_unpacks_to(mongo_uri: st
             assert answer.status == status
         answer = await client.send("POST", "/api/individuals", data=b"no gzip at all", headers=headers)
         assert (answer.status, answer.body["error"]["skerryCode"]) == (400, "bad_request")
+
+
+QUESTION = b'{"meta": {"apiVersion": "v2.0"}}'
+PACKED = gzip.compress(QUESTION)
+BARE = zlib.compress(QUESTION, wbits=-zlib.MAX_WBITS)
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "refused"),
+    [
+        ("gzip", PACKED, None), ("x-gzip", PACKED, None), ("GZip", PACKED, None), ("identity", QUESTION, None),
+        ("deflate", zlib.compress(QUESTION), None), ("deflate", BARE, None),
+        ("gzip, gzip", gzip.compress(PACKED), "not taken"), ("gzip, identity", PACKED, "not taken"),
+        ("compress", QUESTION, "not taken"), ("bogus", QUESTION, "not taken"), ("br", QUESTION, "not taken"),
+        ("gzip", PACKED[:-8], "not what its headers say"), ("gzip", PACKED + b"x", "not what its headers say"),
+        ("gzip", QUESTION, "not what its headers say"), ("deflate", BARE[:-1], "not what its headers say"),
+    ],
+)  # fmt: skip
+async def test_a_body_is_read_as_its_headers_say_or_refused(
+    client: Client, coding: str, body: bytes, refused: str | None
+) -> None:
+    headers = {"Content-Encoding": coding, "Content-Type": "application/json"}
+    answer = await client.send("POST", "/api/individuals", data=body, headers=headers)
+    assert answer.status == (200 if refused is None else 400)
+    assert refused is None or refused in answer.body["error"]["errorMessage"]
+
+
+async def test_servers_leave_unpacking_to_us(mongo_uri: str, database_name: str) -> None:
+    async with server(mongo_uri, database_name) as address, aiohttp.ClientSession() as session:
+        for body, said in ((PACKED, "unauthenticated"), (PACKED[:-8], "bad_request")):
+            headers = {"Content-Encoding": "gzip"}
+            async with session.post(f"{address}/individuals", data=body, headers=headers) as response:
+                assert (await response.json())["error"]["skerryCode"] == said
