@@ -196,16 +196,18 @@ async def _receive(request: web.Request, seconds: float, most: int) -> None:
         request.protocol.keep_alive(False)
         request.content.feed_eof()
         raise mismatch() from None
-    request[BODY] = unpacked(request, body, most)
+    content = request[BODY] = unpacked(request, body, most)
+    if request.method in ("GET", "HEAD") and content.strip():
+        raise BadRequest(f"The question is in the body of a {request.method}, where it is not read; send it by POST.")
 
 
 def _seconds(request: web.Request, most: float) -> float:
     """Return how long the answer may take: as long as whoever asks will wait (``Skerry-Deadline``), if that is less."""
-    if (text := request.headers.get("Skerry-Deadline")) is None:
+    if not (texts := request.headers.getall("Skerry-Deadline", [])):
         return most
-    if not _SECONDS.fullmatch(text) or not (seconds := float(text)):
+    if len(texts) > 1 or not _SECONDS.fullmatch(texts[0]) or not (seconds := float(texts[0])):
         raise BadRequest(
-            "The header Skerry-Deadline must be a number of seconds above 0, such as 4.5.", where="Skerry-Deadline"
+            "The header Skerry-Deadline must be one number of seconds above 0, such as 4.5.", where="Skerry-Deadline"
         )
     request[DEADLINE] = asyncio.get_running_loop().time() + seconds
     return min(seconds, most)

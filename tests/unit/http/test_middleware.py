@@ -102,6 +102,15 @@ async def test_a_bad_body_is_refused_with_its_place(client: Client, body: bytes,
     assert answer.body["meta"]["returnedSchemas"][0]["entityType"] == "individual"
 
 
+@pytest.mark.parametrize("path", ["/api/individuals", "/api/filtering_terms", "/api/info"])
+async def test_a_question_in_the_body_of_a_get_is_refused_and_not_dropped(client: Client, path: str) -> None:
+    answer = await client.send("GET", path, json={"query": {"testMode": True}})
+    assert (answer.status, answer.body["error"]["skerryCode"]) == (400, "bad_request")
+    assert "send it by POST" in answer.body["error"]["errorMessage"]
+    for empty in (b"", b" \r\n"):
+        assert (await client.send("GET", path, data=empty)).status == 200
+
+
 @pytest.mark.parametrize("term", ["NOSUCH:1", "nonsense", "sex:>1", "similar:=x"])
 async def test_an_unknown_filter_has_a_code_of_its_own(client: Client, term: str) -> None:
     answer = await client.get("/individuals", filters=term)
@@ -140,6 +149,13 @@ async def test_a_query_ends_at_its_deadline(mongo_uri: str, filled: str) -> None
     async with site(mongo_uri, filled, [web.get("/api/slow", is_slow)], limits=Limits(query_seconds=0.1)) as client:
         answer = await client.send("GET", "/api/slow")
     assert (answer.status, answer.body["error"]["skerryCode"]) == (504, "query_timeout")
+
+
+@pytest.mark.parametrize("said", [["soon"], ["0"], ["5", "9"], ["5", "5"]])
+async def test_a_deadline_is_one_number_or_refused(client: Client, said: list[str]) -> None:
+    headers = [("Skerry-Deadline", text) for text in said]
+    async with client.session.get(f"{client.root}/api/individuals", headers=headers) as response:
+        assert (response.status, (await response.json())["error"]["where"]) == (400, "Skerry-Deadline")
 
 
 async def test_a_client_that_hangs_up_frees_its_query(mongo_uri: str, filled: str) -> None:
