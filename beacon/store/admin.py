@@ -19,7 +19,7 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError, PyMongoError
 from pyroaring import BitMap
 
-from beacon.errors import ConfigurationError, LoadError, StoreUnavailable
+from beacon.errors import ConfigurationError, LoadError
 from beacon.model.access import DatasetPolicy
 from beacon.model.genome import Gene, Reference
 from beacon.model.indexing import Ancestors
@@ -49,6 +49,7 @@ from beacon.store.reference import decode_reference, index_alleles, store_sequen
 from beacon.store.reference import sweep as sweep_bases
 from beacon.store.segments import calls_of, heads_in, read_layout
 from beacon.store.tombstones import Tombstones
+from beacon.store.unusable import SELECTION_MS, unusable
 from beacon.store.writer import SegmentWriter
 
 
@@ -102,7 +103,7 @@ class Admin:
         Raises ``StoreUnavailable`` or ``ConfigurationError``.
         """
         try:
-            client: MongoClient[Document] = MongoClient(uri, serverSelectionTimeoutMS=10_000, tz_aware=True)
+            client: MongoClient[Document] = MongoClient(uri, serverSelectionTimeoutMS=SELECTION_MS, tz_aware=True)
         except (PyMongoError, ValueError) as error:
             raise not_an_address() from error
         try:
@@ -110,8 +111,9 @@ class Admin:
             admin = cls(client, uri, database, grace, key_file)
             admin._prepare()
         except PyMongoError as error:
+            known = client.topology_description
             client.close()
-            raise StoreUnavailable(f"MongoDB does not answer: {error}") from error
+            raise unusable(known, error) from error
         except ConfigurationError:
             client.close()
             raise
@@ -128,9 +130,10 @@ class Admin:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        known = self._client.topology_description
         self._client.close()
         if isinstance(error, PyMongoError):
-            raise StoreUnavailable(f"MongoDB stopped answering: {error}") from error
+            raise unusable(known, error) from error
 
     def create_dataset(
         self,

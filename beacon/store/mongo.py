@@ -59,6 +59,7 @@ from beacon.store.packing import Arrays, unpack
 from beacon.store.reading import Reader, gone, unpacked
 from beacon.store.reference import chunk_ids, cut
 from beacon.store.segments import named, stored_alleles
+from beacon.store.unusable import SELECTION_MS, unusable
 
 _log = logging.getLogger("skerry")
 
@@ -106,16 +107,18 @@ class MongoStore:
         # One connection more than the gate lets through, for ``ping``.
         try:
             client: AsyncMongoClient[Document] = AsyncMongoClient(
-                uri, maxPoolSize=pool_size + 1, serverSelectionTimeoutMS=10_000, tz_aware=True
+                uri, maxPoolSize=pool_size + 1, serverSelectionTimeoutMS=SELECTION_MS, tz_aware=True
             )
         except (PyMongoError, ValueError) as error:
             raise not_an_address() from error
         store = cls(client, database, Gate(pool_size, max_waiting), keep_mb * 1_000_000, commons)
         try:
-            async with store._reader.asking():
-                check_version(await store._db["meta"].find_one({"_id": "model"}))
-        except BaseException:
+            check_version(await store._db["meta"].find_one({"_id": "model"}))
+        except BaseException as error:
+            known = client.topology_description
             await client.close()
+            if isinstance(error, PyMongoError):
+                raise unusable(known, error) from error
             raise
         return store
 
