@@ -20,6 +20,7 @@ from beacon.errors import (
     NotFound,
     QueryTimeout,
     SkerryError,
+    StoreUnavailable,
     TooSlow,
     Unauthenticated,
 )
@@ -122,6 +123,7 @@ def _about_health(request: web.Request) -> bool:
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     door = request.app[DOOR]
     limits = door.settings.limits
+    seconds = limits.query_seconds
     try:
         await _identify(request, door)
         await _receive(request, limits.read_seconds, limits.max_body_bytes)
@@ -130,6 +132,8 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         async with asyncio.timeout(seconds):
             return await handler(request)
     except TimeoutError:
+        if not door.reachable():  # then it was waited for, and asking for less would not help
+            raise StoreUnavailable("The site's database does not answer; ask again later.") from None
         raise QueryTimeout(f"The answer took longer than {seconds:g} seconds; ask for less.") from None
     except web.HTTPMethodNotAllowed as refused:
         allowed = ", ".join(sorted({*refused.allowed_methods, "OPTIONS"}))

@@ -57,18 +57,24 @@ def no_database() -> tuple[int, int]:
     return 0, 0
 
 
+def nothing_to_reach() -> bool:
+    """A server that has no database never waits for one."""
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
     """What stands before every handler, of a site or of a network: who we are, who asks, how much and how often.
 
-    ``load`` gives the operations that the database has, and those that wait for it. ``prefix`` is the path below
-    which its Beacon stands, where that is not the server's root. ``once`` remembers assertions, ``questions`` those
-    that other nodes have asked.
+    ``load`` gives the operations that the database has, and those that wait for it; ``reachable`` whether it is there
+    at all. ``prefix`` is the path below which its Beacon stands, where that is not the server's root. ``once``
+    remembers assertions, ``questions`` those that other nodes have asked.
     """
 
     settings: SiteSettings
     verifier: Verifier
     load: Callable[[], tuple[int, int]] = no_database
+    reachable: Callable[[], bool] = nothing_to_reach
     meter: Meter = field(default_factory=Meter)
     buckets: Buckets = field(default_factory=Buckets)
     once: Once = field(default_factory=Once)

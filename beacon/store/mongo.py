@@ -132,6 +132,11 @@ class MongoStore:
         """The queue in front of the database."""
         return self._gate
 
+    @property
+    def reachable(self) -> bool:
+        """Whether the driver knows of a server that could answer; False from when it has lost the last one."""
+        return self._client.topology_description.has_readable_server(self._client.read_preference)
+
     async def ping(self) -> None:
         """Ask the database for a sign of life, past the gate. Raises ``StoreUnavailable``."""
         try:

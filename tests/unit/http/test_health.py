@@ -13,7 +13,8 @@ import pytest
 from pymongo import MongoClient
 
 from beacon.http import health
-from beacon.settings import Mongo
+from beacon.settings import Limits, Mongo
+from beacon.store import freshness
 from beacon.store.embedded import find_mongod
 from beacon.store.mongo import MongoStore
 from tests.unit.http.conftest import Client, site
@@ -66,6 +67,25 @@ async def test_a_site_whose_database_hangs_lives_but_is_not_ready(
             async with asyncio.timeout(20):
                 while (await client.send("GET", "/health/ready")).status != 200:
                     await asyncio.sleep(0.1)
+    finally:
+        own_mongod.kill()
+        own_mongod.wait()
+
+
+async def test_a_database_that_is_gone_is_not_the_askers_fault_however_short_their_patience(
+    own_mongod: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    uri = f"mongodb://{str(tmp_path / 'm.sock').replace('/', '%2F')}"
+    try:
+        async with site(uri, Mongo().database, limits=Limits(query_seconds=1)) as client:
+            assert (await client.get("/filtering_terms")).status == 200
+            own_mongod.kill()
+            await asyncio.to_thread(own_mongod.wait)
+            await asyncio.sleep(freshness.SECONDS)  # until then it need not be asked
+            for headers in ({}, {"Skerry-Deadline": "0.5"}):
+                answer = await client.send("GET", "/api/filtering_terms", headers=headers)
+                assert (answer.status, answer.body["error"]["skerryCode"]) == (503, "store_unavailable")
+                assert answer.headers["Retry-After"] == "1"
     finally:
         own_mongod.kill()
         own_mongod.wait()
