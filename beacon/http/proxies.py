@@ -9,19 +9,32 @@ from aiohttp import web
 
 from beacon.settings import Listen
 
+_WITH_PORT = re.compile(r"\[(?P<v6>[^\]]+)\](?::\d{1,5})?|(?P<v4>[0-9.]+):\d{1,5}", re.ASCII)
 _HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
 
-def _trusted(listen: Listen, address: str | None) -> bool:
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Read an address as connections and proxies write it, with a port or a zone too; None where it is none."""
+    match = _WITH_PORT.fullmatch(text)
+    host = text if match is None else match["v6"] or match["v4"]
     try:
-        one = ipaddress.ip_address(address or "")
+        return ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
-        return False
-    return any(one in network for network in listen.trusted_proxies if one.version == network.version)
+        return None
+
+
+def _trusted(listen: Listen, address: str) -> bool:
+    one = _address(address)
+    # Where both kinds of address are listened to, IPv4 comes in the dress of IPv6.
+    forms = [form for form in (one, getattr(one, "ipv4_mapped", None)) if form is not None]
+    return any(form in network for form in forms for network in listen.trusted_proxies)
 
 
 def client_address(request: web.Request, listen: Listen) -> str:
-    """Return the address of whoever asks: of the connection, or what trusted proxies say it is."""
+    """Return the address of whoever asks: of the connection, or what trusted proxies say it is.
+
+    What they forward that is no address ("unknown") cannot be told from others: then it is the proxy's own.
+    """
     address = request.remote or ""
     forwarded = [
         part.strip()
@@ -30,7 +43,9 @@ def client_address(request: web.Request, listen: Listen) -> str:
         if part.strip()
     ]
     while forwarded and _trusted(listen, address):
-        address = forwarded.pop()
+        if (said := _address(forwarded.pop())) is None:
+            break
+        address = str(said)
     return address
 
 
@@ -42,7 +57,7 @@ def base_url(request: web.Request, listen: Listen) -> str:
     if listen.public_url:
         return listen.public_url.rstrip("/")
     scheme, host = request.scheme, request.headers.get("Host", "")
-    if _trusted(listen, request.remote):
+    if _trusted(listen, request.remote or ""):
         said = request.headers.get("X-Forwarded-Proto", "").lower()
         scheme = said if said in ("http", "https") else scheme
         host = request.headers.get("X-Forwarded-Host", host)

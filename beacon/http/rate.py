@@ -91,11 +91,14 @@ def charge(buckets: Buckets, principal: Principal, address: str, rate: Rate, nod
 
 @functools.lru_cache(maxsize=4096)
 def network_of(address: str) -> str:
-    """Return what one client can be told by: its IPv4 address, or the /64 network that its IPv6 address is in."""
+    """Return what one client can be told by: its IPv4 address, or the /64 network that its IPv6 address is in.
+
+    What is no address (a Unix socket's end) is "": nobody gets a bucket by being called something new.
+    """
     try:
         one = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
-        return address
+        return ""
     if isinstance(one, ipaddress.IPv6Address):
         return str(one.ipv4_mapped or ipaddress.IPv6Network((one, 64), strict=False))
     return str(one)

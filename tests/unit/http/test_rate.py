@@ -5,10 +5,12 @@ from __future__ import annotations
 from ipaddress import ip_network
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 from hypothesis import given
 from hypothesis import strategies as st
 
 from beacon.errors import TooOften
+from beacon.http.proxies import client_address
 from beacon.http.rate import Buckets, charge, network_of
 from beacon.model.access import ANONYMOUS, Person, Principal
 from beacon.settings import Listen, Node, Rate
@@ -111,7 +113,7 @@ def test_all_addresses_of_one_ipv6_network_are_one_asker(address: object, host: 
 def test_ipv4_addresses_are_told_apart_however_they_are_written() -> None:
     assert network_of("::ffff:192.0.2.1") == network_of("192.0.2.1") == "192.0.2.1"
     assert network_of("192.0.2.2") != network_of("192.0.2.1")
-    assert network_of("") == ""
+    assert network_of("") == network_of("unknown") == network_of("_hidden") == ""
 
 
 SLOW = Rate(per_second=0.01, burst=3)
@@ -136,6 +138,36 @@ async def test_each_person_and_each_address_has_a_bucket_of_its_own(mongo_uri: s
             headers = {"X-Forwarded-For": forwarded}
             statuses = [(await client.send("GET", "/api/info", headers=headers)).status for _ in range(4)]
             assert statuses == [200, 200, 200, 429]
+
+
+@pytest.mark.parametrize(
+    "forwarded",
+    [
+        "192.0.2.1:{}", "[2001:db8::1]:{}", "[2001:db8::{}]", "2001:db8::{}%eth0", "no address {}", "a, 192.0.2.1:{}",
+        "[::ffff:192.0.2.1]:{}",
+    ],
+)  # fmt: skip
+async def test_an_asker_is_the_same_from_whichever_port_and_under_no_made_up_name(
+    mongo_uri: str, filled: str, forwarded: str
+) -> None:
+    listen = Listen(trusted_proxies=(ip_network("127.0.0.0/8"),))
+    async with site(mongo_uri, filled, rate=SLOW, listen=listen) as client:
+        statuses = [
+            (await client.send("GET", "/api/info", headers={"X-Forwarded-For": forwarded.format(number)})).status
+            for number in range(4001, 4005)
+        ]
+    assert statuses == [200, 200, 200, 429]
+
+
+@pytest.mark.parametrize("remote", ["127.0.0.1", "::ffff:127.0.0.1", "127.0.0.1:80"])
+def test_a_trusted_proxy_is_believed_however_its_address_is_written(remote: str) -> None:
+    listen = Listen(trusted_proxies=(ip_network("127.0.0.0/8"),))
+    request = make_mocked_request("GET", "/", headers={"X-Forwarded-For": "192.0.2.7, 127.0.0.2:99"}).clone(
+        remote=remote
+    )
+    assert client_address(request, listen) == "192.0.2.7"
+    stranger = request.clone(remote="198.51.100.1")
+    assert client_address(stranger, listen) == "198.51.100.1"
 
 
 async def test_nobody_gets_another_bucket_by_forging_an_address(mongo_uri: str, filled: str) -> None:
