@@ -97,9 +97,11 @@ class LineTooLong(TooLarge):
 class TooOften(SkerryError):
     status, code = 429, "too_often"
 
-    def __init__(self, message: str, *, retry_seconds: int) -> None:
+    def __init__(self, message: str, *, retry_seconds: int, repeated: bool = False) -> None:
+        """``repeated``: the asker was refused so already since they were last answered."""
         super().__init__(message)
         self.retry_seconds = retry_seconds
+        self.repeated = repeated
 
 
 class Overloaded(SkerryError):

@@ -1,5 +1,8 @@
 """One line of the audit for each answer, before it leaves; without the line there is no answer.
 
+Refusals for asking too often have one line until their asker is answered again: they are all alike, and anybody could
+fill the disk with them.
+
 ``guard`` calls ``account`` for every answer, whatever it is; who sends one piece by piece calls ``account_part`` too.
 Handlers say with ``request[TOLD] = ...`` what each dataset told; the rest is known of every request.
 """
@@ -31,6 +34,8 @@ TOLD: web.RequestKey[tuple[Told, ...]] = web.RequestKey("told", tuple)
 """What each dataset told, once that is known."""
 PROBLEM = web.RequestKey("problem", str)
 """The code of the refusal that the answer is."""
+REPEATED = web.RequestKey("repeated", bool)
+"""Whether that refusal has its line already."""
 
 _MOST_IGNORED: Final = 50
 
@@ -58,6 +63,8 @@ def template(request: web.Request) -> str:
 
 async def account(request: web.Request, status: int) -> None:
     """Write down the answer that is about to leave with this status. Raises ``AuditUnavailable``."""
+    if request.get(REPEATED):
+        return
     journal = request.app[JOURNAL]
     journal.write(line(request, status))
     await journal.settle()

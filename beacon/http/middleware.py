@@ -21,11 +21,12 @@ from beacon.errors import (
     QueryTimeout,
     SkerryError,
     StoreUnavailable,
+    TooOften,
     TooSlow,
     Unauthenticated,
 )
 from beacon.http import cors, envelope, health
-from beacon.http.account import PROBLEM, REQUEST_ID, account, template
+from beacon.http.account import PROBLEM, REPEATED, REQUEST_ID, account, template
 from beacon.http.compression import compress, mismatch, too_large, unpacked
 from beacon.http.handlers import respond
 from beacon.http.hops import arrived
@@ -156,17 +157,15 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 async def _identify(request: web.Request, door: Door) -> None:
     """Find out who asks, and count it. A bad token counts against the address, so that nobody can try out many."""
-    if request.method == "OPTIONS":  # browsers ask these before the question, and never with a token
-        request[PRINCIPAL] = ANONYMOUS
-        return
     settings = door.settings
     address = client_address(request, settings.listen)
     principal = ANONYMOUS
     try:
-        if (authorization := _authorization(request)) is not None:
+        # Browsers ask with OPTIONS before the question, and never with a token.
+        if request.method != "OPTIONS" and (authorization := _authorization(request)) is not None:
             async with asyncio.timeout(settings.limits.query_seconds):
                 principal = await door.verifier.principal(authorization)
-    except Unauthenticated:
+    except (SkerryError, TimeoutError):
         charge(door.buckets, ANONYMOUS, address, settings.rate, settings.nodes)
         raise
     charge(door.buckets, principal, address, settings.rate, settings.nodes)
@@ -237,6 +236,7 @@ async def _send(request: web.Request, response: web.StreamResponse, seconds: flo
 
 def _refusal(request: web.Request, error: SkerryError) -> web.Response:
     request[PROBLEM] = error.code
+    request[REPEATED] = isinstance(error, TooOften) and error.repeated
     query = request.get(QUERY)
     if query is None and ENTRY_TYPE in request:
         query = Query(entry_type=request[ENTRY_TYPE], granularity=Granularity.RECORD)

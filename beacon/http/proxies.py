@@ -30,7 +30,7 @@ def _trusted(listen: Listen, address: str) -> bool:
     return any(form in network for form in forms for network in listen.trusted_proxies)
 
 
-def client_address(request: web.Request, listen: Listen) -> str:
+def client_address(request: web.BaseRequest, listen: Listen) -> str:
     """Return the address of whoever asks: of the connection, or what trusted proxies say it is.
 
     What they forward that is no address ("unknown") cannot be told from others: then it is the proxy's own.

@@ -1,8 +1,9 @@
 """How often one asker may ask: token buckets for everybody, in a fixed piece of memory.
 
 Counting is the generic cell rate algorithm: of each asker only the moment is kept at which their bucket will be
-full again. All workers of a server count in the same memory, so that an asker has one bucket, whichever worker
-answers. Two workers that count the same asker at the same instant may give a token too many, never one too few.
+full again, and by its sign whether they were refused since their last token. All workers of a server count in the same
+memory, so that an asker has one bucket, whichever worker answers. Two workers that count the same asker at the same
+instant may give a token too many, never one too few.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Buckets:
         memory = memoryview(mmap.mmap(-1, self._groups * _WAYS * 16))
         half = len(memory) // 2
         self._who = memory[:half].cast("Q")
-        self._full_at = memory[half:].cast("d")
+        self._full_at = memory[half:].cast("d")  # negative from a refusal until the next token
         self._secret = secrets.token_bytes(32)
         self._clock = clock
 
@@ -51,12 +52,19 @@ class Buckets:
         now = self._clock()
         seat = self._seat(asker)
         step = 1 / rate.per_second
-        full_at = max(self._full_at[seat], now) + step
+        full_at = max(abs(self._full_at[seat]), now) + step
         wait = full_at - now - rate.burst * step
         if wait > 1e-9:  # what adding up seconds loses must not cost anybody a token
             return wait
         self._full_at[seat] = full_at
         return 0.0
+
+    def refuse(self, asker: str) -> bool:
+        """Note that an asker is refused; return whether they had been already, since their last token."""
+        seat = self._seat(asker)
+        full_at = self._full_at[seat]
+        self._full_at[seat] = -abs(full_at)
+        return full_at < 0
 
     def _seat(self, asker: str) -> int:
         digest = hashlib.blake2b(asker.encode("utf-8", "surrogatepass"), key=self._secret, digest_size=16).digest()
@@ -65,7 +73,7 @@ class Buckets:
         for seat in seats:
             if self._who[seat] == who:
                 return seat
-        seat = min(seats, key=self._full_at.__getitem__)
+        seat = min(seats, key=lambda one: abs(self._full_at[one]))
         self._full_at[seat] = 0.0
         self._who[seat] = who
         return seat
@@ -86,7 +94,9 @@ def charge(buckets: Buckets, principal: Principal, address: str, rate: Rate, nod
     for account, allowed in accounts:
         if wait := buckets.take(account, allowed):
             seconds = math.ceil(wait)
-            raise TooOften(f"You ask too often; ask again in {seconds} s.", retry_seconds=seconds)
+            raise TooOften(
+                f"You ask too often; ask again in {seconds} s.", retry_seconds=seconds, repeated=buckets.refuse(account)
+            )
 
 
 @functools.lru_cache(maxsize=4096)

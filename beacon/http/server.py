@@ -15,11 +15,14 @@ from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong as TooLongALine
 
 from beacon.audit.journal import Journal
-from beacon.errors import AuditUnavailable, BadRequest, ConfigurationError, LineTooLong, SkerryError
+from beacon.errors import AuditUnavailable, BadRequest, ConfigurationError, LineTooLong, SkerryError, TooOften
 from beacon.http.account import JOURNAL, account_unread
 from beacon.http.meter import Meter
 from beacon.http.middleware import HEADERS, refusal
-from beacon.http.site import DOOR
+from beacon.http.proxies import client_address
+from beacon.http.rate import charge
+from beacon.http.site import DOOR, Door
+from beacon.model.access import ANONYMOUS
 from beacon.settings import Listen, SiteSettings
 
 _log = logging.getLogger("skerry.error")
@@ -38,11 +41,14 @@ _QUIET_SECONDS: Final = 0.05
 class Connection(web.RequestHandler):
     """One client's connection. What never becomes a request is refused like any other, as a Beacon error."""
 
-    __slots__ = ("_beacon_id", "_journal", "_meter")
+    __slots__ = ("_beacon_id", "_door", "_journal", "_meter")
 
-    def __init__(self, *args: Any, beacon_id: str, meter: Meter, journal: Journal | None, **options: Any) -> None:
+    def __init__(
+        self, *args: Any, beacon_id: str, meter: Meter, door: Door | None, journal: Journal | None, **options: Any
+    ) -> None:
         super().__init__(*args, auto_decompress=False, **options)  # the framework does not see a gzip that is cut
         self._beacon_id = beacon_id
+        self._door = door
         self._journal = journal
         self._meter = meter
 
@@ -68,13 +74,14 @@ class Connection(web.RequestHandler):
             raise ConnectionError("the answer had begun")
         if status >= 500:
             _log.error("outside of any request", exc_info=exc)
-            return self._refusal(SkerryError("Something went wrong here."))
+            return self._refusal(request, SkerryError("Something went wrong here."))
         if isinstance(exc, TooLongALine):
             most = self.max_line_size
             return self._refusal(
-                LineTooLong(f"The address or a header is above {most} bytes; send the question by POST instead.")
+                request,
+                LineTooLong(f"The address or a header is above {most} bytes; send the question by POST instead."),
             )
-        return self._refusal(BadRequest("This is no HTTP request that can be read."))
+        return self._refusal(request, BadRequest("This is no HTTP request that can be read."))
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
@@ -84,11 +91,21 @@ class Connection(web.RequestHandler):
             error = BadRequest(f"This request cannot be answered: {resp.reason}.")
             error.status = resp.status
             error.code = "not_found" if resp.status == 404 else error.code
-            resp = self._refusal(error)
+            resp = self._refusal(request, error)
         return await super().finish_response(request, resp, start_time)
 
-    def _refusal(self, error: SkerryError) -> web.Response:
-        if self._journal is not None:
+    def _refusal(self, request: web.BaseRequest, error: SkerryError) -> web.Response:
+        """Refuse what nobody has counted yet; a stranger sent it, whoever it may be."""
+        repeated = False
+        if self._door is not None:
+            settings = self._door.settings
+            # What is not HTTP has no headers, so that no proxy can say for whom it forwards it.
+            address = client_address(request, settings.listen) if request.headers else request.remote or ""
+            try:
+                charge(self._door.buckets, ANONYMOUS, address, settings.rate, ())
+            except TooOften as instead:
+                error, repeated = instead, instead.repeated
+        if self._journal is not None and not repeated:
             try:
                 account_unread(self._journal, error)
             except AuditUnavailable as instead:
@@ -237,6 +254,7 @@ async def accepting(
         loop=asyncio.get_running_loop(),
         beacon_id=settings.id,
         meter=meter,
+        door=app.get(DOOR),
         journal=app.get(JOURNAL),
         access_log=None,
         keepalive_timeout=settings.listen.idle_seconds,

@@ -26,7 +26,7 @@ from beacon.cli import main
 from beacon.http.endpoints import endpoints
 from beacon.login.wallet import Login, Wallet
 from beacon.model.access import Person, Principal
-from beacon.settings import Audit, Listen, Mongo, SiteSettings
+from beacon.settings import Audit, Listen, Mongo, Rate, SiteSettings
 from tests.integration.cohort import Identity
 from tests.unit.http.conftest import SEIZURE, Client, site
 from tests.unit.http.test_everywhere import filled as path_of
@@ -140,6 +140,29 @@ async def test_what_never_becomes_a_request_leaves_a_line(mongo_uri: str, databa
     place = place_of(tmp_path)
     found = verify(place, signing_key(place.key).public_key())
     assert (found.faults, found.lines, found.uncovered) == ([], 1, 0)
+
+
+async def test_nobody_can_have_lines_written_without_end(mongo_uri: str, filled: str, tmp_path: Path) -> None:
+    rate = Rate(per_second=0.01, burst=2)
+    for number, (sent, status) in enumerate(
+        (
+            (b"GET /api/info HTTP/1.1\r\nHost: x\r\n\r\n", 200),
+            (b"GET /api/info HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer x\r\n\r\n", 401),
+            (b"OPTIONS /api/info HTTP/1.1\r\nHost: x\r\n\r\n", 204),
+            (b"GET /api/info HTTP/1.1\r\nHost: x\r\nExpect: zzz\r\n\r\n", 417),
+            (b"GARBAGE\r\n\r\n", 400),
+        )
+    ):
+        folder = tmp_path / str(number)
+        settings = SiteSettings(listen=Listen(port=0), mongo=Mongo(database=filled), audit=Audit(dir=folder), rate=rate)
+        async with running(settings, mongo_uri) as address:
+            for expected in (status, status, 429, 429, 429):
+                async with wire(address) as connection:
+                    await connection.send(sent)
+                    answer = await connection.answer()
+                    assert answer.status == expected
+            assert int(answer.headers["retry-after"]) > 0
+        assert [line["status"] for line in lines(folder)] == [status, status, 429]
 
 
 @contextmanager

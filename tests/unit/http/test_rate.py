@@ -66,6 +66,24 @@ def test_whoever_waits_as_long_as_told_is_answered() -> None:
         assert buckets.take("one", rate) == 0
 
 
+def test_of_refusals_the_first_since_the_last_token_is_told_apart() -> None:
+    clock = Clock()
+    buckets, rate = Buckets(clock=clock), Rate(per_second=1, burst=1)
+
+    def ask(times: int) -> list[bool]:
+        repeated = []
+        for _ in range(times):
+            with pytest.raises(TooOften) as refused:
+                charge(buckets, ANONYMOUS, "192.0.2.1", rate, ())
+            repeated.append(refused.value.repeated)
+        return repeated
+
+    for _ in range(3):
+        charge(buckets, ANONYMOUS, "192.0.2.1", rate, ())
+        assert ask(3) == [False, True, True]
+        clock.now += 1
+
+
 def test_one_asker_does_not_use_up_what_is_anothers() -> None:
     buckets, rate = Buckets(clock=Clock()), Rate(per_second=1, burst=1)
     assert all(buckets.take(f"asker {number}", rate) == 0 for number in range(1000))
@@ -187,8 +205,9 @@ async def test_bad_tokens_count_against_the_address_that_sends_them(mongo_uri: s
         assert (await client.as_person("rosa").get("/info")).status == 200
 
 
-async def test_health_and_preflights_are_never_refused(mongo_uri: str, filled: str) -> None:
-    async with site(mongo_uri, filled, rate=Rate(per_second=0.01, burst=1)) as client:
-        for _ in range(3):
-            assert (await client.send("GET", "/health/ready")).status == 200
-            assert (await client.send("OPTIONS", "/api/individuals")).status == 204
+async def test_health_is_never_refused_and_preflights_count_against_the_address(mongo_uri: str, filled: str) -> None:
+    async with site(mongo_uri, filled, rate=SLOW) as client:
+        preflights = [(await client.send("OPTIONS", "/api/individuals")).status for _ in range(4)]
+        assert preflights == [204, 204, 204, 429]
+        assert (await client.send("GET", "/health/ready")).status == 200
+        assert (await client.as_person("rosa").get("/info")).status == 200
