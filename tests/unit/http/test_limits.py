@@ -30,6 +30,7 @@ def nested(depth: int) -> dict[str, Any]:
         (Limits(max_body_bytes=1000), {"$schema": "x" * 1000}, 413, "too_large", "1000 bytes"),
         (Limits(max_depth=10), nested(11), 400, "bad_request", "10 deep"),
         (Limits(), nested(33), 400, "bad_request", "32 deep"),
+        (Limits(), nested(32), 400, "bad_request", "/query/filters/0/value"),
         (Limits(max_filters=2), {"query": {"filters": [{"id": "HP:1"}] * 3}}, 413, "too_large", "2 is the most"),
         (Limits(max_page_size=20), {"query": {"pagination": {"limit": 21}}}, 400, "bad_request", "above 20"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from beacon.model.query import (
     Query,
     VariantQuery,
 )
+from beacon.query.documents import depth
 from beacon.query.parse import TermsRequest, parse_get, parse_post, parse_terms
 from beacon.settings import Limits
 
@@ -233,6 +235,30 @@ def test_what_says_nothing_of_terms_is_refused_and_not_swallowed() -> None:
     assert parse_terms(b'{"meta": {"requestedSchemas": []}}', {}, LIMITS) == TermsRequest()
     with pytest.raises(BadRequest, match="0 asks for all of them"):
         parse_terms(None, {"limit": [str(LIMITS.max_page_size + 1)]}, LIMITS)
+
+
+@given(
+    st.recursive(
+        st.text(alphabet='"\\\\[]{}a', max_size=8) | st.none(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(alphabet='"\\\\{a'), inner, max_size=3),
+    )
+)
+def test_depth_is_told_from_the_bytes_whatever_is_in_texts(document: Any) -> None:
+    def measured(value: Any) -> int:
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+        return 0 if inner is None else 1 + max(map(measured, inner), default=0)
+
+    assert depth(orjson.dumps(document)) == measured(document)
+
+
+def test_the_depth_of_a_large_body_takes_no_longer_than_reading_it() -> None:
+    body = b"[" + b"[]," * 300_000 + b"[]]"
+    began = time.process_time()
+    orjson.loads(body)
+    read = time.process_time() - began
+    began = time.process_time()
+    assert depth(body) == 2
+    assert time.process_time() - began < read
 
 
 def test_datasets_named_differently_in_two_places_are_refused() -> None:
