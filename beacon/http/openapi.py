@@ -13,7 +13,7 @@ from beacon.http.openapi_parts import SOME_TEXT, STATUSES, Json, components, get
 from beacon.model.entry_types import ENTRY_TYPES, EntryType
 from beacon.settings import SiteSettings
 
-_ABOUT = (400, 401, 414, 429, 503, 504)
+_ABOUT = (400, 401, 408, 413, 414, 417, 429, 503, 504)
 """What can go wrong with a document about the beacon itself."""
 
 _EXAMPLES: Mapping[str, Json] = {

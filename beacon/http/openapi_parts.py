@@ -33,6 +33,7 @@ STATUSES: Mapping[int, str] = {
     408: "The body did not arrive in time.",
     413: "The body, the filters or the page are above the site's limits.",
     414: "The address or a header is above the site's limits; ask by POST.",
+    417: "The header Expect asks for something other than 100-continue.",
     429: "This asker has asked too much; Retry-After says when to ask again.",
     502: "In a network: nobody said yes, and somebody failed.",
     503: "The site's database or its queue is not available for the moment; Retry-After says when to ask again.",

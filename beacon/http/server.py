@@ -110,6 +110,8 @@ class Connection(web.RequestHandler):
                 account_unread(self._journal, error)
             except AuditUnavailable as instead:
                 error = instead
+        self._meter.begin()
+        self._meter.end("", request.method, error.status, 0.0)
         response = refusal(self._beacon_id, error)
         response.headers.update(HEADERS)
         response.force_close()

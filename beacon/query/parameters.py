@@ -54,8 +54,8 @@ def _number(name: str, value: Any) -> Any:
 
 
 def is_whole(text: str) -> bool:
-    """Whether a text is a whole number of a size that anything here could mean."""
-    return text.isascii() and text.removeprefix("-").isdigit() and len(text) <= 20
+    """Whether a text is a whole number, of whatever size: what is above the largest that is meant is told so."""
+    return text.isascii() and text.removeprefix("-").isdigit() and len(text) <= 1000
 
 
 def read(parameters: Mapping[str, Any]) -> tuple[VariantQuery | None, tuple[str, ...] | None]:

@@ -132,6 +132,8 @@ async def test_numbers_are_served_on_an_address_of_their_own(mongo_uri: str, dat
             for path in ("/individuals/somebody", "/nowhere", "/individuals?filters=HP:0001250"):
                 async with session.get(address + path, headers={"Authorization": "Bearer secret"}) as response:
                     assert response.status == 401
+            async with session.get(address + "/info", headers={"Expect": "miracles"}) as response:
+                assert response.status == 417
             async with session.get(own + "/metrics") as response:
                 assert response.headers["Content-Type"].startswith("text/plain; version=0.0.4")
                 assert "Python" not in response.headers.get("Server", "")
@@ -143,6 +145,7 @@ async def test_numbers_are_served_on_an_address_of_their_own(mongo_uri: str, dat
     found = parsed(text)
     routes = {labels["route"] for labels, _ in found["skerry_requests_total"]}
     assert routes == {"/api/individuals/{id}", "/api/individuals", ""}
+    assert ({"route": "", "method": "GET", "status": "417"}, 1) in found["skerry_requests_total"]
     for word in ("somebody", "HP:", "secret", "127.0.0.1"):
         assert word not in text
 

@@ -224,6 +224,12 @@ def test_terms_are_asked_for_by_get_and_post_alike() -> None:
             parse_terms(None, wrong, LIMITS)
 
 
+@pytest.mark.parametrize("name", ["skip", "limit", "start", "variantMinLength"])
+def test_a_number_too_large_for_anything_is_told_as_one(name: str) -> None:
+    with pytest.raises(BadRequest, match=rf"In the parameter {name}: 9{{22}} is above 2147483647"):
+        get(**{name: "9" * 22})
+
+
 def test_what_says_nothing_of_terms_is_refused_and_not_swallowed() -> None:
     for name, value in (
         ("requestedGranularity", "boolean"), ("includeResultsetResponses", "NONE"), ("requestedSchema", "x"),
