@@ -13,6 +13,7 @@ import fcntl
 import logging
 import os
 import secrets
+import tempfile
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -28,6 +29,8 @@ from beacon.errors import AuditUnavailable, ConfigurationError
 
 HEAD_SECONDS: Final = 1.0
 DAY_SECONDS: Final = 86_400.0
+ROOM: Final = 4096
+"""Bytes that must be free for a server to be ready; hardly a line is longer."""
 
 _log = logging.getLogger("skerry.error")
 
@@ -40,6 +43,9 @@ class Journal(Protocol):
 
     async def settle(self) -> None:
         """Wait until what was written is as safe as the settings want it before an answer. Raises as ``write``."""
+
+    def check(self) -> None:
+        """See whether there is room for a line, without writing one. Raises as ``write``."""
 
 
 class Chain:
@@ -105,6 +111,18 @@ class Chain:
             except OSError as error:
                 self.fail(f"the disk failed: {error.strerror}")
                 raise _unavailable(error.strerror) from None
+
+    def check(self) -> None:
+        """See whether there is room for a line, in a file of no name. Raises ``AuditUnavailable``."""
+        if self._problem is not None:
+            raise _unavailable(self._problem)
+        try:
+            with tempfile.TemporaryFile(buffering=0, dir=self._place.lines) as trial:
+                written = trial.write(bytes(ROOM))
+        except OSError as error:
+            raise _unavailable(error.strerror) from None
+        if written != ROOM:
+            raise _unavailable("no room for a whole line")
 
     def sign(self) -> None:
         """Write through what is due, and a head if there are new lines. Raises ``OSError``; may run in a thread."""

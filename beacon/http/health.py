@@ -12,7 +12,8 @@ from typing import Final
 
 from aiohttp import web
 
-from beacon.errors import StoreUnavailable
+from beacon.errors import AuditUnavailable, StoreUnavailable
+from beacon.http.account import JOURNAL
 
 LIVE: Final = "/health/live"
 READY: Final = "/health/ready"
@@ -27,16 +28,20 @@ async def nothing_needed() -> None:
 
 
 def routes(check: Callable[[], Awaitable[None]] = nothing_needed) -> list[web.RouteDef]:
-    """Return both routes; ``check`` raises ``StoreUnavailable`` where no question could be answered now."""
+    """Return both routes; ``check`` raises ``StoreUnavailable`` where no question could be answered now.
+
+    None could without room for its audit line either.
+    """
 
     async def live(_request: web.Request) -> web.StreamResponse:
         return web.json_response({"status": "ok"})
 
-    async def ready(_request: web.Request) -> web.StreamResponse:
+    async def ready(request: web.Request) -> web.StreamResponse:
         try:
+            request.app[JOURNAL].check()
             async with asyncio.timeout(READY_SECONDS):
                 await check()
-        except (TimeoutError, StoreUnavailable) as problem:
+        except (TimeoutError, StoreUnavailable, AuditUnavailable) as problem:
             _log.warning("not ready: %s", str(problem) or "the database did not answer in time")
             return web.json_response({"status": "unavailable"}, status=503)
         return web.json_response({"status": "ok"})

@@ -53,6 +53,9 @@ class Nowhere:
     def write(self, record: Mapping[str, Any]) -> None:
         """Forget a line."""
 
+    def check(self) -> None:
+        """There is room."""
+
     async def settle(self) -> None:
         """Nothing has to be waited for."""
 

@@ -188,12 +188,14 @@ async def test_without_room_to_write_no_answer_leaves(mongo_uri: str, filled: st
                     assert answer.headers["Retry-After"] == "1"
                     assert set(answer.body) == {"meta", "error"}
             assert (await client.send("GET", "/health/live")).status == 200
+            assert (await client.send("GET", "/health/ready")).status == 503
             async with wire(address) as connection:
                 await connection.send(post(b"{}").replace(b"HTTP/1.1", b"HTTP/x"))
                 assert (await connection.answer()).status == 503
         async with asyncio.timeout(20):  # a head that could not be written is tried again every second
             while (await client.get("/individuals")).status != 200:
                 await asyncio.sleep(0.1)
+        assert (await client.send("GET", "/health/ready")).status == 200
     assert [line["status"] for line in lines(tmp_path)] == [200, 200]
     place = place_of(tmp_path)
     assert verify(place, signing_key(place.key).public_key()).faults == []
