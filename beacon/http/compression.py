@@ -32,7 +32,7 @@ def unpacked(request: web.Request, body: bytes, most: int) -> bytes:
     Raises ``BadRequest`` for one that is not taken, or that is not the body's, and ``TooLarge`` above ``most`` bytes.
     """
     coding = ",".join(request.headers.getall("Content-Encoding", [])).strip().lower()
-    if coding in ("", "identity"):
+    if not body or coding in ("", "identity"):
         return body
     if coding not in _CODINGS:
         raise BadRequest("The body's Content-Encoding is not taken here: send gzip or deflate, or leave it out.")

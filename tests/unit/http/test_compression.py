@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections.abc import AsyncIterator
 
 import aiohttp
 import orjson
@@ -112,6 +113,15 @@ async def test_a_body_is_read_as_its_headers_say_or_refused(
     answer = await client.send("POST", "/api/individuals", data=body, headers=headers)
     assert answer.status == (200 if refused is None else 400)
     assert refused is None or refused in answer.body["error"]["errorMessage"]
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate"])
+async def test_nothing_is_nothing_however_it_is_packed(client: Client, coding: str) -> None:
+    async def nothing() -> AsyncIterator[bytes]:
+        yield b""
+
+    answer = await client.send("POST", "/api/individuals", data=nothing(), headers={"Content-Encoding": coding})
+    assert (answer.status, "The body is empty" in answer.body["error"]["errorMessage"]) == (400, True)
 
 
 async def test_servers_leave_unpacking_to_us(mongo_uri: str, database_name: str) -> None:
