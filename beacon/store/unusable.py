@@ -9,7 +9,7 @@ import os
 import re
 from typing import Final
 
-from pymongo.errors import OperationFailure, ProtocolError, PyMongoError
+from pymongo.errors import BulkWriteError, OperationFailure, ProtocolError, PyMongoError
 from pymongo.topology_description import TopologyDescription
 
 from beacon.errors import StoreUnavailable
@@ -36,6 +36,9 @@ def _addresses(servers: TopologyDescription) -> list[str]:
 
 
 def _reason(servers: TopologyDescription, error: PyMongoError) -> str:
+    if isinstance(error, BulkWriteError):
+        told = error.details.get("writeErrors") or error.details.get("writeConcernErrors")
+        return str(told[0]["errmsg"]) if told else "it did not write everything"
     if isinstance(error, OperationFailure):
         return _REFUSALS.get(error.code or 0) or _MORE.sub("", str(error))
     known = zip(_addresses(servers), servers.server_descriptions().values(), strict=True)

@@ -129,6 +129,13 @@ async def test_whoever_may_not_use_a_database_is_told_so(guarded: str, user: str
     assert "s3cret" not in said and "Topology" not in said and "{" not in said
 
 
+def test_what_could_not_be_written_is_told_without_the_document(mongo_uri: str, database_name: str) -> None:
+    refused = pytest.raises(StoreUnavailable, match="cannot be used: E11000 duplicate key")
+    with refused as told, Admin.open(mongo_uri, database_name) as admin:
+        admin._db["terms"].insert_many([{"_id": 1, "label": "long"}, {"_id": 1, "label": "long"}])
+    assert "long" not in told.value.message
+
+
 @pytest.mark.usefixtures("impatient")
 def test_commands_print_that_one_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
