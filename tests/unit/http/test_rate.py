@@ -13,7 +13,9 @@ from beacon.errors import TooOften
 from beacon.http.proxies import client_address
 from beacon.http.rate import Buckets, charge, network_of
 from beacon.model.access import ANONYMOUS, Person, Principal
-from beacon.settings import Listen, Node, Rate
+from beacon.settings import Issuer, Listen, Node, Rate
+from network.issuer import DemonstrationIssuer
+from tests.ports import free_port
 from tests.unit.http.conftest import site
 
 ROSA = Person("https://a.example", "rosa")
@@ -203,6 +205,15 @@ async def test_bad_tokens_count_against_the_address_that_sends_them(mongo_uri: s
         statuses = [(await client.send("GET", "/api/info", headers=headers)).status for _ in range(4)]
         assert statuses == [401, 401, 401, 429]
         assert (await client.as_person("rosa").get("/info")).status == 200
+
+
+async def test_tokens_whose_keys_are_out_of_reach_count_too(mongo_uri: str, filled: str) -> None:
+    gone = DemonstrationIssuer(f"http://127.0.0.1:{free_port()}")
+    issuers = (Issuer(gone.url, ("test",), jwks_uri=f"{gone.url}/jwks"),)
+    async with site(mongo_uri, filled, rate=SLOW, issuers=issuers) as client:
+        headers = {"Authorization": f"Bearer {gone.token('rosa', 'test')}"}
+        statuses = [(await client.send("GET", "/api/info", headers=headers)).status for _ in range(4)]
+    assert statuses == [503, 503, 503, 429]
 
 
 async def test_health_is_never_refused_and_preflights_count_against_the_address(mongo_uri: str, filled: str) -> None:
