@@ -7,6 +7,7 @@ alone. What a Phenopacket has no place for is left out; a part that would not fi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from beacon.model.ontology import prefix
@@ -79,8 +80,8 @@ def _disease(row: Mapping[str, Any]) -> Json:
 def _measurement(row: Mapping[str, Any]) -> Json:
     value = row.get("measurementValue")
     made = _given(
-        assay=_term(row.get("assayCode")), timeObserved=_time(row.get("observationMoment")),
-        description=row.get("notes"),
+        assay=_term(row.get("assayCode")), description=row.get("notes"),
+        timeObserved=_time(row.get("observationMoment")) or _day(row.get("date")),
     )  # fmt: skip
     if not isinstance(value, Mapping):
         return made
@@ -117,7 +118,7 @@ def _procedure(row: Mapping[str, Any]) -> Json:
     return {
         "procedure": _given(
             code=_term(row.get("procedureCode")), bodySite=_term(row.get("bodySite")),
-            performed=_time(row.get("ageAtProcedure")),
+            performed=_time(row.get("ageAtProcedure")) or _day(row.get("dateOfProcedure")),
         )
     }  # fmt: skip
 
@@ -154,6 +155,15 @@ def _time(value: Any) -> Json | None:
     if kind == "ageRange" and not isinstance(value["start"], Mapping):
         kind = "interval"
     return {kind: dict(value)} if kind else None
+
+
+def _day(value: Any) -> Json | None:
+    """Return a date as a time element, which knows no days: as its beginning in UTC; None where it is no date."""
+    try:
+        moment = datetime.fromisoformat(str(value))
+    except ValueError:
+        return None
+    return {"timestamp": (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()}
 
 
 def _prefixes(value: Any) -> set[str]:

@@ -68,6 +68,26 @@ def test_what_beacon_records_keep_of_real_phenopackets_comes_back(shared: Path) 
     assert seen["phenotypicFeatures"] > 1000 and seen["diseases"] > 100
 
 
+def test_a_date_is_when_somebody_was_measured_or_operated_on_unless_an_age_says_so() -> None:
+    weight, code = {"assayCode": {"id": "LOINC:3141-9"}, "measurementValue": {"id": "NCIT:C25447"}}, {"id": "MAXO:1"}
+    age = {"iso8601duration": "P3Y"}
+    packet = made({
+        "id": "a",
+        "measures": [weight | {"date": "2020-01-31"}, weight | {"date": "2020-01-31", "observationMoment": age}],
+        "interventionsOrProcedures": [{"procedureCode": code, "dateOfProcedure": "2021-06-01"}],
+    })  # fmt: skip
+    dated, aged = packet["measurements"]
+    assert (dated["timeObserved"], aged["timeObserved"]) == ({"timestamp": "2020-01-31T00:00:00+00:00"}, {"age": age})
+    performed = packet["medicalActions"][0]["procedure"]["performed"]
+    assert performed == {"timestamp": "2021-06-01T00:00:00+00:00"}
+
+
+def test_a_date_that_is_none_costs_the_date_and_not_what_was_measured() -> None:
+    weight = {"assayCode": {"id": "LOINC:3141-9"}, "measurementValue": {"id": "NCIT:C25447"}, "date": "last spring"}
+    (measured,) = made({"id": "a", "measures": [weight]})["measurements"]
+    assert "timeObserved" not in measured
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.sampled_from(["HP:0001250", "P3Y", "x", "XX", "ALIVE"]),
     lambda inner: st.lists(inner, max_size=3)
@@ -76,6 +96,7 @@ JSON = st.recursive(
             "id", "label", "featureType", "onset", "iso8601duration", "start", "end", "diseaseCode", "measurementValue",
             "unit", "value", "quantity", "assayCode", "status", "age", "treatmentCode", "procedureCode", "modifiers",
             "referenceRange", "low", "high", "typedQuantities", "quantityType", "severity", "excluded",
+            "date", "dateOfProcedure",
         ]), inner, max_size=4,
     ),
     max_leaves=20,
