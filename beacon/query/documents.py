@@ -83,7 +83,7 @@ def of_get(entry_type: str, params: Mapping[str, list[str]]) -> dict[str, Any]:
         elif name in _OF_FILTERS:
             of_filters[name] = _truth(value) if name == "includeDescendantTerms" else value
         elif name == "filters":
-            query[name] = [_filter(text) for text in _split(value)]
+            query[name] = [_filter(text) for text in _texts(value)]
         elif name == "purpose":
             query[name] = _split(value)
         elif name in _QUERY:
@@ -210,6 +210,14 @@ def _tidy_filter(item: Any) -> Any:
 
 def _split(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _texts(filters: str) -> list[str]:
+    """Take filters apart. Raises ``BadRequest`` for an empty one, which as no filter would let everybody through."""
+    texts = [text.strip() for text in filters.split(",")]
+    if not all(texts):
+        raise BadRequest("A filter is empty; name a term or a field, or leave the parameter out.", where="filters")
+    return texts
 
 
 def _filter(text: str) -> dict[str, str]:

@@ -422,6 +422,9 @@ def test_a_get_names_the_parameter_not_a_pointer() -> None:
         ({"requestedSchema": ["ga4gh-beacon-run-v2.0.0"]}, "requestedSchemas"),
         ({"nextPage": ["abc"]}, "nextPage"),
         ({"geneId": [""]}, "geneId"),
+        ({"filters": [""]}, "filters"),
+        ({"filters": [","]}, "filters"),
+        ({"filters": ["HP:0001250", " "]}, "filters"),
     ],
 )
 def test_a_get_parameter_that_cannot_be_taken_is_named(params: dict[str, list[str]], where: str) -> None:
