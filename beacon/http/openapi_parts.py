@@ -90,10 +90,12 @@ def get_parameters() -> Mapping[str, Json]:
         one("apiVersion", "The version that the request is written for.", SOME_TEXT),
         one(
             "filters",
-            "Terms (HP:0001166), or fields with a comparison (ageAtLastEncounter:>=P18Y); all must hold.",
+            "Terms (HP:0001166), or fields with a comparison (ageAtLastEncounter:>=P18Y); all must hold. A backslash "
+            "before a comma, <, >, = or ! makes it a part of the value.",
             texts, ["HP:0001166"],
         ),
         one("includeDescendantTerms", "Whether filters find what is below their terms.", {"type": "boolean"}),
+        one("excluded", "Whether filters find whom their terms were found absent in.", {"type": "boolean"}),
         one("similarity", "How similar to their terms filters find.", _filter("similarity")),
         one("scope", "The entry type that filters are about.", {"type": "string", "enum": sorted(ENTRY_TYPES)}),
         one(

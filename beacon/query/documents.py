@@ -14,6 +14,7 @@ import numpy as np
 import orjson
 
 from beacon.errors import BadRequest, TooLarge
+from beacon.model.entry_types import FIELD_NAMES
 from beacon.model.keys import repeated_key
 from beacon.query import parameters
 from beacon.query.paging import TOKENS
@@ -21,7 +22,8 @@ from beacon.settings import Limits
 
 _PAGING = ("skip", "limit")
 _QUERY = ("requestedGranularity", "includeResultsetResponses")
-_OF_FILTERS = ("includeDescendantTerms", "similarity", "scope")
+_TRUTHS = ("includeDescendantTerms", "excluded")
+_OF_FILTERS = (*_TRUTHS, "similarity", "scope")
 GET = (
     "apiVersion", "requestedSchema", *_QUERY, *_PAGING, *TOKENS, "testMode", "filters", *_OF_FILTERS, "purpose",
     *parameters.SCOPING, *parameters.GENOMIC,
@@ -44,7 +46,11 @@ MEMBERS: Mapping[str, tuple[str, ...]] = {
 
 _STEPS: Final = np.array([{"[": 1, "{": 1, "]": -1, "}": -1}.get(chr(byte), 0) for byte in range(256)], np.int8)
 
-_COMPARISON = re.compile(r"(?P<id>[^<>=!]+?):?(?P<operator>>=|<=|[<>=!])(?P<value>.*)", re.DOTALL)
+_OPERATORS = "<>=!"
+_FILTER = re.compile(r"(?:\A|,)((?:\\.|[^,])*)", re.DOTALL)
+_COMPARISON = re.compile(r"(?P<id>(?:\\.|[^<>=!\\])+?):?(?P<operator>>=|<=|[<>=!])(?P<value>.*)", re.DOTALL)
+_ESCAPED = re.compile(r"\\([,<>=!\\])")
+"""A backslash before what ends a filter or begins a comparison makes it a part of the id or value."""
 
 
 def of_get(entry_type: str, params: Mapping[str, list[str]]) -> dict[str, Any]:
@@ -81,9 +87,9 @@ def of_get(entry_type: str, params: Mapping[str, list[str]]) -> dict[str, Any]:
         elif name == "testMode":
             query[name] = _truth(value)
         elif name in _OF_FILTERS:
-            of_filters[name] = _truth(value) if name == "includeDescendantTerms" else value
+            of_filters[name] = _truth(value) if name in _TRUTHS else value
         elif name == "filters":
-            query[name] = [_filter(text) for text in _texts(value)]
+            query[name] = [_filter(text) for one in values for text in _texts(one)]
         elif name == "purpose":
             query[name] = _split(value)
         elif name in _QUERY:
@@ -214,13 +220,16 @@ def _split(text: str) -> list[str]:
 
 def _texts(filters: str) -> list[str]:
     """Take filters apart. Raises ``BadRequest`` for an empty one, which as no filter would let everybody through."""
-    texts = [text.strip() for text in filters.split(",")]
+    texts = [text.strip() for text in _FILTER.findall(filters)]
     if not all(texts):
         raise BadRequest("A filter is empty; name a term or a field, or leave the parameter out.", where="filters")
     return texts
 
 
 def _filter(text: str) -> dict[str, str]:
-    """Read one GET filter: ``HP:0001250``, or a comparison such as ``ageAtLastEncounter:>=P18Y``."""
-    match = _COMPARISON.fullmatch(text)
-    return match.groupdict() if match else {"id": text}
+    """Read one GET filter: ``HP:0001250``, a comparison such as ``ageAtLastEncounter:>=P18Y``, or a field's value."""
+    field, _, value = text.partition(":")
+    custom = field in FIELD_NAMES and value and value[0] not in _OPERATORS
+    match = None if custom else _COMPARISON.fullmatch(text)
+    given = match.groupdict() if match else {"id": text}
+    return {name: _ESCAPED.sub(r"\1", part) for name, part in given.items()}

@@ -87,8 +87,32 @@ def test_filters_come_joined_by_commas_or_repeated() -> None:
     assert joined.echoed_filters == ("HP:0001250", "NCIT:C16576")
 
 
+@pytest.mark.parametrize(
+    ("text", "id", "operator", "value"),
+    [
+        (r"libraryStrategy=WGS\, PCR-free", "libraryStrategy", "=", "WGS, PCR-free"),
+        ("libraryStrategy=W>S", "libraryStrategy", "=", "W>S"),
+        ("libraryStrategy==x", "libraryStrategy", "=", "=x"),
+        (r"libraryStrategy>\=x", "libraryStrategy", ">", "=x"),
+        (r"local\=field=a", "local=field", "=", "a"),
+        (r"libraryStrategy=a\b\\c\%", "libraryStrategy", "=", r"a\b\c\%"),
+        ("libraryStrategy=a\\", "libraryStrategy", "=", "a\\"),
+    ],
+)
+def test_a_backslash_makes_what_would_end_a_filter_part_of_it(text: str, id: str, operator: str, value: str) -> None:
+    expected = (AlphanumericFilter(id, operator, value), OntologyFilter("HP:0001250"))
+    assert parse_get("run", None, {"filters": [text, "HP:0001250"]}, LIMITS).filters == expected
+
+
+@pytest.mark.parametrize("value", ["W>S", "a=b", "not!", "a<=b"])
+def test_the_value_of_a_custom_filter_may_have_any_characters(value: str) -> None:
+    assert get(filters=f"libraryStrategy:{value}").filters == (CustomFilter(f"libraryStrategy:{value}"),)
+    assert get(filters=f"libraryStrategy:\\={value}").filters == (CustomFilter(f"libraryStrategy:={value}"),)
+
+
 def test_a_filter_that_was_looked_for_and_found_absent_is_our_extension() -> None:
     query = post({"filters": [{"id": "HP:0001250", "excluded": True}]})
+    assert query == get(filters="HP:0001250", excluded="true")
     assert query.filters == (OntologyFilter("HP:0001250", excluded=True),)
     assert query.echoed_filters == ("HP:0001250 excluded",)
 
@@ -287,7 +311,7 @@ def test_a_sequence_query() -> None:
 
 
 def test_what_is_said_of_terms_by_get_holds_for_all_of_them() -> None:
-    said = {"scope": ["individuals"], "similarity": ["high"], "includeDescendantTerms": ["false"]}
+    said = {"scope": ["individuals"], "similarity": ["high"]} | {"includeDescendantTerms": ["false"]}
     query = parse_get("biosample", None, {"filters": ["HP:0001250,NCIT:C16576"], **said}, LIMITS)
     assert query.filters == tuple(
         OntologyFilter(term, descendants=False, similarity="high", scope="individual")
@@ -296,7 +320,7 @@ def test_what_is_said_of_terms_by_get_holds_for_all_of_them() -> None:
     for name, values in said.items():
         with pytest.raises(BadRequest, match=f"The parameter {name} says how filters are meant, and there are none"):
             parse_get("biosample", None, {name: values}, LIMITS)
-    for name in ("similarity", "includeDescendantTerms", "scope"):
+    for name in ("similarity", "includeDescendantTerms", "excluded", "scope"):
         with pytest.raises(BadRequest) as caught:
             parse_get("biosample", None, {"filters": ["HP:0001250"], name: ["much"]}, LIMITS)
         assert caught.value.where == name
@@ -550,7 +574,7 @@ def questions(draw: st.DrawFn) -> dict[str, Any]:
     if draw(st.booleans()):
         genomic |= {"variantMinLength": draw(st.integers(0, 50)), "variantMaxLength": draw(st.integers(50, 99))}
     operator = st.sampled_from(["=", "<", ">", "!", ">=", "<="])
-    value = NAME.filter(lambda text: not text.startswith("="))
+    value = st.text(st.characters(codec="utf-8", exclude_categories=["Z", "C"]), min_size=1, max_size=9)
     item = st.one_of(
         st.fixed_dictionaries({"id": st.from_regex(r"[A-Z]{2,5}:[0-9]{1,7}", fullmatch=True)}),
         st.fixed_dictionaries({"id": PATH, "operator": operator, "value": st.one_of(value, st.integers(-9, 99))}),
@@ -566,6 +590,10 @@ def questions(draw: st.DrawFn) -> dict[str, Any]:
     return {"query": query, "genomic": genomic, "datasets": datasets}
 
 
+def escaped(value: str) -> str:
+    return "".join(f"\\{one}" if one in ",<>=!\\" else one for one in value)
+
+
 def as_get(question: dict[str, Any], draw: st.DataObject) -> dict[str, list[str]]:
     query = question["query"]
     params = {name: str(query[name]) for name in ("requestedGranularity", "includeResultsetResponses") if name in query}
@@ -575,7 +603,7 @@ def as_get(question: dict[str, Any], draw: st.DataObject) -> dict[str, list[str]
     if question["datasets"]:
         params[draw.draw(st.sampled_from(["datasets", "datasetIds"]))] = ",".join(question["datasets"])
     filters = [
-        f"{item['id']}:{item['operator']}{item['value']}" if "operator" in item else item["id"]
+        f"{item['id']}:{item['operator']}{escaped(str(item['value']))}" if "operator" in item else item["id"]
         for item in query["filters"]
     ]
     if filters:
