@@ -160,15 +160,14 @@ def _similar(item: OntologyFilter, kind: str | None) -> Condition:
 
 
 def _custom(item: CustomFilter) -> AlphanumericFilter:
-    """Read ``field:value`` (``vitalStatus:DECEASED``, ``sex:female``), the one form of custom filters here."""
+    """Read ``field:value`` (``vitalStatus:DECEASED``, ``sex:female``) as ``field=value``, its one form here."""
     name, _, value = item.id.partition(":")
     named = [fields[name] for fields in FIELDS.values() if name in fields]
-    value = next((_WORDS[value.lower()] for field in named if field.closed and value.lower() in _WORDS), value)
-    usable = any(field.kind is FieldKind.TEXT or value in field.closed for field in named)
-    if not value or not usable:
+    if not value or not named:
         raise UnknownFilter(
             f"The filter {item.id!r} is not known here; /filtering_terms lists those that are.", where=item.id
         )
+    value = next((_WORDS[value.lower()] for field in named if field.closed and value.lower() in _WORDS), value)
     return AlphanumericFilter(name, "=", value, item.scope)
 
 

@@ -142,6 +142,10 @@ def test_a_field_is_known_by_its_other_names() -> None:
         (f"{ZYGOSITY}:homozygous", ZYGOSITY, "GENO:0000136"),
         ("caseLevelData.clinicalInterpretations.clinicalRelevance:likely pathogenic",
          "caseLevelData.clinicalInterpretations.clinicalRelevance", "likely pathogenic"),
+        ("diseases.diseaseCode:OMIM:154700", "diseases.diseaseCode", "OMIM:154700"),
+        ("sex:NCIT:C16576", "sex", "NCIT:C16576"),
+        ("ageAtLastEncounter:P18Y", "ageAtLastEncounter", "P18Y"),
+        (f"{VALUE}:70 kg", VALUE, "70 kg"),
     ],
 )  # fmt: skip
 def test_a_custom_filter_is_a_field_and_a_value(custom: str, field: str, value: str) -> None:
