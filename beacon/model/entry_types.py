@@ -95,7 +95,9 @@ def _number(id: str, label: str, path: str = "") -> Field:
 
 
 def _quantity(id: str, label: str, path: str, named_by: str, within: str = "") -> Field:
-    return Field(id, FieldKind.QUANTITY, label, path, within=within, named_by=named_by)
+    """A quantity; in Beacon's schema a measurement's value may be one itself (``measurementValue.value``)."""
+    aliases = (id.replace(".quantity.", "."),) if ".quantity." in id else ()
+    return Field(id, FieldKind.QUANTITY, label, path, aliases=aliases, within=within, named_by=named_by)
 
 
 def _duration(id: str, label: str, path: str = "", *, aliases: tuple[str, ...] = ()) -> Field:

@@ -121,6 +121,13 @@ def test_a_quantity_is_compared_as_written_or_in_the_unit_of_its_kind() -> None:
     assert one(AlphanumericFilter(VALUE, "<", "2.5 kg")) == one(AlphanumericFilter(VALUE, "<", "2500g")) == grams
 
 
+@pytest.mark.parametrize("kind", ["measures", "measurements"])
+@pytest.mark.parametrize("value", ["25", "70 kg"])
+def test_a_measured_value_is_named_as_the_schema_has_it_in_either_shape(kind: str, value: str) -> None:
+    long, short = f"{kind}.measurementValue.quantity.value", f"{kind}.measurementValue.value"
+    assert one(AlphanumericFilter(short, ">", value)) == one(AlphanumericFilter(long, ">", value))
+
+
 def test_what_was_measured_names_its_values_too() -> None:
     kinds = ("individual", "biosample")
     low = Bound(0.0041, True)
