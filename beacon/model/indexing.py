@@ -5,8 +5,9 @@ an empty field are those of everyday terms, found by the term's id alone. Text i
 a field has any value at all, where its values are too many to look at each.
 
 Numbers are kept by field. A quantity is kept as the bare number that was written, and, under ``field@unit``, in the
-unit that its kind is compared in; each under the field's name and under the term of what was measured. Text that is
-found as a whole only is a number too, under ``field#``: nearly every variant has a name of its own.
+unit that its kind is compared in; each under the field's name and under the term of what was measured. Under
+``term@#`` is kept which kinds of units the values of that term are in. Text that is found as a whole only is a number
+too, under ``field#``: nearly every variant has a name of its own.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ Ancestors = Callable[[str], Iterable[str]]
 
 RECORDED, BELOW, ABSENT, HELD = "=", "^", "!", "?"
 IN_UNIT, AS_WHOLE = "@", "#"
+KIND_OF_UNIT = f"{IN_UNIT}{AS_WHOLE}"
 
 
 @dataclass(slots=True)
@@ -201,12 +203,15 @@ def _add_quantities(entries: Entries, row: Field, item: Mapping[str, Any]) -> No
         number = as_number(FieldKind.NUMBER, quantity.get("value"))
         if number is None:
             continue
-        names = [name for name in (row.id, measured, part) if name]
+        terms = [name for name in (measured, part) if name]
+        names = [row.id, *terms]
         entries.numbers += [(name, number) for name in names]
+        kind = ""
         if id := _id(quantity.get("unit")):
             known = units.recorded(id, str(quantity["unit"].get("label") or ""))
-            converted = units.comparable(number, known)
-            entries.numbers += [(f"{name}{IN_UNIT}{known.base}", converted) for name in names]
+            kind, converted = known.base, units.comparable(number, known)
+            entries.numbers += [(f"{name}{IN_UNIT}{kind}", converted) for name in names]
+        entries.numbers += [(f"{term}{KIND_OF_UNIT}", as_whole(kind)) for term in terms]
 
 
 def _quantities(value: Any) -> Iterator[tuple[Mapping[str, Any], str]]:

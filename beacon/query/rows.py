@@ -11,7 +11,7 @@ from pyroaring import BitMap
 from beacon.errors import CannotAnswer, UnknownFilter
 from beacon.model import ontology
 from beacon.model.access import Decision
-from beacon.model.indexing import IN_UNIT
+from beacon.model.indexing import IN_UNIT, KIND_OF_UNIT, as_whole
 from beacon.privacy.rules import threshold_applies
 from beacon.query import joins
 from beacon.query.index import IndexCondition, held
@@ -19,7 +19,7 @@ from beacon.query.joins import Selection
 from beacon.query.plan import Plan
 from beacon.query.sides import SIDES, members
 from beacon.query.visible import Withheld, permitted
-from beacon.store.base import ALLELE, COLUMN, Dataset, KeyCondition, NumberCondition, Store
+from beacon.store.base import ALLELE, COLUMN, Bound, Dataset, KeyCondition, NumberCondition, Store
 
 
 async def selected(
@@ -68,17 +68,24 @@ async def _refuse_other_units(
     store: Store, condition: NumberCondition, answering: Sequence[tuple[Decision, Dataset]]
 ) -> None:
     name, _, unit = condition.field.partition(IN_UNIT)
-    every = replace(condition, field=name, low=None, high=None, negated=False)
     for decision, dataset in answering:
-        people = await selected(store, dataset, every, "individual", decision.withheld)
-        same = replace(every, field=condition.field)
-        comparable = await selected(store, dataset, same, "individual", decision.withheld)
-        if joins.size(joins.without(people, comparable)) >= fewest(decision):
+        if joins.size(await _incomparable(store, dataset, condition, decision.withheld)) >= fewest(decision):
             raise CannotAnswer(
                 f"Some values of {name!r} are recorded in units that cannot be compared with {unit}; /filtering_terms "
                 "lists the units, and a number without a unit is compared with what was written.",
                 where=name,
             )
+
+
+async def _incomparable(store: Store, dataset: Dataset, condition: NumberCondition, withheld: Withheld) -> Selection:
+    """Return the people of whom some value, be it beside others, is in a unit of another kind than is asked for."""
+    name, _, unit = condition.field.partition(IN_UNIT)
+    every = replace(condition, field=name, low=None, high=None, negated=False)
+    kinds, this = replace(every, field=f"{name}{KIND_OF_UNIT}"), Bound(as_whole(unit), False)
+    asked = every, replace(every, field=condition.field), replace(kinds, high=this), replace(kinds, low=this)
+    people, comparable, *others = [await selected(store, dataset, one, "individual", withheld) for one in asked]
+    # Of data that were loaded before kinds of units were kept, only who has no comparable value is known.
+    return reduce(joins.either, others, joins.without(people, comparable))
 
 
 async def _anywhere(store: Store, condition: IndexCondition, answering: Sequence[tuple[Decision, Dataset]]) -> bool:

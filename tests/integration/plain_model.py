@@ -20,7 +20,9 @@ GROUPS = ("het", "hom", "hemi", "other")
 TOLD = (EFFECT, ORIGIN, RELEVANCE, STATED)
 """Fields of variants and of their carriers."""
 UNITS = {"UO:0000009": ("g", 1000.0), "UO:0000021": ("g", 1.0), "kg": ("g", 1000.0), "g": ("g", 1.0),
-         "UO:0000015": ("m", 0.01), "cm": ("m", 0.01), "m": ("m", 1.0)}  # fmt: skip
+         "UO:0000015": ("m", 0.01), "cm": ("m", 0.01), "m": ("m", 1.0),
+         "UCUM:mmol/L": ("mol/L", 0.001), "mmol/L": ("mol/L", 0.001),
+         "UCUM:mg/dL": ("g/L", 0.01), "mg/dL": ("g/L", 0.01)}  # fmt: skip
 SIMILAR: Mapping[str, Mapping[str, float]] = {
     "HP:0000003": {"HP:0000004": 0.9, "HP:0000009": 0.8, "HP:0000001": 0.7},
     "HP:0000009": {"HP:0000003": 0.8},
@@ -185,7 +187,7 @@ class Model:
 
     def answer(self, query: Query) -> Answer:
         """Answer a question from the live rows."""
-        if query.anchor and query.anchor.entry_type == "dataset" and query.anchor.id != self.id:
+        if self._is_of_another(query):
             return Answer((), 0)
         if query.entry_type == "genomicVariant":
             return self._variants(query)
@@ -195,14 +197,14 @@ class Model:
         return Answer(tuple(sorted(row.id for row in rows)), len({row.person for row in rows}))
 
     def may_refuse(self, query: Query) -> bool:
-        """Whether it can be that of no variant it is told what the question asks for: genes, changes, frequency."""
+        """Whether it can be that of no variant it is told what is asked for (genes, frequency), or units are others."""
         seen, shown = self._loads(query)
-        return any(seen <= silent and shown & silent for silent in self._silent(query))
+        return self._has_other_units(query) or any(seen <= silent and shown & silent for silent in self._silent(query))
 
     def must_refuse(self, query: Query) -> bool:
         """Whether it must be so."""
         seen, shown = self._loads(query)
-        return any(seen and shown <= silent for silent in self._silent(query))
+        return self._has_other_units(query) or any(seen and shown <= silent for silent in self._silent(query))
 
     def may_have_caveat(self, query: Query) -> bool:
         """Whether it can be that some loads tell that and others do not."""
@@ -210,9 +212,9 @@ class Model:
         return any(shown & silent and shown - silent for silent in self._silent(query))
 
     def must_have_caveat(self, query: Query) -> bool:
-        """Whether it must be so."""
+        """Whether it must be so; of a question that is about another dataset nothing is said."""
         seen, _ = self._loads(query)
-        return any(seen & silent and seen - silent for silent in self._silent(query))
+        return not self._is_of_another(query) and any(seen & silent and seen - silent for silent in self._silent(query))
 
     def _loads(self, query: Query) -> tuple[set[int], set[int]]:
         """Return the loads that have variants of somebody where it is meant and those that have some and somebody."""
@@ -221,6 +223,20 @@ class Model:
         meant = {part.load for part in parts}
         seen = {p.load for p in self.parts if not p.groups or any(column.live for column in p.groups)} & meant
         return seen, seen | ({column.load for column in self.live("column")} & meant)
+
+    def _is_of_another(self, query: Query) -> bool:
+        return query.anchor is not None and query.anchor.entry_type == "dataset" and query.anchor.id != self.id
+
+    def _has_other_units(self, query: Query) -> bool:
+        """Whether a value of what is compared in a unit is recorded in one that cannot be converted to it."""
+        compared = [item for item in query.filters if isinstance(item, AlphanumericFilter) and item.id[:6] == "LOINC:"]
+        asked = {(item.id, _base(item.value)) for item in compared}
+        return any(
+            id == assay and base not in ("", UNITS[unit][0])
+            for row in self.live("individual")
+            for assay, _, unit in row.facts.measures
+            for id, base in asked
+        )
 
     def _silent(self, query: Query) -> Iterator[set[int]]:
         """Yield, for each thing that the question asks of variants, the loads of which no variant tells it."""

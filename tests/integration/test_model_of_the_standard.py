@@ -64,8 +64,12 @@ EFFECTS = ("SO:0001583", "SO:0001587")
 ORIGINS = ("GENO:0000882", "GENO:0000888")
 RELEVANCES = ("pathogenic", "likely pathogenic", "benign")
 STATED_SHARES = (0.001, 0.01, 0.5)
-ASSAYS = {"LOINC:3141-9": ("UO:0000009", "UO:0000021"), "LOINC:3137-7": ("UO:0000015",)}
-"""Weight, in kg or g, and height."""
+ASSAYS = {
+    "LOINC:3141-9": ("UO:0000009", "UO:0000021"),
+    "LOINC:3137-7": ("UO:0000015",),
+    "LOINC:2345-7": ("UCUM:mg/dL", "UCUM:mg/dL", "UCUM:mg/dL", "UCUM:mmol/L"),
+}
+"""Weight, in kg or g, height, and glucose, by mass or rarely by amount, which cannot be compared."""
 CHANGES = ("p.Arg1Cys",)
 TYPES = ("SNP", "DEL", "INDEL", "INS", "DUP", "SO:1000029", "SO:1000037", "STAR")
 UNPLACED = (unplaced("GRCh38", "FBN1", "SO:1000029", "exon 3"), unplaced("GRCh37", "BRCA1", "SO:1000037", "exon 5"))
@@ -125,7 +129,8 @@ class Dice:
             texts=tuple(("vitalStatus", status) for status in self.some(STATUSES, 1)),
             years=(*onsets, *self.years(AGE, 0.5)),
             measures=tuple(
-                (assay, self.one(0.5, 1.0, 2.0, 2000.0), self.one(*ASSAYS[assay])) for assay in self.some([*ASSAYS], 2)
+                (assay, self.one(0.5, 1.0, 2.0, 2000.0), self.one(*ASSAYS[assay]))
+                for assay in self.some([*ASSAYS, *ASSAYS], 3)
             ),
         )
 
@@ -218,7 +223,8 @@ class Dice:
 
     def quantity(self) -> Filter:
         """Compare what was measured, by assay or whatever it was, in some unit or as it was written."""
-        assay, (unit, other) = self.one(("LOINC:3141-9", ("kg", "g")), ("LOINC:3137-7", ("cm", "m")))
+        weight, height = ("LOINC:3141-9", ("kg", "g")), ("LOINC:3137-7", ("cm", "m"))
+        assay, (unit, other) = self.one(weight, height, ("LOINC:2345-7", ("mg/dL", "mmol/L")))
         value = self.one("0.5", "1", "2", "2000", "0.02", f"2 {unit}", f"2000 {other}", f"0.5 {unit}", f"0.02 {other}")
         return AlphanumericFilter(self.one(VALUE, assay), self.one("=", "!", "<", ">", "<=", ">="), value)
 

@@ -186,6 +186,19 @@ def test_what_was_measured_is_compared_across_units_of_one_kind_only(world: Worl
         found(world, dataset, "individual", AlphanumericFilter("LOINC:2345-7", ">", "4 mmol/L"))
 
 
+def test_a_value_that_cannot_be_compared_is_noticed_beside_one_that_can(world: World) -> None:
+    glucose = "LOINC:2345-7"
+    both = Packet("both", Facts(measures=((glucose, 100.0, "UCUM:mg/dL"), (glucose, 20.0, "UCUM:mmol/L"))))
+    dataset = world.load(Load((both, Packet("one", Facts(measures=((glucose, 110.0, "UCUM:mg/dL"),))))))
+    for operator, value in ((">", "105 mg/dL"), ("!", "100 mg/dL"), ("<", "10 mmol/L")):
+        with pytest.raises(CannotAnswer, match="units that cannot be compared"):
+            found(world, dataset, "individual", AlphanumericFilter(glucose, operator, value))
+    assert found(world, dataset, "individual", AlphanumericFilter(glucose, ">", "50")) == {"both", "one"}
+    # One person's unit is told to nobody from whom small numbers are kept.
+    query = Query("individual", filters=(AlphanumericFilter(glucose, ">", "9 mg/dL"),), granularity=Granularity.COUNT)
+    assert world.ask(dataset, query, threshold=2).count == 2
+
+
 def test_similarity_that_nobody_measured_is_an_error(world: World, dataset: str) -> None:
     with pytest.raises(UnknownFilter, match="similar") as raised:
         found(world, dataset, "individual", OntologyFilter(SEIZURE, similarity="low"))
