@@ -62,19 +62,21 @@ class Listed(NamedTuple):
 
 @dataclass(slots=True)
 class Seen:
-    """Who has something, on which entry types, and what it is called."""
+    """Who has something, on which entry types, what it is called, and whether it has too many values to list them."""
 
     people: BitMap = field(default_factory=BitMap)
     scopes: set[str] = field(default_factory=set)
     label: str = ""
+    many: bool = False
 
 
 class Tally(NamedTuple):
-    """How many people have something, on which entry types, and what it is called."""
+    """How many people have something, and the rest as in ``Seen``."""
 
     people: int
     scopes: frozenset[str]
     label: str
+    many: bool
 
 
 class _Part(NamedTuple):
@@ -103,13 +105,17 @@ class _Listing:
 
 
 class _Held(NamedTuple):
-    """One thing that rows of one kind have, by its index name; ``value`` None where only that it is held is known."""
+    """One thing that rows of one kind have, by its index name; ``value`` None where only that it is held is known.
+
+    ``many``: it has more values than are listed.
+    """
 
     kind: str
     name: str
     value: str | None
     label: str
     rows: BitMap
+    many: bool = False
 
 
 async def filtering_terms(
@@ -166,6 +172,7 @@ async def _listing(store: Store, parts: Sequence[_Part], scope: str | None, coho
                     seen = found.get(what) or found.setdefault(what, Seen())
                     seen.scopes |= tally.scopes
                     seen.label = seen.label or tally.label
+                    seen.many |= tally.many
             if cohort is None:
                 add(found, "dataset", _of_records(part.dataset, "dataset"), part.withheld)
         kept = _Listing(datasets, written(found, scope), prefixes_of(found))
@@ -187,7 +194,7 @@ def written(found: Mapping[Listed, Seen], scope: str | None = None) -> list[dict
             values.setdefault(what[:2], []).append(what.value)
     order = {"ontology": 0, "alphanumeric": 1, "custom": 2}
     for key, listed in values.items():
-        if len(listed) <= MAX_VALUES:
+        if len(listed) <= MAX_VALUES and not found[Listed(*key)].many:
             rows[key]["values"] = listed
     ordered = sorted(rows, key=lambda key: (order[key[0]], key[1]))
     return [rows[key] | {"scopes": sorted(rows[key]["scopes"])} for key in ordered]
@@ -230,6 +237,7 @@ def _see(found: dict[Listed, Seen], what: Listed, scope: str, one: _Held) -> Non
     seen.people |= one.rows
     seen.scopes.add(scope)
     seen.label = seen.label or one.label
+    seen.many |= one.many and not what.value
 
 
 async def _tallies(store: Store, dataset: Dataset, cohort: str | None, withheld: Withheld) -> Mapping[Listed, Tally]:
@@ -240,7 +248,8 @@ async def _tallies(store: Store, dataset: Dataset, cohort: str | None, withheld:
         if key not in counts.tallies:
             seen = await _terms(store, dataset, cohort, withheld)
             tallies: Mapping[Listed, Tally] = {
-                what: Tally(len(one.people), frozenset(one.scopes), one.label) for what, one in sorted(seen.items())
+                what: Tally(len(one.people), frozenset(one.scopes), one.label, one.many)
+                for what, one in sorted(seen.items())
             }
         else:
             tallies = counts.tallies.pop(key)
@@ -308,9 +317,10 @@ async def _numbers(store: Store, segment: Segment) -> list[_Held]:
     found = []
     for part in await store.numbers(segment):
         name = plain(part.field)
-        found.append(_Held(part.kind, name, None, "", BitMap(part.rows)))
         values, first = np.unique(part.values, return_inverse=True)
-        if part.field.endswith(AS_WHOLE) or len(values) > MAX_VALUES:
+        many = len(values) > MAX_VALUES and not part.field.endswith(AS_WHOLE)
+        found.append(_Held(part.kind, name, None, "", BitMap(part.rows), many))
+        if many or part.field.endswith(AS_WHOLE):
             continue
         for at, value in enumerate(values.tolist()):
             if text := _text(part.kind, part.field, value):

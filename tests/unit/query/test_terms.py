@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from beacon.model.access import Asker, DatasetPolicy, Decision, Granularity, Level, StricterRecords
-from beacon.query.terms import filtering_terms
+from beacon.query.terms import MAX_VALUES, filtering_terms
 from beacon.store.admin import Admin
 from beacon.store.described import stated
 from beacon.store.mongo import MongoStore
@@ -137,3 +137,36 @@ def test_a_field_with_a_value_for_each_record_is_listed_without_reading_them(wor
     assert world.run(keys()) == {"individualId?"}
     few = [Decision(dataset, Granularity.RECORD, Asker.REGISTERED, Level.REGISTERED, 2)]
     assert "individualId" not in ids(world.run(filtering_terms(world.store, few))), "it is known of one person only"
+
+
+WEIGHT = "LOINC:3141-9"
+
+
+def weighed(person: str, *values: float, unit: str = "UCUM:kg") -> Packet:
+    return Packet(person, Facts(measures=tuple((WEIGHT, value, unit) for value in values)))
+
+
+def weights(world: World, decisions: list[Decision]) -> Any:
+    rows = world.run(filtering_terms(world.store, decisions))["filteringTerms"]
+    return next(row for row in rows if (row["type"], row["id"]) == ("alphanumeric", WEIGHT)).get("values")
+
+
+def may_ask(dataset: str, threshold: int = 0) -> Decision:
+    asker = Asker.REGISTERED if threshold else Asker.GRANTED
+    return Decision(dataset, Granularity.RECORD, asker, Level.REGISTERED, threshold)
+
+
+def test_a_field_with_too_many_values_lists_none_of_them_whichever_load_or_unit_they_are_of(world: World) -> None:
+    few, many = weighed("few", 1, 2), weighed("many", *range(10, MAX_VALUES + 11))
+    assert weights(world, [may_ask(world.load(Load((few,))))]) == ["1000 g", "2000 g"]
+    assert weights(world, [may_ask(world.load(Load((few,)), Load((many,))))]) is None
+    litres = weighed("few", 1, 2, unit="UCUM:L")
+    assert weights(world, [may_ask(world.load(Load((litres,)), Load((many,))))]) is None
+    apart = [may_ask(world.load(Load((one,)))) for one in (few, many)]
+    assert weights(world, apart) is None
+
+
+def test_that_somebody_has_too_many_values_is_told_to_nobody_whom_small_numbers_are_kept_from(world: World) -> None:
+    open_to_all = world.load(Load((weighed("few", 1, 2),)))
+    protected = world.load(Load((weighed("many", *range(10, MAX_VALUES + 11)),)))
+    assert weights(world, [may_ask(open_to_all), may_ask(protected, 2)]) == ["1000 g", "2000 g"]
