@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import reduce
 
@@ -11,10 +11,11 @@ from pyroaring import BitMap
 from beacon.errors import CannotAnswer, UnknownFilter
 from beacon.model import ontology
 from beacon.model.access import Decision
-from beacon.model.indexing import IN_UNIT, KIND_OF_UNIT, as_whole
+from beacon.model.entry_types import ENTRY_TYPES, RECORD_TYPES, FieldKind
+from beacon.model.indexing import ABSENT, BELOW, IN_UNIT, KIND_OF_UNIT, RECORDED, as_whole
 from beacon.privacy.rules import threshold_applies
 from beacon.query import joins
-from beacon.query.index import IndexCondition, held
+from beacon.query.index import IndexCondition, held, keys_of
 from beacon.query.joins import Selection
 from beacon.query.plan import Plan
 from beacon.query.sides import SIDES, members
@@ -44,8 +45,9 @@ async def selected(
 async def refuse_unknown(store: Store, asked: Plan, answering: Sequence[tuple[Decision, Dataset]]) -> None:
     """Raise ``UnknownFilter`` for a term of an ontology that nobody here knows, or one that its ontology lacks.
 
-    Data that use it make it known, but to this asker only: where a threshold applies, from that many people on. In the
-    same way ``CannotAnswer`` is raised where what was measured is recorded in a unit that nobody can compare with.
+    Data that use it, in whatever way, make it known, but to this asker only: where a threshold applies, from that many
+    people on who have it in one way. So ``CannotAnswer`` is raised where what was measured is recorded in a unit that
+    nobody can compare with.
     """
     told = asked.alleles.told if asked.alleles else ()
     for condition in (*asked.indexed, *told):
@@ -58,7 +60,9 @@ async def refuse_unknown(store: Store, asked: Plan, answering: Sequence[tuple[De
         if await _anywhere(store, condition, answering):
             continue
         known = await store.known_term(term)
-        if not known and (known is False or ontology.prefix(term) not in ontology.KNOWN_PREFIXES):
+        if known or (known is None and ontology.prefix(term) in ontology.KNOWN_PREFIXES):
+            continue
+        if not await _mentioned(store, term, answering):
             raise UnknownFilter(
                 f"The term {term!r} is not known here; /filtering_terms lists those that are.", where=term
             )
@@ -89,20 +93,61 @@ async def _incomparable(store: Store, dataset: Dataset, condition: NumberConditi
 
 
 async def _anywhere(store: Store, condition: IndexCondition, answering: Sequence[tuple[Decision, Dataset]]) -> bool:
+    """Whether enough people have what a condition is about, or, where nobody was genotyped, enough variants do."""
     positive = replace(condition, negated=False)
     for decision, dataset in answering:
-        people = [
-            await selected(store, dataset, _by_carriers(part), "individual", frozenset())
-            for part in permitted(positive, decision.withheld)
-        ]
-        if people and joins.size(reduce(joins.either, people)) >= fewest(decision):
+        parts = permitted(positive, decision.withheld)
+        people: Selection = {}
+        variants = 0
+        for part in parts:
+            having = await selected(store, dataset, _by_carriers(part), "individual", frozenset())
+            people = joins.either(people, having)
+            if ALLELE in part.kinds:
+                bare = [segment for segment in dataset.segments if COLUMN not in segment.live]
+                variants += sum([len(await held(store, segment, ALLELE, part)) for segment in bare])
+        if max(joins.size(people), variants) >= fewest(decision):
             return True
     return False
 
 
+async def _mentioned(store: Store, term: str, answering: Sequence[tuple[Decision, Dataset]]) -> bool:
+    """Whether enough people have a term in any one way, be it another than is asked for."""
+    mentions = dict.fromkeys(_mentions(term))
+    segments = [segment for _, dataset in answering for segment in dataset.segments]
+    await store.prepare(segments, keys_of(map(_by_carriers, mentions)))
+    for one in mentions:
+        if await _anywhere(store, one, answering):
+            return True
+    return False
+
+
+def _mentions(term: str) -> Iterator[IndexCondition]:
+    """Yield every way in which records have a term: observed, absent, told of variants, measured, in a field alone."""
+    for mark in (BELOW, ABSENT):
+        yield KeyCondition(RECORD_TYPES, f"{mark}{term}", term)
+    for kind in (ALLELE, *SIDES):
+        yield KeyCondition((kind,), f"{BELOW}{term}", term)
+    for kind, entry_type in ENTRY_TYPES.items():
+        for row in entry_type.fields:
+            if row.kind is FieldKind.QUANTITY:
+                yield NumberCondition((kind,), term, None, None, term=term)
+            elif row.kind is FieldKind.ONTOLOGY and not row.everyday:
+                yield KeyCondition((kind,), f"{row.id}{RECORDED}{term}", term)
+
+
 def _by_carriers(condition: IndexCondition) -> IndexCondition:
-    """Ask who carries something of which a thing is told, in place of what that is."""
-    return replace(condition, kinds=(COLUMN,)) if ALLELE in condition.kinds else condition
+    """Ask who carries something of which a thing is told, in place of what that is; it is told there as recorded."""
+    if ALLELE not in condition.kinds:
+        return condition
+    if isinstance(condition, KeyCondition):
+        key, *others = map(_as_recorded, (condition.key, *condition.others))
+        condition = replace(condition, key=key, others=tuple(others))
+    return replace(condition, kinds=(COLUMN,))
+
+
+def _as_recorded(key: str) -> str:
+    name, below, term = key.partition(BELOW)
+    return f"{name}{RECORDED}{term}" if below and RECORDED not in name else key
 
 
 def fewest(decision: Decision) -> int:

@@ -104,6 +104,53 @@ def test_a_term_of_ones_own_is_known_where_enough_people_have_it_and_to_nobody_e
             world.run(execute(world.store, query, decisions))
 
 
+SMALL, SCORE = "clinic:small", "clinic:score"
+
+
+@pytest.fixture(scope="module")
+def described(world: World) -> str:
+    """Two people of whom terms that nobody else knows are told, each in its own way."""
+    facts = replace(feature(LOCAL, absent=(SMALL,)), measures=((SCORE, 5.0, "UCUM:kg"),))
+    return world.load(Load(packets=(Packet("ana", facts), Packet("ben", facts), Packet("cem", feature()))))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        OntologyFilter(LOCAL, excluded=True),
+        OntologyFilter(LOCAL, scope="run"),
+        OntologyFilter(LOCAL, scope="genomicVariant"),
+        OntologyFilter(LOCAL, scope="cohort"),
+        AlphanumericFilter("diseases.diseaseCode", "=", LOCAL),
+        OntologyFilter(SMALL),
+        OntologyFilter(SMALL, scope="biosample", descendants=False),
+        AlphanumericFilter(SCORE, ">", "500"),
+        OntologyFilter(SCORE, excluded=True),
+    ],
+    ids=repr,
+)
+def test_a_term_of_ones_own_is_known_however_it_is_recorded_and_a_no_where_nobody_has_it_as_asked(
+    world: World, described: str, asked: Filter
+) -> None:
+    query = Query("individual", filters=(asked,), granularity=Granularity.COUNT)
+    assert world.ask(described, query).count == 0
+    assert not world.run(execute(world.store, query, [registered(described, 2)]))[0].exists
+    with pytest.raises(UnknownFilter):
+        world.run(execute(world.store, query, [registered(described, 3)]))
+    hidden = frozenset({("individual", "phenotypicFeatures"), ("individual", "measures")})
+    with pytest.raises(UnknownFilter):
+        world.run(execute(world.store, query, [replace(registered(described, 0), withheld=hidden)]))
+
+
+def test_a_term_of_ones_own_that_is_known_of_few_people_in_each_of_several_ways_is_not_known(world: World) -> None:
+    """Else who is told that it is known would learn that somebody has it and somebody has not."""
+    dataset = world.load(Load((Packet("ana", feature(LOCAL)), Packet("ben", feature(absent=(LOCAL,))))))
+    for asked in (OntologyFilter(LOCAL), OntologyFilter(LOCAL, excluded=True), OntologyFilter(LOCAL, scope="run")):
+        query = Query("individual", filters=(asked,), granularity=Granularity.COUNT)
+        with pytest.raises(UnknownFilter):
+            world.run(execute(world.store, query, [registered(dataset, 2)]))
+
+
 def test_a_term_missing_from_its_own_stored_ontology_is_an_error_unless_the_data_use_it(mongo_uri: str) -> None:
     with open_world(mongo_uri) as world:
         world.admin.store_ontology({"namespacePrefix": "HP", "version": "1"}, {"HP:0000001": "All"})

@@ -234,6 +234,21 @@ def test_where_nobody_was_genotyped_variants_are_listed(world: World) -> None:
     assert found(world, dataset, "genomicVariant", AlphanumericFilter(STATED, ">=", "0")) == {OTHER.id}
 
 
+def test_a_variants_term_of_ones_own_is_known_by_its_carriers_or_where_there_are_none_by_its_variants(
+    world: World,
+) -> None:
+    local = OntologyFilter("clinic:mild", scope="genomicVariant")
+    carried = Packet("a", Facts(), cases=(Case(SNP, None, "het", origin="clinic:mild"),))
+    site = Site(SNP, None, effects=("clinic:mild",))
+    for load in (Load((carried,)), Load(sites=(site,))):
+        dataset = world.load(load)
+        assert "clinic:mild" in listed(world, dataset)
+        assert found(world, dataset, "genomicVariant", local) == {SNP.id}
+        query = Query("genomicVariant", filters=(local,), granularity=Granularity.COUNT)
+        with pytest.raises(UnknownFilter):
+            world.ask(dataset, query, threshold=2)
+
+
 def test_what_is_withheld_is_neither_listed_nor_found(world: World, dataset: str) -> None:
     withheld = frozenset({("genomicVariant", "caseLevelData.clinicalInterpretations"), ("individual", "measures")})
     seen = listed(world, dataset, withheld=withheld)
