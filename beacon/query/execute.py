@@ -6,7 +6,7 @@ chooses one record; all are turned into rows of the wanted kind and intersected 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 
@@ -24,14 +24,14 @@ from beacon.query.index import keys_of
 from beacon.query.joins import Selection
 from beacon.query.plan import Plan, plan
 from beacon.query.relatives import without_unseen
-from beacon.query.rows import fewest, refuse_unknown, selected
+from beacon.query.rows import decided, fewest, left, refuse_unknown, selected
 from beacon.query.settle import settled
 from beacon.query.sides import SIDES, cohort_record, dataset_record, meets
 from beacon.query.variant_records import write
 from beacon.query.variants import Found
 from beacon.query.visible import visible, within, zygosity_withheld
 from beacon.store import alleles
-from beacon.store.base import COLUMN, Dataset, Store
+from beacon.store.base import COLUMN, Cohort, Dataset, Store
 
 MAX_PAGE = 1_000
 """Records on a page where ``limit`` is 0, and the most that ``limit`` may ask for."""
@@ -63,7 +63,11 @@ async def execute(
     wanted = keys_of(asked.indexed) | (set() if asked.alleles is None else alleles.keys_of(asked.alleles))
     await store.prepare([segment for _, dataset in answering for segment in dataset.segments], wanted)
     await refuse_unknown(store, asked, answering)
-    results = [await _result(store, dataset, asked, query, decision) for decision, dataset in answering]
+    plans = [await decided(store, asked, decision, dataset) for decision, dataset in answering]
+    results = [
+        await _result(store, dataset, one, query, decision)
+        for one, (decision, dataset) in zip(plans, answering, strict=True)
+    ]
     # Too few to be told of are as good as none: the refusal must not tell them apart.
     found = zip(answering, results, strict=True)
     if asked.refusal and not any(protect(query, decision, result).exists for (decision, _), result in found):
@@ -86,6 +90,8 @@ class _Evaluation:
         self.store = store
         self.dataset = dataset
         self.plan = within(asked, decision.withheld)
+        if asked.target == "dataset":
+            self.plan = left(self.plan, "dataset", dataset_record(dataset), decision.withheld)
         self.query = query
         self.depth = needed(query.granularity, decision)
         self.people_matter = threshold_applies(decision)
@@ -166,26 +172,41 @@ class _Evaluation:
         return await write(self.store, self.dataset, found, *(bounds or self.bounds()), columns, as_vrs=as_vrs)
 
     async def _collections(self) -> DatasetResult:
-        members = await self.selected("individual")
         everyone = BitMap().union(*joins.everything(self.dataset, "individual").values())
-        people = everyone if members is None else BitMap().union(*members.values())
         if self.plan.target == "dataset":
-            held = members is None or bool(people) or await self._sites()
-            found, smallest = [dataset_record(self.dataset)] if held else [], len(people)
+            people = await self._asked_for(self.plan)
+            held = people is None or bool(people) or await self._sites()
+            found = [dataset_record(self.dataset)] if held else []
+            smallest = len(everyone if people is None else people)
         else:
-            anchor = self.plan.anchor
-            wanted = anchor.id if anchor and anchor.entry_type == "cohort" else None
-            cohorts = [
-                cohort
-                for cohort in self.dataset.cohorts
-                if (wanted is None or cohort.id == wanted) and self._is_shown(cohort.members & people, members is None)
-                if meets("cohort", cohort_record(cohort, BitMap()), self.plan.about("cohort"))
-            ]
-            found = [cohort_record(cohort, everyone) for cohort in cohorts]
+            cohorts = [one async for one in self._cohorts(everyone)]
+            found = [cohort_record(cohort, everyone) for cohort, _ in cohorts]
             # Each cohort that is listed says something of its own members.
-            smallest = min((len(cohort.members & people) for cohort in cohorts), default=0)
+            smallest = min((len(members) for _, members in cohorts), default=0)
         begin, stop = self.bounds()
         return self._made(len(found), tuple(map(orjson.dumps, found[begin:stop])), smallest if found else 0)
+
+    async def _cohorts(self, everyone: BitMap) -> AsyncIterator[tuple[Cohort, BitMap]]:
+        """Yield the cohorts that are listed, each with those of its members who are asked for."""
+        anchor = self.plan.anchor
+        wanted = anchor.id if anchor and anchor.entry_type == "cohort" else None
+        asked_for: dict[object, BitMap | None] = {}
+        for cohort in self.dataset.cohorts:
+            record = cohort_record(cohort, BitMap())
+            if wanted not in (None, cohort.id) or not meets("cohort", record, self.plan.about("cohort")):
+                continue
+            asked = left(self.plan, "cohort", record, self.withheld)
+            if asked.conditions not in asked_for:
+                asked_for[asked.conditions] = await self._asked_for(asked)
+            people = asked_for[asked.conditions]
+            members = cohort.members & (everyone if people is None else people)
+            if self._is_shown(members, people is None):
+                yield cohort, members
+
+    async def _asked_for(self, asked: Plan) -> BitMap | None:
+        """Return the people whom a plan selects; None where nothing narrows them."""
+        people = await self.selected("individual", asked)
+        return None if people is None else BitMap().union(*people.values())
 
     def _is_shown(self, members: BitMap, everybody: bool) -> bool:
         """Whether a cohort is listed with so many who are asked for: too few are as good as none."""
@@ -197,9 +218,10 @@ class _Evaluation:
             return False
         return len(await variants.find(self.store, self.dataset, self.plan, None)) > 0
 
-    async def selected(self, target: str) -> Selection | None:
+    async def selected(self, target: str, asked: Plan | None = None) -> Selection | None:
         """Return the rows of ``target`` that everything asked selects; None where nothing narrows them."""
-        parts = [await selected(self.store, self.dataset, one, target, self.withheld) for one in self.plan.choosing]
+        choosing = (asked or self.plan).choosing
+        parts = [await selected(self.store, self.dataset, one, target, self.withheld) for one in choosing]
         parts += await self._anchored(target)
         if self.plan.alleles is not None and target != COLUMN:
             # Whoever else is asked for narrows whose genotypes are looked at.

@@ -1,7 +1,7 @@
 """From filters to what an index can be asked: each filter becomes a ``Condition``, or a clear error.
 
-Which entry type an unscoped filter speaks of never depends on the data, so that many sites asked the same
-question mean the same thing.
+Which entry types an unscoped filter speaks of never depends on the data, so that many sites asked the same
+question mean the same thing. A term speaks of records, and of the cohorts, datasets or variants that are asked for.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def conditions(filters: Iterable[Filter], *targets: str) -> list[Condition]:
     ranges: dict[_Compared, list[tuple[str, float]]] = {}
     for item in filters:
         if isinstance(item, OntologyFilter):
-            found.append(_ontology(item))
+            found.append(_ontology(item, targets))
             continue
         if isinstance(item, CustomFilter):
             item = _custom(item)
@@ -122,7 +122,7 @@ def _scope(item: Filter) -> str | None:
     return kind
 
 
-def _ontology(item: OntologyFilter) -> Condition:
+def _ontology(item: OntologyFilter, targets: Sequence[str]) -> Condition:
     scope = _scope(item)
     closed = CLOSED_TERMS.get(item.id)
     if item.similarity != "exact":
@@ -135,7 +135,8 @@ def _ontology(item: OntologyFilter) -> Condition:
         return KeyCondition((closed[0],), f"{closed[1]}{ABSENT if item.excluded else RECORDED}{item.id}", item.id)
     mark = ABSENT if item.excluded else BELOW if item.descendants else RECORDED
     kind = scope or CLOSED_PREFIXES.get(ontology.prefix(item.id) or "")
-    return KeyCondition((kind,) if kind else RECORD_TYPES, f"{mark}{item.id}", item.id)
+    asked_for = tuple(one for one in targets[:1] if one not in RECORD_TYPES and not item.excluded)
+    return KeyCondition((kind,) if kind else (*RECORD_TYPES, *asked_for), f"{mark}{item.id}", item.id)
 
 
 def _similar(item: OntologyFilter, kind: str | None) -> Condition:

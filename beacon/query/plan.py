@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from beacon.errors import BadRequest, CannotAnswer
@@ -84,6 +84,26 @@ class Plan:
         return tuple(one for one in self.indexed if one.kinds == (kind,))
 
     @property
+    def undecided(self) -> tuple[IndexCondition, ...]:
+        """The conditions on records or, where nobody has what they are about, on the variants that are asked for."""
+        return tuple(one for one in self.indexed if ALLELE in one.kinds)
+
+    def decided(self, had: Collection[IndexCondition]) -> Plan:
+        """Put to records what is undecided and somebody ``had``, and the rest to variants."""
+        undecided = self.undecided
+        if not undecided or self.alleles is None:
+            return self
+        told = tuple(replace(one, kinds=(ALLELE,)) for one in undecided if one not in had)
+        kept = tuple(
+            replace(one, kinds=tuple(kind for kind in one.kinds if kind != ALLELE))
+            for one in self.conditions
+            if one in had or one not in undecided
+        )
+        called = None if self.called is None else replace(self.called, told=(*self.called.told, *told))
+        alleles = replace(self.alleles, told=(*self.alleles.told, *told))
+        return replace(self, conditions=kept, alleles=alleles, called=called)
+
+    @property
     def indexed(self) -> tuple[IndexCondition, ...]:
         """The conditions, once it is settled which terms are similar."""
         return tuple(one for one in self.conditions if not isinstance(one, SimilarCondition))
@@ -120,7 +140,7 @@ def plan(query: Query) -> Plan:
     told = tuple(
         item
         for item in found
-        if isinstance(item, KeyCondition | TextCondition | NumberCondition) and ALLELE in item.kinds
+        if isinstance(item, KeyCondition | TextCondition | NumberCondition) and item.kinds == (ALLELE,)
     )
     if told:
         alleles = _telling(alleles or AllelePredicate(), told)
@@ -133,7 +153,7 @@ def plan(query: Query) -> Plan:
         tuple(
             item
             for item in found
-            if not isinstance(item, ZygosityCondition | NameCondition) and ALLELE not in item.kinds
+            if not isinstance(item, ZygosityCondition | NameCondition) and item.kinds != (ALLELE,)
         ),
         alleles,
         groups or (GROUPS,),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
+from typing import Any
 
 from pyroaring import BitMap
 
@@ -18,7 +19,7 @@ from beacon.query import joins
 from beacon.query.index import IndexCondition, held, keys_of
 from beacon.query.joins import Selection
 from beacon.query.plan import Plan
-from beacon.query.sides import SIDES, members
+from beacon.query.sides import SIDES, holds, members
 from beacon.query.visible import Withheld, permitted
 from beacon.store.base import ALLELE, COLUMN, Bound, Dataset, KeyCondition, NumberCondition, Store
 
@@ -42,12 +43,36 @@ async def selected(
     return found
 
 
+async def decided(store: Store, asked: Plan, decision: Decision, dataset: Dataset) -> Plan:
+    """Return the plan for one dataset: what its records have is asked of these, else of its variants.
+
+    Records that too few people have for this asker to be told of are as good as none.
+    """
+    had = []
+    for one in asked.undecided:
+        people = await selected(store, dataset, _on_records(one), "individual", decision.withheld)
+        if joins.size(people) >= fewest(decision):
+            had.append(one)
+    return asked.decided(had)
+
+
+def left(asked: Plan, kind: str, record: Mapping[str, Any], withheld: Withheld) -> Plan:
+    """Return what is asked of the people of a dataset or cohort, whose ``record`` may have a term itself."""
+    conditions: list[IndexCondition] = []
+    for one in asked.indexed:
+        if one.kinds == (kind,) or kind not in one.kinds:
+            conditions.append(one)
+        elif not any(holds(kind, record, part) for part in permitted(one, withheld) if kind in part.kinds):
+            conditions.append(replace(one, kinds=tuple(other for other in one.kinds if other != kind)))
+    return replace(asked, conditions=tuple(conditions))
+
+
 async def refuse_unknown(store: Store, asked: Plan, answering: Sequence[tuple[Decision, Dataset]]) -> None:
     """Raise ``UnknownFilter`` for a term of an ontology that nobody here knows, or one that its ontology lacks.
 
     Data that use it, in whatever way, make it known, but to this asker only: where a threshold applies, from that many
-    people on who have it in one way. So ``CannotAnswer`` is raised where what was measured is recorded in a unit that
-    nobody can compare with.
+    people on who have it in one way. In the same way ``CannotAnswer`` is raised where what was measured is recorded in
+    a unit that nobody can compare with.
     """
     told = asked.alleles.told if asked.alleles else ()
     for condition in (*asked.indexed, *told):
@@ -97,17 +122,21 @@ async def _anywhere(store: Store, condition: IndexCondition, answering: Sequence
     positive = replace(condition, negated=False)
     for decision, dataset in answering:
         parts = permitted(positive, decision.withheld)
-        people: Selection = {}
-        variants = 0
-        for part in parts:
-            having = await selected(store, dataset, _by_carriers(part), "individual", frozenset())
-            people = joins.either(people, having)
-            if ALLELE in part.kinds:
-                bare = [segment for segment in dataset.segments if COLUMN not in segment.live]
-                variants += sum([len(await held(store, segment, ALLELE, part)) for segment in bare])
-        if max(joins.size(people), variants) >= fewest(decision):
+        of_variants = [part for part in parts if ALLELE in part.kinds]
+        bare = [segment for segment in dataset.segments if COLUMN not in segment.live]
+        having = (
+            await _people(store, dataset, map(_on_records, parts)),
+            await _people(store, dataset, map(_by_carriers, of_variants)),
+            sum([len(await held(store, segment, ALLELE, part)) for segment in bare for part in of_variants]),
+        )
+        if max(having) >= fewest(decision):
             return True
     return False
+
+
+async def _people(store: Store, dataset: Dataset, conditions: Iterable[IndexCondition]) -> int:
+    found = [await selected(store, dataset, one, "individual", frozenset()) for one in conditions]
+    return joins.size(reduce(joins.either, found, {}))
 
 
 async def _mentioned(store: Store, term: str, answering: Sequence[tuple[Decision, Dataset]]) -> bool:
@@ -135,8 +164,12 @@ def _mentions(term: str) -> Iterator[IndexCondition]:
                 yield KeyCondition((kind,), f"{row.id}{RECORDED}{term}", term)
 
 
+def _on_records(condition: IndexCondition) -> IndexCondition:
+    return replace(condition, kinds=tuple(kind for kind in condition.kinds if kind != ALLELE))
+
+
 def _by_carriers(condition: IndexCondition) -> IndexCondition:
-    """Ask who carries something of which a thing is told, in place of what that is; it is told there as recorded."""
+    """Ask who carries something of which a thing is told, in place of what that is; of them it is told as recorded."""
     if ALLELE not in condition.kinds:
         return condition
     if isinstance(condition, KeyCondition):

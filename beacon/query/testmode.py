@@ -47,7 +47,7 @@ from beacon.query.index import IndexCondition
 from beacon.query.plan import plan
 from beacon.query.sides import SIDES, in_entries
 from beacon.query.terms import Listed, Seen, add, held_by, written
-from beacon.store.base import AllelePredicate, KeyCondition
+from beacon.store.base import ALLELE, AllelePredicate, KeyCondition
 
 DECISION = Decision(DATASET, Granularity.RECORD, Asker.STRANGER, Level.PUBLIC, 0)
 """Everybody may see all of it."""
@@ -60,6 +60,7 @@ def answer(query: Query) -> DatasetResult:
     the three has finds nobody.
     """
     asked = plan(query)
+    asked = asked.decided([one for one in asked.undecided if any(_fits(person, one) for person in people())])
     alleles = asked.alleles or AllelePredicate()
     chosen = {person.id for person in people() if all(_fits(person, one) for one in asked.conditions)}
     chosen &= _anchored(query.anchor)
@@ -191,7 +192,7 @@ def _detail(variant: SampleVariant) -> Entries:
 
 
 def _fits(person: SamplePerson, condition: IndexCondition | SimilarCondition) -> bool:
-    held = [_side(kind) if kind in SIDES else _indexed()[person.id][kind] for kind in condition.kinds]
+    held = [_side(kind) if kind in SIDES else _indexed()[person.id][kind] for kind in condition.kinds if kind != ALLELE]
     if isinstance(condition, SimilarCondition):
         own = f"{BELOW if condition.descendants else RECORDED}{condition.term}"
         near = [term for term, others in SIMILAR.items() if condition.term in others[condition.level]]

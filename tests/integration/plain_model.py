@@ -185,16 +185,25 @@ class Model:
 
     # --- answering --------------------------------------------------------------------------------------------
 
-    def answer(self, query: Query) -> Answer:
-        """Answer a question from the live rows."""
+    def answer(self, query: Query, fewest: int = 1) -> Answer:
+        """Answer a question from the live rows; what fewer than ``fewest`` people have changes no meaning."""
         if self._is_of_another(query):
             return Answer((), 0)
         if query.entry_type == "genomicVariant":
-            return self._variants(query)
+            return self._variants(replace(query, filters=tuple(self._decided(item, fewest) for item in query.filters)))
         if query.entry_type in ("dataset", "cohort"):
             return self._collections(query)
         rows = self.select(query, query.entry_type)
         return Answer(tuple(sorted(row.id for row in rows)), len({row.person for row in rows}))
+
+    def _decided(self, item: Filter, fewest: int) -> Filter:
+        """Return what a term without a scope is about where variants are asked for: people's, if so many have it."""
+        if not isinstance(item, OntologyFilter) or item.scope or item.excluded or item.similarity != "exact":
+            return item
+        if _is_zygosity(item) or item.id in CLOSED_TERMS or _is_told(item):
+            return item
+        having = {row.person for kind in RECORD_TYPES for row in self.live(kind) if _holds(row.facts, item)}
+        return item if len(having) >= fewest else replace(item, scope="genomicVariant")
 
     def may_refuse(self, query: Query) -> bool:
         """Whether it can be that of no variant it is told what is asked for (genes, frequency), or units are others."""
@@ -406,7 +415,8 @@ def _is_told(item: Filter) -> bool:
     """Whether a filter is on what is told of variants or of their carriers."""
     if isinstance(item, AlphanumericFilter):
         return item.id in TOLD
-    return not _is_zygosity(item) and (item.scope == "genomicVariant" or (not item.scope and item.id.startswith("SO:")))
+    closed = not item.scope and item.id.startswith(("SO:", "GENO:"))
+    return not _is_zygosity(item) and (item.scope == "genomicVariant" or closed)
 
 
 def _is_negated(item: Filter) -> bool:

@@ -115,6 +115,16 @@ async def test_every_term_listed_works_as_a_filter(client: Client) -> None:
         assert {"exists": True} in [one.summary for one in found], item
 
 
+async def test_every_term_listed_for_a_path_is_found_there_without_a_scope(client: Client) -> None:
+    everybody = client.as_person("tomas")
+    rows = (await everybody.get("/filtering_terms")).body["response"]["filteringTerms"]
+    asked = [(row["id"], scope) for row in rows if row["type"] == "ontology" for scope in row["scopes"]]
+    assert {"individual", "genomicVariant"} <= {scope for _, scope in asked}
+    for term, scope in asked:
+        found = await everybody.get(f"/{ENTRY_TYPES[scope].path}", filters=term, requestedGranularity="boolean")
+        assert found.summary == {"exists": True}, (term, scope)
+
+
 def comparisons(row: dict[str, Any]) -> list[dict[str, str]]:
     """Return what must go with a listed term to make filters of it that find somebody."""
     if row["type"] != "alphanumeric":

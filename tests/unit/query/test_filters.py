@@ -30,6 +30,15 @@ def test_a_term_is_looked_for_with_its_descendants_on_every_kind_of_record() -> 
     assert one(OntologyFilter("HP:0001166")) == KeyCondition(RECORD_TYPES, "^HP:0001166", "HP:0001166")
 
 
+@pytest.mark.parametrize("target", ["cohort", "dataset", "genomicVariant"])
+def test_a_term_is_looked_for_on_what_is_asked_for_too(target: str) -> None:
+    expected = KeyCondition((*RECORD_TYPES, target), "^HP:0001166", "HP:0001166")
+    assert one(OntologyFilter("HP:0001166"), target) == expected
+    assert one(OntologyFilter("HP:0001166", excluded=True), target) == replace(
+        expected, kinds=RECORD_TYPES, key="!HP:0001166"
+    )
+
+
 def test_a_term_without_descendants_is_looked_for_as_recorded() -> None:
     assert one(OntologyFilter("HP:0001166", descendants=False)) == KeyCondition(
         RECORD_TYPES, "=HP:0001166", "HP:0001166"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -13,6 +14,7 @@ from beacon.model.query import AlphanumericFilter, CustomFilter, Filter, Ontolog
 from beacon.model.variant import from_vcf, unplaced
 from beacon.query.execute import execute
 from beacon.query.terms import filtering_terms
+from beacon.store.described import stated
 from tests.world import (
     EFFECT,
     FEATURE,
@@ -179,6 +181,36 @@ def test_filters_on_datasets_and_cohorts_choose_their_people(world: World, datas
     assert found(world, dataset, "dataset", AlphanumericFilter("createDateTime", "<", "2000-01-01")) == set()
 
 
+def test_a_term_of_a_cohort_or_dataset_is_found_there_without_a_scope(world: World) -> None:
+    marfan, own = OntologyFilter("OMIM:154700"), OntologyFilter("OMIABIS:000101")
+    having = Packet("d", Facts(frozenset({("diseases.diseaseCode", marfan.id)})))
+    dataset = world.load(Load((*(Packet(id, Facts()) for id in "abc"), having)))
+    use = {"dataUseConditions": {"duoDataUse": [{"id": "local:use"}]}}
+    criteria = {"inclusionCriteria": {"diseaseConditions": [{"diseaseCode": {"id": marfan.id}}]}}
+    nothing: dict[str, object] = {}
+    cohorts = (
+        ("there", "ab", criteria | {"cohortDataTypes": [{"id": own.id}]}),
+        ("beside", "bc", nothing),
+        ("having", "cd", nothing),
+        ("planned", "", criteria),
+    )
+    said = [world.admin.cohort(dataset, id, id, tuple(members), body).saying for id, members, body in cohorts]
+    world.admin.say(dataset, [*said, stated(use)])
+    assert found(world, dataset, "cohort", marfan) == {"there", "having", "planned"}, (
+        "nothing of one that shares people"
+    )
+    assert found(world, dataset, "cohort", own) == {"there"}
+    assert found(world, dataset, "cohort", marfan, own) == {"there"}
+    assert found(world, dataset, "individual", marfan) == {"d"}
+    assert found(world, dataset, "individual", own) == set(), "known, but none of people"
+    assert found(world, dataset, "dataset", OntologyFilter("local:use")) == {dataset}
+    query = Query("cohort", filters=(marfan,), granularity=Granularity.COUNT)
+    assert world.ask(dataset, query, threshold=2).count == 1, "two are in it; of the others one or nobody is asked for"
+    withheld = frozenset({("cohort", "inclusionCriteria")})
+    decision = Decision(dataset, Granularity.COUNT, Asker.GRANTED, Level.REGISTERED, 0, withheld=withheld)
+    assert world.run(execute(world.store, query, [decision]))[0].count == 1
+
+
 def test_what_was_measured_is_compared_across_units_of_one_kind_only(world: World, dataset: str) -> None:
     assert found(world, dataset, "individual", AlphanumericFilter("LOINC:3141-9", ">=", "70000 g")) == {"b"}
     assert found(world, dataset, "individual", AlphanumericFilter(VALUE, ">", "69.9")) == {"b"}
@@ -247,6 +279,40 @@ def test_a_variants_term_of_ones_own_is_known_by_its_carriers_or_where_there_are
         query = Query("genomicVariant", filters=(local,), granularity=Granularity.COUNT)
         with pytest.raises(UnknownFilter):
             world.ask(dataset, query, threshold=2)
+
+
+def test_a_term_that_is_told_of_variants_alone_is_found_among_them_without_a_scope(world: World) -> None:
+    mild, germline = OntologyFilter("MONDO:0008765"), OntologyFilter("NCIT:C170518")
+    packets = (
+        Packet("a", Facts(), cases=(Case(SNP, None, "het", origin=germline.id),)),
+        Packet("b", Facts(), cases=(Case(OTHER, None, "het"),)),
+    )
+    dataset = world.load(Load(packets), Load(sites=(Site(SNP, None, effects=(mild.id,)),)))
+    for asked in (mild, germline):
+        assert found(world, dataset, "genomicVariant", asked) == {SNP.id}
+        assert found(world, dataset, "genomicVariant", asked, OntologyFilter("GENO:0000135")) == {SNP.id}
+        assert found(world, dataset, "individual", asked) == set(), "a term of variants is none of people"
+    assert found(world, dataset, "genomicVariant", mild, germline) == {SNP.id}
+    # Where somebody has it, it is about those people, and about variants with the scope.
+    having = Packet("c", Facts(frozenset({("diseases.diseaseCode", mild.id)})), cases=(Case(OTHER, None, "het"),))
+    world.admin.delete_dataset(dataset)
+    dataset = world.load(Load((*packets, having)), Load(sites=(Site(SNP, None, effects=(mild.id,)),)))
+    assert found(world, dataset, "genomicVariant", mild) == {OTHER.id}
+    scoped = OntologyFilter(mild.id, scope="genomicVariant")
+    assert found(world, dataset, "genomicVariant", scoped) == {SNP.id}
+    # That one person has it is not to be seen where small numbers are kept from somebody: then it is as if nobody had.
+    query = Query("genomicVariant", filters=(mild,), granularity=Granularity.COUNT)
+    bare = replace(query, filters=(scoped,))
+    assert world.ask(dataset, query, threshold=2) == world.ask(dataset, bare, threshold=2)
+
+
+def test_a_term_of_variants_that_is_withheld_is_not_found_without_a_scope_either(world: World) -> None:
+    germline = OntologyFilter("NCIT:C170518")
+    dataset = world.load(Load((Packet("a", Facts(), cases=(Case(SNP, None, "het", origin=germline.id),)),)))
+    withheld = frozenset({("genomicVariant", "caseLevelData.alleleOrigin")})
+    decision = Decision(dataset, Granularity.RECORD, Asker.GRANTED, Level.REGISTERED, 0, withheld=withheld)
+    (result,) = world.run(execute(world.store, Query("genomicVariant", filters=(germline,)), [decision]))
+    assert not result.exists
 
 
 def test_what_is_withheld_is_neither_listed_nor_found(world: World, dataset: str) -> None:
