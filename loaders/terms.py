@@ -149,7 +149,7 @@ class Ontologies:
             from loaders.similarity import hpo_neighbours
 
             admin.store_ontology(hpo().resource, hpo().labels, neighbours=hpo_neighbours)
-            admin.keep_whole("HP", _PACKAGE, _packed(hpo()))
+            admin.keep_whole("HP", _PACKAGE, _packed(hpo()), hpo().replaced)
 
     def of(self, term: str) -> Terms | None:
         """Return the ontology that has a term's prefix; None where there is none."""

@@ -39,8 +39,11 @@ async def settled(store: Store, asked: Plan, datasets: Sequence[Dataset]) -> Pla
     Raises ``NeedsReference`` where a sequence would be needed that is not here, ``BadRequest`` where the short form
     contradicts it, and ``CannotAnswer`` where of no variants of a dataset it is known what is asked.
     """
-    if len(asked.indexed) < len(asked.conditions):
-        asked = replace(asked, conditions=tuple([await _alike(store, item) for item in asked.conditions]))
+    conditions = [await _renamed(store, await _alike(store, item)) for item in asked.conditions]
+    asked = replace(asked, conditions=tuple(conditions))
+    if asked.alleles is not None and asked.alleles.told:
+        told = tuple([await _renamed(store, item) for item in asked.alleles.told])
+        asked = replace(asked, alleles=replace(asked.alleles, told=told))
     if asked.alleles is not None and (digest := genome.sequence_digest(asked.alleles.chrom or "")):
         asked = await _located(store, asked, digest)
     alleles = asked.alleles
@@ -210,6 +213,14 @@ async def _alike(store: Store, item: IndexCondition | SimilarCondition) -> Index
         )
     own = f"{BELOW if item.descendants else RECORDED}{item.term}"
     return KeyCondition(item.kinds, own, item.term, others=tuple(f"{RECORDED}{term}" for term in near))
+
+
+async def _renamed(store: Store, item: IndexCondition) -> IndexCondition:
+    """Look for the term in whose place one is that is asked for by a former id, or that is obsolete, as well."""
+    if not isinstance(item, KeyCondition) or item.term is None:
+        return item
+    new = await store.successor(item.term)
+    return item if new is None else replace(item, others=(*item.others, f"{item.key.removesuffix(item.term)}{new}"))
 
 
 async def _elsewhere(store: Store, alleles: AllelePredicate, edit: Edit, text: str | None) -> AllelePredicate:

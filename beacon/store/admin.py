@@ -428,9 +428,12 @@ class Admin:
         """Return labels, and everything above each term, of a curator's ontology."""
         return read_terms(self._db, prefix)
 
-    def keep_whole(self, prefix: str, package: str, data: bytes) -> None:
-        """Keep a stored ontology as its ``package`` (name and version) has it, for loaders to read back."""
-        keep_whole(self._db, prefix, package, data)
+    def keep_whole(self, prefix: str, package: str, data: bytes, replaced: Mapping[str, str | None]) -> None:
+        """Keep a stored ontology as its ``package`` (name and version) has it, for loaders to read back.
+
+        ``replaced`` are its obsolete terms, with what replaced them.
+        """
+        keep_whole(self._db, prefix, package, data, replaced)
 
     def whole(self, prefix: str, package: str) -> bytes | None:
         """Return what was kept of this very package's ontology, None where there is nothing of it."""

@@ -513,6 +513,10 @@ class Store(Protocol):
         """Say whether an ontology stored here has this term; None where its ontology is not stored."""
         ...
 
+    async def successor(self, term: str) -> str | None:
+        """Return what an ontology stored here has in place of a former or obsolete term; None where it has nothing."""
+        ...
+
     async def terms_above(self, term: str) -> frozenset[str] | None:
         """Return a term and all that is above it in its ontology; None where what is stored does not tell."""
         ...

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import re
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -64,6 +65,8 @@ from beacon.store.unusable import SELECTION_MS, unusable
 _log = logging.getLogger("skerry")
 
 _LOOK_SECONDS: Final = 60.0
+_ONTOLOGIES: Final = 100
+"""Prefixes of which it is known again what was replaced, be it nothing: whoever asks may name any."""
 _LISTED: Final = {"$regex": f"[{RECORDED}{HELD}]"}
 
 
@@ -86,6 +89,7 @@ class MongoStore:
         self._changed = asyncio.Event()
         self._learner = Learner(self._db, self._reader, changed=self._changed.set, outdated=self._read_again)
         self._ahead: set[str] = set()
+        self._successors: dict[str, tuple[float, Mapping[str, str]]] = {}
 
     @classmethod
     async def open(
@@ -464,6 +468,27 @@ class MongoStore:
                 return True
             held = await self._db["ontologies"].find_one({"_id": term.partition(":")[0]}, {"_id": 1})
         return False if held else None
+
+    async def successor(self, term: str) -> str | None:
+        """Return what an ontology stored here has in place of a former or obsolete term; None where it has nothing."""
+        following = await self._successors_in(term.partition(":")[0])
+        seen = {term}
+        while (new := following.get(term)) is not None and new not in seen:
+            seen.add(term := new)
+        return term if len(seen) > 1 else None
+
+    async def _successors_in(self, prefix: str) -> Mapping[str, str]:
+        """Return the former and obsolete terms of an ontology with what it has in their place, read now and then."""
+        now = time.monotonic()
+        until, following = self._successors.get(prefix, (0.0, {}))
+        if now >= until:
+            async with self._reader.asking():
+                held = await self._db["ontologies"].find_one({"_id": prefix}, {"replaced": 1, "former": 1}) or {}
+            following = {old: new for name in ("former", "replaced") for old, new in held.get(name, ()) if new}
+            if len(self._successors) >= _ONTOLOGIES:
+                self._successors.clear()
+            self._successors[prefix] = now + _LOOK_SECONDS, following
+        return following
 
     async def terms_above(self, term: str) -> frozenset[str] | None:
         """Return a term and all that is above it in its ontology; None where what is stored does not tell."""

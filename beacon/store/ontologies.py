@@ -1,7 +1,8 @@
 """Ontologies of a site: their terms with everything above them, and the indexes of data that follow from that.
 
 ontologies  one document per prefix: the resource, and which obsolete terms were replaced by what; where the ontology
-            comes with a package, all of it as one byte string instead, which loaders read back
+            comes with a package, all of it as one byte string instead, which loaders read back, and the
+            replacements as ``former``
 terms       one document per term: its label, and where the ontology was loaded from a file, all terms above it
 """
 
@@ -56,9 +57,12 @@ def read_ontologies(db: Database[Document]) -> list[tuple[dict[str, Any], dict[s
     return [(part["resource"], dict(part["replaced"])) for part in found]
 
 
-def keep_whole(db: Database[Document], prefix: str, package: str, data: bytes) -> None:
-    """Keep a stored ontology as its ``package`` has it, for loaders to read back."""
-    db["ontologies"].update_one({"_id": prefix}, {"$set": {"package": package, "whole": data}})
+def keep_whole(
+    db: Database[Document], prefix: str, package: str, data: bytes, replaced: Mapping[str, str | None]
+) -> None:
+    """Keep a stored ontology as its ``package`` has it, for loaders to read back, and for servers what it replaced."""
+    former = [[term, other] for term, other in sorted(replaced.items()) if other]
+    db["ontologies"].update_one({"_id": prefix}, {"$set": {"package": package, "whole": data, "former": former}})
 
 
 def read_whole(db: Database[Document], prefix: str, package: str) -> bytes | None:

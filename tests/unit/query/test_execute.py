@@ -21,6 +21,7 @@ from beacon.query.execute import MAX_PAGE, execute
 from beacon.store.admin import Admin
 from beacon.store.documents import decode_policy, encode_policy
 from beacon.store.mongo import MongoStore
+from loaders.terms import site_ontologies
 from tests.integration.test_model_of_the_standard import Dice
 from tests.world import FEATURE, Case, Facts, Load, Packet, Sample, Sequenced, Site, World, open_world, write
 
@@ -159,6 +160,36 @@ def test_a_term_missing_from_its_own_stored_ontology_is_an_error_unless_the_data
             assert count(world, dataset, Query("individual", filters=(OntologyFilter(term),))) == number
         with pytest.raises(UnknownFilter):
             count(world, dataset, Query("individual", filters=(OntologyFilter("HP:0000778"),)))
+
+
+def test_a_former_or_replaced_id_of_a_term_finds_what_its_own_does(mongo_uri: str) -> None:
+    new, obsolete, former = "HP:0000003", "HP:0000030", "HP:0000031"
+    with open_world(mongo_uri) as world:
+        labels = {new: "new", obsolete: "obsolete", former: "new"}
+        above = {new: ["HP:0000002"], obsolete: [new, "HP:0000002"], former: [obsolete, new, "HP:0000002"]}
+        resource = {"namespacePrefix": "HP", "version": "1"}
+        world.admin.replace_ontology(resource, labels, above, {obsolete: new, former: obsolete, "HP:0000032": None})
+        has, lacks = Packet("has", feature(new)), Packet("lacks", feature("HP:0000004", absent=(new,)))
+        dataset = world.load(Load((has, lacks, Packet("old", feature(former)))))
+        for term in (obsolete, former):
+            for asked, found in (
+                (OntologyFilter(term), {"has"}),
+                (OntologyFilter(term, descendants=False), {"has"}),
+                (OntologyFilter(term, excluded=True), {"lacks"}),
+                (AlphanumericFilter(FEATURE, "=", term), {"has"}),
+            ):
+                query = Query("individual", filters=(asked,), granularity=Granularity.RECORD)
+                assert set(ids(world.ask(dataset, query))) - {"old"} == found
+        query = Query("individual", filters=(OntologyFilter(former),), granularity=Granularity.RECORD)
+        assert "old" in ids(world.ask(dataset, query)), "what was recorded by that id"
+
+
+def test_what_replaced_an_obsolete_term_is_known_of_the_programs_own_ontology_too(mongo_uri: str) -> None:
+    with open_world(mongo_uri) as world:
+        site_ontologies(world.admin).store(world.admin)
+        assert world.run(world.store.successor("HP:0006877")) == "HP:0001249"
+        assert world.run(world.store.successor("HP:0001249")) is None
+        assert world.run(world.store.successor("MONDO:0000001")) is None
 
 
 def test_an_unscoped_term_is_found_on_any_kind_of_record_and_a_scope_narrows_it(world: World) -> None:
