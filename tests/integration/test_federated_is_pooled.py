@@ -23,7 +23,7 @@ from beacon.store.admin import Admin
 from network.wording import request_body, request_path
 from tests.integration.cohort import OPEN, serve_network, site_settings
 from tests.integration.conftest import drop, serve_site
-from tests.integration.test_model_of_the_standard import Dice
+from tests.integration.test_model_of_the_standard import GLUCOSE, ORIGINS, Dice
 from tests.world import Case, Load, Packet, write
 
 pytestmark = pytest.mark.timeout(300)
@@ -115,7 +115,9 @@ def question(dice: Dice) -> Query:
         query = dice.question()
         named = query.anchor is not None and ENTRY_TYPES[query.anchor.entry_type].collection
         rare = any(item.id == FREQUENCY for item in query.filters)
-        if not named and not rare and not ENTRY_TYPES[query.entry_type].collection:
+        # Pooled, one site's units are refused for all, and one person with a disease says for all what its term means.
+        pooled = any(item.id == GLUCOSE or (item.id in ORIGINS and not item.scope) for item in query.filters)
+        if not named and not rare and not pooled and not ENTRY_TYPES[query.entry_type].collection:
             return replace(query, pagination=Pagination(0, 1000))
 
 

@@ -65,10 +65,11 @@ ORIGINS = ("GENO:0000882", "GENO:0000888", "OMIM:154700", "NCIT:C170518")
 """Of alleles; one is a disease, which nobody here would expect."""
 RELEVANCES = ("pathogenic", "likely pathogenic", "benign")
 STATED_SHARES = (0.001, 0.01, 0.5)
+GLUCOSE = "LOINC:2345-7"
 ASSAYS = {
     "LOINC:3141-9": ("UO:0000009", "UO:0000021"),
     "LOINC:3137-7": ("UO:0000015",),
-    "LOINC:2345-7": ("UCUM:mg/dL", "UCUM:mg/dL", "UCUM:mg/dL", "UCUM:mmol/L"),
+    GLUCOSE: ("UCUM:mg/dL", "UCUM:mg/dL", "UCUM:mg/dL", "UCUM:mmol/L"),
 }
 """Weight, in kg or g, height, and glucose, by mass or rarely by amount, which cannot be compared."""
 CHANGES = ("p.Arg1Cys",)
@@ -226,7 +227,7 @@ class Dice:
     def quantity(self) -> Filter:
         """Compare what was measured, by assay or whatever it was, in some unit or as it was written."""
         weight, height = ("LOINC:3141-9", ("kg", "g")), ("LOINC:3137-7", ("cm", "m"))
-        assay, (unit, other) = self.one(weight, height, ("LOINC:2345-7", ("mg/dL", "mmol/L")))
+        assay, (unit, other) = self.one(weight, height, (GLUCOSE, ("mg/dL", "mmol/L")))
         value = self.one("0.5", "1", "2", "2000", "0.02", f"2 {unit}", f"2000 {other}", f"0.5 {unit}", f"0.02 {other}")
         return AlphanumericFilter(self.one(VALUE, assay), self.one("=", "!", "<", ">", "<=", ">="), value)
 
