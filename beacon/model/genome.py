@@ -113,7 +113,7 @@ _ELSEWHERE = re.compile(
     r"(?:N[GMPRTWZ]_|X[MPR]_|ENS[A-Z]*[GTP][0-9]|LRG_|(?:[A-Z]{2}[0-9]{6}|[A-Z]{4,6}[0-9]{8,10})(?:\.[0-9]+)?$)",
     re.IGNORECASE,
 )
-_OWN = re.compile(r"skerry:(?P<assembly>[^-]+)-(?P<contig>.+)")
+_OWN = re.compile(r"skerry:(?P<assembly>[^-]+)-(?P<contig>(?!skerry:).+)")
 _DIGEST = re.compile(r"(?:ga4gh:)?SQ\.([A-Za-z0-9_-]{32})")
 
 

@@ -59,15 +59,14 @@ async def execute(
         for decision, dataset in answering
         if decision.granularity > Granularity.NONE
     ]
-    asked = await settled(store, asked, [dataset for _, dataset in answering])
+    asked = await settled(store, asked, [dataset for one, dataset in answering if _is_about(asked, one, dataset)])
     wanted = keys_of(asked.indexed) | (set() if asked.alleles is None else alleles.keys_of(asked.alleles))
     await store.prepare([segment for _, dataset in answering for segment in dataset.segments], wanted)
     await refuse_unknown(store, asked, answering)
-    plans = [await decided(store, asked, decision, dataset) for decision, dataset in answering]
-    results = [
-        await _result(store, dataset, one, query, decision)
-        for one, (decision, dataset) in zip(plans, answering, strict=True)
-    ]
+    results = []
+    for decision, dataset in answering:
+        meant = await _with_name(store, await decided(store, asked, decision, dataset), query, decision, dataset)
+        results.append(await _Evaluation(store, dataset, meant, query, decision).result())
     # Too few to be told of are as good as none: the refusal must not tell them apart.
     found = zip(answering, results, strict=True)
     if asked.refusal and not any(protect(query, decision, result).exists for (decision, _), result in found):
@@ -75,12 +74,24 @@ async def execute(
     return tuple(results)
 
 
-async def _result(store: Store, dataset: Dataset, asked: Plan, query: Query, decision: Decision) -> DatasetResult:
-    """Return the findings, of what a file calls by the name asked for where there are none of what that means."""
-    result = await _Evaluation(store, dataset, asked, query, decision).result()
-    if result.exists or asked.called is None:
-        return result
-    return await _Evaluation(store, dataset, replace(asked, alleles=asked.called), query, decision).result()
+def _is_about(asked: Plan, decision: Decision, dataset: Dataset) -> bool:
+    """Whether the conditions on datasets, as far as this asker may put them, leave this one."""
+    return meets("dataset", dataset_record(dataset), within(asked, decision.withheld).about("dataset"))
+
+
+async def _with_name(store: Store, asked: Plan, query: Query, decision: Decision, dataset: Dataset) -> Plan:
+    """Decide what a name means in one dataset: what it says or, where there is none of that, what a file calls so.
+
+    Whatever else is asked has no part in it, and what too few people have for this asker to be told is as good as none.
+    """
+    if asked.called is None or asked.alleles is None:
+        return asked
+    alone = replace(asked, target="genomicVariant", anchor=None, conditions=(), groups=(GROUPS,), called=None)
+    alone = replace(alone, alleles=asked.alleles.alone)
+    anything = replace(query, entry_type="genomicVariant", granularity=Granularity.BOOLEAN)
+    found = await _Evaluation(store, dataset, alone, anything, decision).result()
+    named = protect(anything, decision, found).exists
+    return replace(asked, alleles=asked.alleles if named else asked.called, called=None)
 
 
 class _Evaluation:

@@ -1,7 +1,8 @@
 """From filters to what an index can be asked: each filter becomes a ``Condition``, or a clear error.
 
-Which entry types an unscoped filter speaks of never depends on the data, so that many sites asked the same
-question mean the same thing. A term speaks of records, and of the cohorts, datasets or variants that are asked for.
+Which entry types an unscoped filter may speak of never depends on the data. A term speaks of records, and of the
+cohorts, datasets or variants that are asked for; of variants only where no record has it
+(``beacon.query.rows.decided``).
 """
 
 from __future__ import annotations

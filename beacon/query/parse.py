@@ -215,7 +215,7 @@ def _value(id: str, value: str | int | float) -> str:
         if not math.isfinite(value):
             raise BadRequest(f"The filter {id!r} has a value that is no number.", where=id)
         return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
-    return str(value)
+    return str(value).strip()
 
 
 def _echo(item: Filter) -> str:

@@ -21,7 +21,17 @@ from beacon.query.joins import Selection
 from beacon.query.plan import Plan
 from beacon.query.sides import SIDES, holds, members
 from beacon.query.visible import Withheld, permitted
-from beacon.store.base import ALLELE, COLUMN, Bound, Dataset, KeyCondition, NumberCondition, Store
+from beacon.store.base import (
+    ALLELE,
+    COLUMN,
+    AllelePredicate,
+    Bound,
+    Dataset,
+    KeyCondition,
+    NumberCondition,
+    Segment,
+    Store,
+)
 
 
 async def selected(
@@ -123,15 +133,22 @@ async def _anywhere(store: Store, condition: IndexCondition, answering: Sequence
     for decision, dataset in answering:
         parts = permitted(positive, decision.withheld)
         of_variants = [part for part in parts if ALLELE in part.kinds]
-        bare = [segment for segment in dataset.segments if COLUMN not in segment.live]
-        having = (
-            await _people(store, dataset, map(_on_records, parts)),
-            await _people(store, dataset, map(_by_carriers, of_variants)),
-            sum([len(await held(store, segment, ALLELE, part)) for segment in bare for part in of_variants]),
-        )
-        if max(having) >= fewest(decision):
+        people = await _people(store, dataset, map(_on_records, parts))
+        carriers = await _people(store, dataset, map(_by_carriers, of_variants))
+        sites = [await _sites(store, segment, part) for segment in dataset.segments for part in of_variants]
+        if max(people, carriers, sum(sites)) >= fewest(decision):
             return True
     return False
+
+
+async def _sites(store: Store, segment: Segment, condition: IndexCondition) -> int:
+    """Return of how many alleles that nobody carries, or could, something is told."""
+    if COLUMN in segment.live and not segment.uncarried:
+        return 0
+    rows = await held(store, segment, ALLELE, condition)
+    if not rows or COLUMN not in segment.live:
+        return len(rows)
+    return int((~(await store.heads(segment, AllelePredicate(among=rows))).carried).sum())
 
 
 async def _people(store: Store, dataset: Dataset, conditions: Iterable[IndexCondition]) -> int:

@@ -1,14 +1,16 @@
 """The part of a question that only stored sequences, gene tables and ontologies can settle: what an allele's other
 spellings are, where a gene lies, which terms are similar.
 
-All of this is decided before any data are looked at, so that an error never tells anything of them, save whether the
-files that whoever asks may see something of name their genes.
+None of it depends on what the data have, so that an error never tells anything of them, save whether the files that
+whoever asks may see something of name their genes, have genotypes and so on. Only which bases an allele of a name has
+is looked up in them, and goes into nothing but the allele that is looked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
+from typing import Any
 
 from pyroaring import BitMap
 
@@ -39,40 +41,63 @@ async def settled(store: Store, asked: Plan, datasets: Sequence[Dataset]) -> Pla
     Raises ``NeedsReference`` where a sequence would be needed that is not here, ``BadRequest`` where the short form
     contradicts it, and ``CannotAnswer`` where of no variants of a dataset it is known what is asked.
     """
-    conditions = [await _renamed(store, await _alike(store, item)) for item in asked.conditions]
-    asked = replace(asked, conditions=tuple(conditions))
-    if asked.alleles is not None and asked.alleles.told:
-        told = tuple([await _renamed(store, item) for item in asked.alleles.told])
-        asked = replace(asked, alleles=replace(asked.alleles, told=told))
+    asked = await _with_terms(store, asked)
     if asked.alleles is not None and (digest := genome.sequence_digest(asked.alleles.chrom or "")):
         asked = await _located(store, asked, digest)
     alleles = asked.alleles
     if alleles is None:
         return asked
+    # What files cannot tell follows from what is asked alone, and never from what is found of it.
+    names, caveats = await _untold(store, alleles, datasets)
     try:
         if asked.edit is not None:
             alleles = await _elsewhere(store, alleles, asked.edit, asked.text)
         elif alleles.vrs is not None:
             await _all_named(store, alleles, datasets)
     except NeedsReference as error:
-        stored = None if asked.edit is None else await _as_stored(store, alleles, asked.edit, datasets)
-        asked = asked.as_recorded(error) if stored is None else asked.as_stored(stored, error)
+        if asked.edit is None:
+            asked = asked.as_recorded(error)
+        else:
+            stored = await _as_stored(store, alleles, asked.edit, datasets)
+            asked = asked.as_stored(stored or replace(alleles, ids=()), error)
         alleles = asked.alleles
         assert alleles is not None
-    caveats = [(dataset.id, asked.unsure) for dataset in datasets if asked.unsure]
-    called = asked.called
-    if (gene := alleles.gene) is not None:
-        alleles = await _placed(store, alleles, gene)
-        caveats += _of_gene(alleles, gene, datasets)
-        if called is not None:
-            called = replace(called, gene_names=alleles.gene_names, gene_places=alleles.gene_places)
+    caveats = [*((dataset.id, asked.unsure) for dataset in datasets if asked.unsure), *caveats]
+    called = None if asked.called is None else replace(asked.called, **names)
+    return replace(asked, alleles=replace(alleles, **names), called=called, edit=None, caveats=_joined(caveats))
+
+
+async def _with_terms(store: Store, asked: Plan) -> Plan:
+    """Name the similar terms that are meant, and those in whose place others are."""
+
+    async def renamed(alleles: AllelePredicate | None) -> AllelePredicate | None:
+        if alleles is None or not alleles.told:
+            return alleles
+        return replace(alleles, told=tuple([await _renamed(store, item) for item in alleles.told]))
+
+    conditions = tuple([await _renamed(store, await _alike(store, item)) for item in asked.conditions])
+    alleles, called = await renamed(asked.alleles), await renamed(asked.called)
+    return replace(asked, conditions=conditions, alleles=alleles, called=called)
+
+
+async def _untold(
+    store: Store, alleles: AllelePredicate, datasets: Sequence[Dataset]
+) -> tuple[Mapping[str, Any], list[tuple[str, str]]]:
+    """Return a gene's other names and places, and what files of datasets do not tell of what is asked.
+
+    Raises ``CannotAnswer`` where of no variants of a dataset it is known.
+    """
+    caveats: list[tuple[str, str]] = []
+    names: Mapping[str, Any] = {}
+    if (asked := alleles.gene) is not None:
+        gene = await store.gene(asked)
+        names = {} if gene is None else {"gene_names": gene.names, "gene_places": gene.places}
+        caveats += _of_gene(replace(alleles, **names), asked, datasets)
     if (change := alleles.aminoacid_change) is not None:
         caveats += _changing(alleles, change, datasets)
     if any(not one.negated for one in alleles.frequency):
         caveats += await _counting(store, alleles, datasets)
-    if alleles is asked.alleles and asked.edit is None and not caveats:
-        return asked
-    return replace(asked, alleles=alleles, called=called, edit=None, caveats=_joined(caveats))
+    return names, caveats
 
 
 async def _located(store: Store, asked: Plan, digest: str) -> Plan:
@@ -84,13 +109,8 @@ async def _located(store: Store, asked: Plan, digest: str) -> Plan:
         raise asked.refusal
     assembly = found[0].assembly if len(found) == 1 else None
     alleles = replace(asked.alleles, assembly=assembly, chrom=found[0].chrom)
-    return replace(asked, alleles=alleles, edit=opened(alleles), refusal=None)
-
-
-async def _placed(store: Store, alleles: AllelePredicate, asked: str) -> AllelePredicate:
-    """Add a gene's other names, and where it lies."""
-    gene = await store.gene(asked)
-    return alleles if gene is None else replace(alleles, gene_names=gene.names, gene_places=gene.places)
+    refusal = asked.refusal if asked.unsure else None  # that of a name, which is of another matter
+    return replace(asked, alleles=alleles, edit=opened(alleles), refusal=refusal)
 
 
 def _of_gene(alleles: AllelePredicate, asked: str, datasets: Sequence[Dataset]) -> Iterator[tuple[str, str]]:
@@ -204,7 +224,7 @@ async def _alike(store: Store, item: IndexCondition | SimilarCondition) -> Index
     """Name the terms that a question for similar ones is about. Raises ``UnknownFilter`` where nobody measured that."""
     if not isinstance(item, SimilarCondition):
         return item
-    near = await store.neighbours(item.term, item.level)
+    near = await store.neighbours(await store.successor(item.term) or item.term, item.level)
     if near is None:
         raise UnknownFilter(
             f"Which terms are similar to {item.term!r} is not known here: similarity is measured for terms of the "

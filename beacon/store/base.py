@@ -283,6 +283,12 @@ class AllelePredicate:
         return all(part is None for part in (*asked, self.reference_bases, self.alternate_bases))
 
     @property
+    def alone(self) -> AllelePredicate:
+        """The alleles of this place and these bases or of this id, whatever else is asked of them."""
+        names = ("ids", "assembly", "chrom", "sequence", "leftmost", "start_bases", "bracket", "vrs")
+        return AllelePredicate(**{name: getattr(self, name) for name in names})
+
+    @property
     def positional(self) -> bool:
         """Whether position alone decides, so that block heads suffice."""
         return self == AllelePredicate(assembly=self.assembly, chrom=self.chrom, overlap=self.overlap)
