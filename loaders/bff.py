@@ -16,6 +16,7 @@ import orjson
 from beacon import __version__
 from beacon.errors import LoadError
 from beacon.model import genome
+from beacon.model.variant import FORM
 from beacon.store.admin import Admin
 from beacon.store.loading import Beside, LoadInfo, Origin
 from beacon.store.publish import Saying
@@ -222,8 +223,8 @@ class _Loading:
         """Read all files and write all records. Raises ``Refused``."""
         variants = Variants(self.files, self.assembly, self.report, self.advance, self._read)
         self.targets = list(self._targets())
-        exported = bool(self.targets) and extension(self.targets[-1].body).get("inOrder") is True
-        variants.survey(exported=exported)
+        kept = extension(self.targets[-1].body) if self.targets else {}
+        variants.survey(exported=kept.get("inOrder") is True and kept.get("form") == FORM)
         self._hear(variants)
         for batch in self._batches("individual"):
             self._individuals(batch)

@@ -72,7 +72,8 @@ class Variants:
     def survey(self, *, exported: bool = False) -> None:
         """Read everything once: problems are told, samples found, and whether the alleles are in order.
 
-        An export tells its samples itself and is in order, so it is read once only.
+        An export tells its samples itself and is in order, so it is read once only, unless its alleles are kept by
+        other rules now.
         """
         self._read_split_form()
         self._surveyed = not exported
@@ -86,6 +87,9 @@ class Variants:
                 cases = self._cases(entry)
             except Unusable as error:
                 self._tell(entry, error)
+                continue
+            if one is None:
+                self.report.count("record of the reference alone")
                 continue
             self.report.count("variant record")
             for case in cases:
@@ -129,6 +133,8 @@ class Variants:
                 if not self._surveyed:
                     self._tell(entry, error)
                 continue
+            if which is None:
+                continue  # only exports of before have such, and these are surveyed
             if not self._surveyed:
                 self.report.count("variant record")
             try:

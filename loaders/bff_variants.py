@@ -67,10 +67,11 @@ def without_extension(record: Mapping[str, Any]) -> Json:
     return rest
 
 
-def allele(record: Mapping[str, Any], stated: str | None) -> Allele:
+def allele(record: Mapping[str, Any], stated: str | None) -> Allele | None:
     """Return the allele of an entry; ``stated`` is the assembly that the curator names. Raises ``Unusable``.
 
-    The assembly is what an accession or ``position`` in the entry tells; where nothing tells, the stated one.
+    The assembly is what an accession or ``position`` in the entry tells; where nothing tells, the stated one. None is
+    what an export has as a variant, and is none any more.
     """
     if isinstance(kept := extension(record).get("allele"), Mapping):
         return _kept(kept)
@@ -103,6 +104,9 @@ def _written(record: Mapping[str, Any], stated: str | None) -> Allele:
             )
         if ref.upper() != "N" or alt.upper() != "N":
             return variant.from_vcf(assembly, chrom, start + 1, ref, alt)
+    if variant.is_unspecified(alt):
+        message = f"{alt!r} stands for whatever else there might be, and is no variant."
+        raise Unusable("/variation/alternateBases", "bff-variation", message, "Leave such a record out.", alt)
     if alt and alt not in _NOTHING and not _BASES.fullmatch(alt):
         if not re.fullmatch(r"\*|<[^<>\s,]+>|[^\s,]*[\[\]][^\s,]*", alt):
             raise Unusable("/variation/alternateBases", "bff-variation", f"{alt!r} is no allele.", value=alt)
@@ -150,9 +154,9 @@ def _first(ref: str) -> str:
     return ref[0] if _BASES.fullmatch(ref) else "N"
 
 
-def _kept(kept: Mapping[str, Any]) -> Allele:
+def _kept(kept: Mapping[str, Any]) -> Allele | None:
     try:
-        return Allele(
+        found = Allele(
             str(kept["assembly"]), str(kept["chrom"]), int(kept["start"]), int(kept["end"]), str(kept["ref"]),
             str(kept["alt"]), tuple(map(str, kept["types"])),
             None if kept.get("length") is None else int(kept["length"]),
@@ -161,6 +165,9 @@ def _kept(kept: Mapping[str, Any]) -> Allele:
     except (KeyError, TypeError, ValueError) as error:
         message = f"info.skerry.allele cannot be read ({error})."
         raise Unusable("/info/skerry/allele", "bff-extension", message, "Export the dataset again.") from error
+    if variant.is_unspecified(found.alt) or (found.placed and variant.in_dna(found.ref) == variant.in_dna(found.alt)):
+        return None
+    return variant.as_kept(found)
 
 
 def _sequence(record: Mapping[str, Any], location: Mapping[str, Any], stated: str | None) -> tuple[str, str]:

@@ -225,7 +225,7 @@ def _record(pointer: str, descriptor: Mapping[str, Any]) -> Iterator[Finding]:
         message = f"{chrom} is a sequence of {accession[0]}, but the record says {name}."
         yield "vcf-assembly", f"{pointer}/genomeAssembly", message, name, None
         return
-    if alt == "." or alt.upper() == ref.upper():
+    if alt == "." or variant.is_unspecified(alt) or variant.in_dna(alt) == variant.in_dna(ref):
         yield "vcf-no-allele", f"{pointer}/alt", f"{alt!r} is no alternate allele of {ref!r}.", alt, None
         return
     if alt in interpretations.SYMBOLIC:

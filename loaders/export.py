@@ -21,6 +21,7 @@ from pyroaring import BitMap
 from beacon.errors import LoadError
 from beacon.model.entry_types import ENTRY_TYPES, RECORD_TYPES
 from beacon.model.phenopacket import phenopacket
+from beacon.model.variant import FORM
 from beacon.query.sides import cohort_record, dataset_record
 from beacon.store.base import COLUMN, NO_SAMPLE, Dataset, Segment, Store
 from loaders.bff_files import TARGETS
@@ -198,7 +199,10 @@ async def _named(store: Store, segment: Segment, kind: str, rows: NDArray[np.int
 
 
 def _targets(dataset: Dataset, names: Names) -> Json:
-    kept = {"individualIds": names.people, "runIds": names.runs, "analysisIds": names.analyses, "inOrder": True}
+    kept = {
+        "individualIds": names.people, "runIds": names.runs, "analysisIds": names.analyses,
+        "inOrder": True, "form": FORM,
+    }  # fmt: skip
     return {"datasetId": dataset.id, "biosampleIds": names.samples, "info": {EXTENSION: kept}}
 
 

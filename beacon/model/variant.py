@@ -22,6 +22,9 @@ _SPANNED = re.compile(r"<(?:(?:DEL|DUP|INV|CNV)(?::.*)?|CN\d+)>", re.IGNORECASE)
 _TWO_ENDED = frozenset({"BND", "TRA", "CTX"})
 _UNSPECIFIED, _NON_REF = "<*>", "<NON_REF>"
 """Two names of any allele that is not REF (VCF 4.3, section 5.5); ``*`` is a deletion upstream."""
+FORM = 2
+"""The rules by which alleles are kept: a number more with every new one of ``from_vcf``, which may give the alleles of
+exports of before another order."""
 _PLAIN_ID = re.compile(r"[A-Za-z0-9_.*:\-]{1,100}")
 
 
@@ -176,6 +179,20 @@ def from_vcf(
     stop = max(end or 0, start + len(trimmed_ref))
     size = abs(length) if length else None
     return Allele(assembly, name, start, stop, trimmed_ref, trimmed_alt, types, size, place, other)
+
+
+def as_kept(one: Allele) -> Allele:
+    """Return an allele that was kept by earlier rules as it is kept now; one that is kept so already stays as it is."""
+    if not one.placed:
+        return one
+    made = from_vcf(
+        one.assembly, one.chrom, one.start + 1, one.ref, one.alt,
+        end=one.end if one.end > one.start + len(one.ref) else None, length=one.length,
+        mate=one.mate, mate_pos=int(one.label) if one.label.isdecimal() else None,
+    )  # fmt: skip
+    # Files may say more of the type than bases tell; of what has no bases they said all.
+    more = made.types if is_sequence(made.alt) else ()
+    return made._replace(types=tuple(dict.fromkeys((*one.types, *more))))
 
 
 def _spelled(alt: str) -> str:

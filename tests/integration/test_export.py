@@ -180,6 +180,32 @@ def test_an_export_that_was_changed_by_hand_is_told_and_not_taken(tmp_path: Path
     assert report.counts["genomicVariant"] == 1
 
 
+def test_an_export_of_before_is_sorted_anew_where_its_alleles_are_called_otherwise_now(
+    mongo_uri: str, database_name: str, tmp_path: Path
+) -> None:
+    def record(chrom: str, start: int, ref: str, alt: str, carriers: str) -> Json:
+        allele = {"assembly": "GRCh38", "chrom": chrom, "start": start, "end": start + 1, "ref": ref, "alt": alt}
+        kept = {"allele": allele | {"types": ["SNP", "SNV"], "length": 1}, "calls": {"het": carriers}}
+        cases = [{"biosampleId": f"S{int(column) + 1}"} for column in carriers.split("-")]
+        return {"caseLevelData": cases, "info": {"skerry": kept}}
+
+    variants = [
+        record("1", 99, "U", "C", "0"), record("1", 99, "T", "C", "1"), record("1", 100, "T", "<NON_REF>", "0"),
+        record("KI270302.1", 9, "A", "C", "0"), record("X", 9, "A", "C", "0"),
+        record("Un_KI270302v1", 4, "A", "C", "0-1"),
+    ]  # fmt: skip
+    targets = {"biosampleIds": ["S1", "S2"], "info": {"skerry": {"inOrder": True}}}
+    (tmp_path / "bff").mkdir()
+    (tmp_path / "bff" / "targets.json").write_text(json.dumps([targets]))
+    (tmp_path / "bff" / "genomicVariations.json").write_text(json.dumps(variants))
+    with Admin.open(mongo_uri, database_name) as admin:
+        admin.create_dataset("d", policy=RECORD)
+        report = load_bff(admin, [tmp_path / "bff"], "d")
+        assert not report.errors, report.render()
+        assert report.counts["record of the reference alone"] == 1
+        assert admin.dataset("d").counts["genomicVariant"] == 4
+
+
 async def test_a_load_of_which_no_carrier_is_left_is_exported_as_far_as_it_is_shown(
     mongo_uri: str, database_name: str, tmp_path: Path
 ) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from beacon.model.variant import Allele, from_vcf
 from loaders.bff_variants import Unusable, allele
@@ -15,7 +17,9 @@ Json = dict[str, Any]
 def made(start: int, end: int, ref: str, alt: str, kind: str = "", sequence: str = "NC_000001.11") -> Allele:
     interval = {"start": {"value": start}, "end": {"value": end}}
     said = {"referenceBases": ref, "alternateBases": alt, "variantType": kind}
-    return allele({"variation": said | {"location": {"sequence_id": sequence, "interval": interval}}}, None)
+    found = allele({"variation": said | {"location": {"sequence_id": sequence, "interval": interval}}}, None)
+    assert found is not None
+    return found
 
 
 def test_bases_of_rna_are_those_of_dna() -> None:
@@ -72,6 +76,12 @@ def test_what_is_written_as_in_vcf_is_the_allele_of_the_vcf(alt: str) -> None:
     assert made(999, 2_000, "A", alt).id == from_vcf("GRCh38", "1", 1_000, "A", alt, end=2_000, length=length).id
 
 
+@pytest.mark.parametrize("alt", ["<NON_REF>", "<non_ref>", "<*>"])
+def test_what_stands_for_any_other_allele_is_no_variant(alt: str) -> None:
+    with pytest.raises(Unusable, match="is no variant"):
+        made(999, 2_000, "A", alt)
+
+
 def test_a_deletion_is_no_duplication_of_the_same_extent() -> None:
     assert len({made(100, 5_000, "", "", kind).id for kind in ("DEL", "DUP", "CNV", "INV")}) == 4
 
@@ -87,3 +97,53 @@ def test_a_variant_beyond_the_end_of_its_chromosome_is_an_error(start: int, end:
     with pytest.raises(Unusable, match="ends at 248956422") as raised:
         made(start, end, ref, alt, "" if ref else "DEL")
     assert raised.value.rule == "vcf-beyond-end"
+
+
+def kept(one: Allele) -> Allele | None:
+    """Return what an allele is after its export and another load."""
+    return allele({"info": {"skerry": {"allele": one._asdict()}}}, None)
+
+
+@pytest.mark.parametrize(
+    ("before", "now"),
+    [
+        (("Un_KI270302v1", 9, 10, "A", "C", ("SNP", "SNV"), 1), ("KI270302.1", 10, "A", "C")),
+        (("1", 99, 100, "U", "C", ("SNP", "SNV"), 1), ("1", 100, "T", "C")),
+        (("1", 99, 102, "CAU", "CT", ("DELINS", "INDEL"), 2), ("1", 100, "CAT", "CT")),
+        (("1", 99, 200, "A", "<del>", ("DEL", "CNV"), 100), ("1", 100, "A", "<DEL>", 200, 100)),
+        (("1", 99, 5_000, "A", "A]chr2:500]", ("BND",), 7, "", "2"), ("1", 100, "A", "A]2:500]")),
+        (("1", 99, 5_000, "A", "<BND>", ("BND",), 7, "", "1"), ("1", 100, "A", "<BND>", 5_000, None, "1")),
+        (("1", 99, 100, "A", "<TRA>", ("TRA",), None, "500", "2"), ("1", 100, "A", "<TRA>", None, None, "2", 500)),
+    ],
+)
+def test_an_export_of_before_has_the_alleles_that_its_files_would_have_now(
+    before: tuple[Any, ...], now: tuple[Any, ...]
+) -> None:
+    chrom, pos, ref, alt, end, length, mate, mate_pos = now + (None,) * (8 - len(now))
+    wanted = from_vcf("GRCh38", chrom, pos, ref, alt, end=end, length=length, mate=mate, mate_pos=mate_pos)
+    found = kept(Allele("GRCh38", *before))
+    assert found is not None
+    assert found._replace(types=wanted.types) == wanted
+    assert set(wanted.types) <= set(found.types)
+
+
+@pytest.mark.parametrize(("ref", "alt"), [("A", "<NON_REF>"), ("A", "<*>"), ("U", "T")])
+def test_what_is_no_variant_any_more_comes_from_no_export(ref: str, alt: str) -> None:
+    assert kept(Allele("GRCh38", "1", 99, 100, ref, alt, ())) is None
+
+
+@given(
+    st.sampled_from(["A", "AC", "GGT", "N"]),
+    st.sampled_from(["T", "AG", "GGTT", "<DEL>", "<ins:me:alu>", "<TRA>", "<BND>", "A]chr2:500]", "A.", "*", "<CN0>"]),
+    st.none() | st.integers(100, 400),
+    st.none() | st.integers(-300, 300),
+    st.sampled_from([None, "chr2"]),
+)
+def test_what_is_kept_by_the_rules_of_now_comes_back_as_it_was(
+    ref: str, alt: str, end: int | None, length: int | None, mate: str | None
+) -> None:
+    one = from_vcf("GRCh38", "1", 100, ref, alt, end=end, length=length, mate=mate)
+    assert kept(one) == one
+    for kind in ("DEL", "DUP", "INS", "BND", "TRA", "EFO:0030067"):
+        for ref, alt in (("", "ACG"), ("", ""), ("N", "N")):
+            assert kept(one := made(100, 5_000, ref, alt, kind)) == one

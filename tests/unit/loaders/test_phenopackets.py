@@ -223,6 +223,8 @@ def test_a_variant_of_nobody_in_the_packet_is_a_warning() -> None:
         ({"pos": 101_991_190}, "vcf-beyond-end", "error", "/pos"),
         ({"alt": "."}, "vcf-no-allele", "error", "/alt"),
         ({"alt": "g"}, "vcf-no-allele", "error", "/alt"),
+        ({"alt": "<NON_REF>"}, "vcf-no-allele", "error", "/alt"),
+        ({"alt": "<*>"}, "vcf-no-allele", "error", "/alt"),
         ({"ref": "N", "alt": "DEL"}, "vcf-symbolic", "warning", "/alt"),
     ],
 )
