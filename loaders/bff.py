@@ -21,9 +21,9 @@ from beacon.store.admin import Admin
 from beacon.store.loading import Beside, LoadInfo, Origin
 from beacon.store.publish import Saying
 from loaders import bff_shapes
-from loaders.bff_again import FORMAT, Now, find_earlier, ids_of
+from loaders.bff_again import FORMAT, Now, find_earlier, ids_of, others_left
 from loaders.bff_cases import OutOfOrder, Variants
-from loaders.bff_collections import Collections
+from loaders.bff_collections import Collections, Members
 from loaders.bff_files import TARGETS, Entry, Files, digest, find
 from loaders.bff_fitting import Fitting
 from loaders.bff_shapes import UNKNOWN
@@ -76,7 +76,8 @@ def load_bff(
     with stopping(report), _refusing(report):
         files = _found(paths, report)
         sha256 = _identity(files, terms.release, cohort, stated)
-        if admin.loaded(dataset, sha256, FORMAT):
+        held = admin.loaded(dataset, sha256, FORMAT)
+        if held is not None and not (remove_vanished and others_left(admin, dataset, source_of(paths), files, held)):
             report.outcome = f"Dataset {dataset} holds exactly this already; nothing was changed."
             return report
         load = LoadInfo(
@@ -89,9 +90,9 @@ def load_bff(
         ):
             loading = _Loading(files, writer, partial(admin.owners, dataset), report, advance, stated)
             loading.run()
-            sayings = loading.sayings(admin, dataset)
             earlier = find_earlier(admin, dataset, source_of(paths), files, writer.chromosomes)
             gone = earlier.tell(admin, report, loading.now, remove=remove_vanished, done="were removed")
+            sayings = loading.sayings(admin, dataset, gone)
             if loading.anything or gone:
                 terms.store(admin)
                 change = Beside(
@@ -133,7 +134,7 @@ def check_bff(
         known: Known = (lambda _: {}) if there is None else partial(there.admin.owners, there.id)
         loading = _Loading(files, nowhere, known, report, advance, stated)
         loading.run()
-        loading.sayings(None, "")
+        loading.sayings(None, "", ())
         if there is None:
             report.outcome = "Checked; nothing was changed."
         else:
@@ -142,7 +143,7 @@ def check_bff(
             gone = earlier.tell(there.admin, report, loading.now, remove=remove_vanished, done="would be removed")
             report.count("removed individual", len(gone))
             sha256 = _identity(files, site_ontologies(there.admin).release, cohort, stated)
-            report.outcome = there.outcome(sha256, FORMAT, "Checked.")
+            report.outcome = "Checked. Nothing was changed." if gone else there.outcome(sha256, FORMAT, "Checked.")
     return report
 
 
@@ -205,6 +206,7 @@ class _Loading:
     seen: set[str] = field(default_factory=set)
     called: set[str] = field(default_factory=set)
     fitting: Fitting = field(init=False)
+    collections: Collections = field(init=False)
 
     def __post_init__(self) -> None:
         self.fitting = Fitting(self.report)
@@ -234,6 +236,7 @@ class _Loading:
             for batch in self._batches(kind):
                 self._made_of_samples(kind, shape, batch)
         columns = self._columns(variants)
+        self.collections = Collections.read(self._read, self.fitting)
         try:
             variants.write(self.writer, columns)
         except OutOfOrder:
@@ -243,9 +246,9 @@ class _Loading:
             self.report.add(Problem(place, None, None, "bff-extension", Severity.ERROR, message, None, hint))
             raise Refused("A file cannot be used") from None
 
-    def sayings(self, admin: Admin | None, dataset: str) -> list[Saying]:
-        """Return what cohorts and datasets of the files say; without ``admin`` only read them."""
-        return Collections(admin, dataset, self.fitting, self.individuals, self._whose).sayings(self._read)
+    def sayings(self, admin: Admin | None, dataset: str, gone: Iterable[str]) -> list[Saying]:
+        """Return what cohorts and datasets of the files say, without those who are to go; see ``Collections``."""
+        return self.collections.sayings(admin, dataset, Members(self.individuals, frozenset(gone), self._whose))
 
     def _read(self, kind: str) -> Iterator[Entry]:
         for item in self.files.entries(kind):

@@ -157,6 +157,12 @@ def find_earlier(admin: Admin, dataset: str, source: str, files: Files, chromoso
     return Earlier(dataset, source, *kinds, frozenset(chromosomes))
 
 
+def others_left(admin: Admin, dataset: str, source: str, files: Files, held: str) -> bool:
+    """Whether people are left of earlier loads of files that are ``held`` as a load, which has them no more."""
+    same = ids_of(find_earlier(admin, dataset, source, files, frozenset()).same)
+    return bool(admin.vanished(dataset, same - {held}, frozenset()))
+
+
 def ids_of(loads: Iterable[Load]) -> frozenset[str]:
     """Return the ids of loads."""
     return frozenset(load.id for load in loads)

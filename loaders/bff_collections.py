@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from beacon.model.collections import data_use_codes
@@ -21,41 +21,53 @@ _MADE_HERE = ("id", "name", "ids", "cohortSize")
 
 
 @dataclass(frozen=True, slots=True)
-class Collections:
-    """What is said of cohorts and the dataset, once their people have ordinals; without ``admin`` only read.
+class Members:
+    """Who may be in cohorts: the ``individuals`` of the load, and nobody who is ``gone`` with it.
 
-    ``individuals`` are those of the load; ``whose`` returns the individual of each sample that has one.
+    ``whose`` returns the individual of each sample that has one.
     """
 
-    admin: Admin | None
-    dataset: str
-    fitting: Fitting
     individuals: Collection[str]
+    gone: Set[str]
     whose: Callable[[Iterable[str]], Mapping[str, str]]
 
-    def sayings(self, read: Callable[[str], Iterator[Entry]]) -> list[Saying]:
-        """Read everything that ``read`` yields of cohorts and datasets; return what it changes."""
-        cohorts = [(entry, body) for entry in read("cohort") if (body := self.fitting.fitted("cohort", COHORT, entry))]
-        said = [self._cohort(entry, body) for entry, body in cohorts]
-        described = [
-            (entry, body) for entry in read("dataset") if (body := self.fitting.fitted("dataset", DATASET, entry))
-        ]
-        if len(described) == 1:
-            said.append(self._describe(*described[0]))
-        elif described:
+
+@dataclass(frozen=True, slots=True)
+class Collections:
+    """The records of cohorts and datasets of some files, as far as they fit."""
+
+    fitting: Fitting
+    cohorts: Sequence[tuple[Entry, Json]]
+    described: Sequence[tuple[Entry, Json]]
+
+    @classmethod
+    def read(cls, read: Callable[[str], Iterator[Entry]], fitting: Fitting) -> Collections:
+        """Read everything that ``read`` yields of cohorts and datasets."""
+        cohorts, described = (
+            [(entry, body) for entry in read(kind) if (body := fitting.fitted(kind, shape, entry))]
+            for kind, shape in (("cohort", COHORT), ("dataset", DATASET))
+        )
+        return cls(fitting, cohorts, described)
+
+    def sayings(self, admin: Admin | None, dataset: str, members: Members) -> list[Saying]:
+        """Return what they change once their people have ordinals: nothing without ``admin``."""
+        said = [self._cohort(admin, dataset, members, entry, body) for entry, body in self.cohorts]
+        if len(self.described) == 1:
+            said.append(self._describe(admin, dataset, *self.described[0]))
+        elif self.described:
             message = (
-                f"The files describe {len(described)} datasets; none of them is taken as what is said of this one."
+                f"The files describe {len(self.described)} datasets; none of them is taken as what is said of this one."
             )
-            self.fitting.warn(described[1][0], "bff-datasets", message)
+            self.fitting.warn(self.described[1][0], "bff-datasets", message)
         return [one for one in said if one is not None]
 
-    def _cohort(self, entry: Entry, body: Json) -> Saying | None:
-        id, members = body["id"], self._members(entry, body)
+    def _cohort(self, admin: Admin | None, dataset: str, who: Members, entry: Entry, body: Json) -> Saying | None:
+        id, members = body["id"], self._members(who, entry, body)
         told = {name: value for name, value in body.items() if name not in _MADE_HERE}
         self.fitting.report.count("cohort")
-        if self.admin is None:
+        if admin is None:
             return None
-        made = self.admin.cohort(self.dataset, id, body.get("name") or id, members, told)
+        made = admin.cohort(dataset, id, body.get("name") or id, members, told)
         size, unknown = made.size, made.unknown
         if unknown:
             message = (
@@ -68,33 +80,33 @@ class Collections:
             self.fitting.warn(entry, "bff-cohort-size", message, "/cohortSize", body["cohortSize"])
         return made.saying
 
-    def _members(self, entry: Entry, body: Json) -> set[str] | None:
+    def _members(self, who: Members, entry: Entry, body: Json) -> set[str] | None:
         ids = body.get("ids")
         if not ids:
-            who = "as everybody loaded" if self.individuals else "to have those that it has here"
-            message = f"The cohort lists no members; it is taken {who}."
+            taken = "as everybody loaded" if who.individuals else "to have those that it has here"
+            message = f"The cohort lists no members; it is taken {taken}."
             self.fitting.warn(entry, "bff-cohort-members", message, "/ids")
-            return set(self.individuals) or None
+            return set(who.individuals) or None
         people, samples = (
             [str(one) for one in listed] if isinstance(listed := ids.get(name), list) else []
             for name in ("individualIds", "biosampleIds")
         )
-        owners = self.whose(samples)
-        return {*people, *(owners.get(one, one) for one in samples)}
+        owners = who.whose(samples)
+        return {*people, *(owners.get(one, one) for one in samples)} - who.gone
 
-    def _describe(self, entry: Entry, body: Json) -> Saying | None:
+    def _describe(self, admin: Admin | None, dataset: str, entry: Entry, body: Json) -> Saying | None:
         """Keep what the file says; who may ask for what is the custodian's to say, so a file decides nothing of it."""
         self.fitting.report.count("dataset")
-        if self.admin is None:
+        if admin is None:
             return None
-        codes, consent = data_use_codes(body), self.admin.policy(self.dataset).consent
+        codes, consent = data_use_codes(body), admin.policy(dataset).consent
         own = frozenset() if consent is None else consent.codes | consent.diseases
         if codes and codes != own:
             what = "has other codes, and these are shown and decide" if own else "has no consent codes"
             message = (
                 f"The file has conditions of use, and the dataset's policy {what}. A file changes no policy: what is "
                 "to decide goes into the [consent] of its file "
-                f"(skerry dataset policy {shlex.quote(self.dataset)} --file ...)."
+                f"(skerry dataset policy {shlex.quote(dataset)} --file ...)."
             )
             self.fitting.warn(entry, "bff-data-use", message, "/dataUseConditions", ", ".join(sorted(codes)))
         return stated({name: value for name, value in body.items() if name != "ids"})

@@ -27,7 +27,7 @@ from loaders.pipeline import stopping, tell
 from loaders.report import Advance, Problem, Progress, Report, Severity, Share
 from loaders.sources import printable
 from loaders.there import There
-from loaders.vcf_again import FORMAT, Earlier, Read, corrected, named
+from loaders.vcf_again import FORMAT, Earlier, Read, corrected, named, others_left
 from loaders.vcf_header import (
     Header,
     HeaderError,
@@ -109,7 +109,9 @@ def load_vcf(
         now = datetime.now(UTC)
         load = LoadInfo(source, sha256, FORMAT, f"skerry {__version__}", now, who, reader.assembly, cohort)
         held = admin.loaded(dataset, sha256, FORMAT)
-        if held is not None and not _others(given, held):
+        by_name = not keep_earlier and not is_stream(original)
+        vanished = by_name and remove_vanished and others_left(admin, dataset, source, header.samples, held)
+        if held is not None and not vanished and not _others(given, held):
             report.outcome = f"Dataset {dataset} holds this file already; nothing was changed."
             if cohort is not None and _join(admin, dataset, load, header):
                 report.outcome = f"Dataset {dataset} holds this file already; its people joined the cohort {cohort}."
@@ -126,7 +128,6 @@ def load_vcf(
             if report.errors and report.counts.get("set-aside record") == report.counts["record"]:
                 report.outcome = f"No record of the file can be used; dataset {dataset} was not changed."
                 return report
-            by_name = not keep_earlier and not is_stream(original)
             file = Read(source, header.samples, writer.chromosomes, held)
             goes = corrected(admin, file, report, given, by_name=by_name, entirely=remove_vanished)
             if header.samples or writer.chromosomes:
@@ -190,10 +191,11 @@ def check_vcf(
         if there is not None:
             sha256 = _identity(digest, manner, sequences, reader)
             report.outcome = there.outcome(sha256, FORMAT, f"Checked {_name(path)}.")
-            held = there.admin.loaded(there.id, sha256, FORMAT)
-            if held is None or _others(given, held):
-                by_name = not keep_earlier and not is_stream(original)
-                file = Read(_source(path, manner), header.samples, chromosomes, held)
+            held, source = there.admin.loaded(there.id, sha256, FORMAT), _source(path, manner)
+            by_name = not keep_earlier and not is_stream(original)
+            vanished = by_name and remove_vanished and others_left(there.admin, there.id, source, header.samples, held)
+            if held is None or vanished or _others(given, held):
+                file = Read(source, header.samples, chromosomes, held)
                 goes = corrected(
                     there.admin, file, report, given, by_name=by_name, entirely=remove_vanished, done=False
                 )

@@ -100,6 +100,15 @@ def _of_name(admin: Admin, dataset: str, source: str) -> list[Earlier]:
     return found
 
 
+def others_left(admin: Admin, dataset: str, source: str, samples: Iterable[str], held: str | None) -> bool:
+    """Whether earlier forms of a file that is ``held`` as a load still show calls of samples which that has no more."""
+    loads = {one.id: one for one in _of_name(admin, dataset, source)}
+    mine = loads.pop(held, None) if held is not None else None
+    return mine is not None and any(
+        one.samples.difference(samples) and not one.chroms.isdisjoint(mine.chroms) for one in loads.values()
+    )
+
+
 def _tell_of_load(one: Earlier, file: Read, report: Report, entirely: bool, done: bool) -> None:
     if not one.variants:
         return

@@ -187,6 +187,19 @@ def test_of_samples_that_a_corrected_vcf_has_no_more_the_calls_stay_unless_asked
     assert (individuals(admin), alleles(admin), admin.dataset("cases").counts["run"]) == (1, 1, 1)
 
 
+def test_calls_that_stayed_go_with_the_same_vcf_and_the_option(admin: Admin, tmp_path: Path) -> None:
+    path = vcf(tmp_path / "calls.vcf", "S1 S2", "1 100 A G 0/1 0/1")
+    load_vcf(admin, path, "cases")
+    load_vcf(admin, vcf(path, "S1", "1 100 A T 0/1"), "cases")
+    assert individuals(admin) == 2
+    checked = check_vcf(path, admin=admin, dataset="cases", remove_vanished=True)
+    report = load_vcf(admin, path, "cases", remove_vanished=True)
+    assert "would change nothing" not in checked.outcome
+    assert ("record-vanished", "S2") in told(report) & told(checked)
+    assert (individuals(admin), alleles(admin)) == (1, 1)
+    assert "holds this file already" in load_vcf(admin, path, "cases", remove_vanished=True).outcome
+
+
 def test_files_of_one_name_for_different_chromosomes_add_up_and_so_does_whatever_is_told_to(
     admin: Admin, tmp_path: Path
 ) -> None:

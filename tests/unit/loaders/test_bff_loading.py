@@ -466,6 +466,34 @@ def test_who_is_in_a_corrected_folder_no_more_is_removed_on_request_with_all_tha
     assert counts(admin) == dict.fromkeys(WHOLE, 1)
 
 
+def test_who_stayed_after_a_corrected_load_is_removed_by_the_same_files_with_the_option(
+    admin: Admin, tmp_path: Path
+) -> None:
+    folder = write(tmp_path / "in", individuals=[person("P1"), person("P2")])
+    load_bff(admin, [folder], "d")
+    write(folder, individuals=[person("P1")])
+    assert told(load_bff(admin, [folder], "d")) == [("record-vanished", "P2")]
+    checked = check_bff([folder], admin=admin, dataset="d", remove_vanished=True)
+    assert checked.outcome == "Checked. Nothing was changed."
+    report = load_bff(admin, [folder], "d", remove_vanished=True)
+    assert told(checked) == told(report) == [("record-vanished", "P2")]
+    assert report.counts["removed individual"] == checked.counts["removed individual"] == 1
+    assert counts(admin) == {"individual": 1}
+    again = load_bff(admin, [folder], "d", remove_vanished=True)
+    assert again.outcome == "Dataset d holds exactly this already; nothing was changed."
+
+
+def test_who_goes_is_not_counted_in_a_cohort_that_still_lists_them(admin: Admin, tmp_path: Path) -> None:
+    cohort = {"id": "C", "name": "C", "cohortType": "study-defined", "cohortSize": 2}
+    cohort["ids"] = {"individualIds": ["P1", "P2"]}
+    folder = write(tmp_path / "in", individuals=[person("P1"), person("P2")], cohorts=[cohort])
+    load_bff(admin, [folder], "d")
+    write(folder, individuals=[person("P1")])
+    report = load_bff(admin, [folder], "d", remove_vanished=True)
+    assert told(report) == [("record-vanished", "P2"), ("bff-cohort-size", 2)]
+    assert "it has 1 member here" in report.problems[1].message
+
+
 def test_nobody_is_removed_of_whom_the_corrected_files_have_a_sample(admin: Admin, tmp_path: Path) -> None:
     folder = write(tmp_path / "in", **FOLDER)
     load_bff(admin, [folder], "d")
