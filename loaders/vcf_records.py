@@ -249,7 +249,8 @@ class RecordReader:
 
     def _beyond(self, line: int, column: str, rule: str, contig: str, place: int) -> Unusable:
         end = self._ends[contig]
-        message = f"{column} is {place}, but {contig} has {end} {plural('base', end)}."
+        says = "leads to" if column == "INFO/SVLEN" else "is"
+        message = f"{column} {says} {place}, but {contig} has {end} {plural('base', end)}."
         hint = f"Is {self.assembly} the right assembly? Correct it, the ##contig line, or {column}."
         return self._unusable(line, column, rule, message, place, hint)
 
@@ -310,31 +311,34 @@ class RecordReader:
             end, mate_pos = None, mate_pos or end
         lengths = info.get("SVLEN", "").split(",")
         length = self._integer(line, info, "SVLEN", index if len(lengths) == len(alts) else 0)
-        if variant.spans(alt) and length and len(lengths) == len(alts) > 1:
-            end = None  # that of the longest ALT
-        elif variant.spans(alt):
-            self._check_extent(line, pos, end, length, info)
+        if variant.spans(alt):
+            if end is not None and end < pos:
+                message = f"END is {end}, which lies before POS {pos}."
+                raise self._unusable(line, "INFO/END", "end", message, end, "END is the last position of the allele.")
+            if length and len(lengths) == len(alts) > 1:
+                end = None  # that of the longest ALT
+            self._doubt_extent(line, pos, end, length, info)
+        column = "INFO/SVLEN" if end is None else "INFO/END"
         end, length = variant.extent(pos, alt, end, length)
         allele = variant.from_vcf(
             self.assembly, chrom, pos, ref, alt, end=end, length=length, mate=mate, mate_pos=mate_pos
         )
         if variant.spans(alt) and allele.end > self._ends.get(chrom, allele.end):
-            column = "INFO/END" if "END" in info else "INFO/SVLEN"
             raise self._beyond(line, column, "beyond-end", chrom, allele.end)
         return allele
 
-    def _check_extent(self, line: int, pos: int, end: int | None, length: int | None, info: Info) -> None:
-        """Refuse a region that ends before it begins; doubt one of two lengths, unless the caller says that it guesses.
+    def _doubt_extent(self, line: int, pos: int, end: int | None, length: int | None, info: Info) -> None:
+        """Doubt a region of two lengths, unless the caller says that it guesses.
 
         One base more or less is a way of counting.
         """
-        if end is not None and end < pos:
-            message = f"END is {end}, which lies before POS {pos}."
-            raise self._unusable(line, "INFO/END", "end", message, end, "END is the last position of the allele.")
         if end is None or not length or "IMPRECISE" in info or abs(end - pos - abs(length)) <= 1:
             return
         message = f"From POS to END there are {end - pos} bases, but SVLEN is {length}."
-        hint = "END is taken, for the place and for the length; correct it, or SVLEN."
+        taken = "END is taken, for the place and for the length"
+        if end == pos:
+            taken = "END is taken for the place, and SVLEN for the length"
+        hint = f"{taken}; correct END, or SVLEN."
         doubt = Problem(self.file, line, "INFO/SVLEN", "vcf-extent", Severity.WARNING, message, length, hint)
         self._doubts = (*self._doubts, doubt)
 

@@ -197,6 +197,8 @@ def test_an_allele_without_bases_reaches_as_far_as_the_record_says(
         ("chr1", "1000", "<DEL>", "END=500", "vcf-end", "INFO/END"),
         ("chr1", "1000", "<DEL>", "END=300000000", "vcf-beyond-end", "INFO/END"),
         ("chr1", "248956000", "<DUP>", "SVLEN=1000", "vcf-beyond-end", "INFO/SVLEN"),
+        ("chr1", "1500", "<DEL>,<DUP>", "END=600;SVLEN=-100,200", "vcf-end", "INFO/END"),
+        ("chr1", "1500", "<DEL>,<DUP>", "END=1600;SVLEN=-100,249000000", "vcf-beyond-end", "INFO/SVLEN"),
         ("chr1", "248956423", "G", ".", "vcf-pos", "POS"),
         ("chr2", "242193530", "G", ".", "vcf-pos", "POS"),
         ("chr2", "1000", "<CN0>", "END=242193530", "vcf-beyond-end", "INFO/END"),
@@ -241,6 +243,13 @@ def test_two_lengths_of_one_allele_are_doubted(alts: str, info: str, doubts: int
     one = record("A", alts, pos="6000", info=info)
     assert [doubt.rule for doubt in one.doubts] == ["vcf-extent"] * doubts
     assert len(one.sites) == len(alts.split(","))
+
+
+@pytest.mark.parametrize(("end", "length", "says"), [(7000, 1000, "and for the length"), (6000, 500, "SVLEN for the")])
+def test_what_is_taken_of_two_lengths_is_what_the_doubt_says(end: int, length: int, says: str) -> None:
+    one = record("A", "<DEL>", pos="6000", info=f"END={end};SVLEN=-500")
+    assert (one.sites[0].allele.end, one.sites[0].allele.length) == (end, length)
+    assert says in str(one.doubts[0].hint)
 
 
 def test_each_alt_has_its_own_length() -> None:
