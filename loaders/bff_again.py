@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from beacon.store.admin import Admin
 from beacon.store.journal import SHORT
@@ -20,7 +20,7 @@ _BETWEEN = ", "
 
 
 class Load(NamedTuple):
-    """An earlier load: its id, what its files are called, and the chromosomes of its variants."""
+    """An earlier load: its id, what its files are called, and its chromosomes while any of its variants are shown."""
 
     id: str
     source: str
@@ -31,13 +31,13 @@ class Load(NamedTuple):
 
 
 class Now(NamedTuple):
-    """What files have: ``people``, set aside or not, ``records`` of all kinds (kind, id) too, ``called`` samples.
+    """What files have: people who are ``listed``, and ``records`` of all kinds (kind, id), set aside or not.
 
-    ``named`` are all whom records are of that were loaded.
+    ``owners`` are all whom records are of that were loaded, ``called`` the samples with calls.
     """
 
-    people: Set[str]
-    named: Set[str]
+    listed: Set[str]
+    owners: Set[str]
     records: Set[tuple[str, str]]
     called: Set[str]
 
@@ -48,7 +48,8 @@ class Earlier:
 
     ``same``: all of whose files are loaded again. ``corrected``: those of them whose calls go, for there are new ones.
     ``amended``: loads of more files than these, where calls go of the samples that are called anew. ``elsewhere``:
-    loads of other files. ``chromosomes`` are those of the variants now.
+    loads of other files. ``wider``: loads of more files than these, one of which has people. ``chromosomes`` are those
+    of the variants now.
     """
 
     dataset: str
@@ -57,6 +58,7 @@ class Earlier:
     corrected: tuple[Load, ...]
     amended: tuple[Load, ...]
     elsewhere: tuple[Load, ...]
+    wider: tuple[Load, ...]
     chromosomes: frozenset[str]
 
     def tell(self, admin: Admin, report: Report, now: Now, *, remove: bool, done: str) -> list[str]:
@@ -69,15 +71,17 @@ class Earlier:
         self._tell_of_calls(admin, report, now, done)
         self._tell_of_amended(admin, report, now)
         self._tell_of_elsewhere(admin, report, now)
+        if remove:
+            self._tell_of_wider(admin, report, now)
         return gone
 
     def _tell_of_people(self, admin: Admin, report: Report, now: Now, *, remove: bool) -> list[str]:
-        vanished = admin.vanished(self.dataset, ids_of(self.same), now.people) if self.same else []
-        gone = [id for id in vanished if remove and id not in now.named]
+        vanished = admin.vanished(self.dataset, ids_of(self.same), now.listed) if self.same else []
+        gone = [id for id in vanished if remove and id not in now.owners]
         for id in vanished:
             message = f"The individual {id!r} came with an earlier load of these files and is not in them any more"
             hint = "It stays, with all that is its; --remove-vanished removes it, if no record has an error."
-            if id in now.named:
+            if id in now.owners:
                 hint = "It stays, for other records of these files are of it."
             if id in gone:
                 self._warn(report, id, f"{message}; it goes, with all that is its.", None)
@@ -113,8 +117,9 @@ class Earlier:
                 self._warn(report, load.id, message, hint, "vcf-replaced")
         for chrom in sorted({chrom for load in going for chrom in load.chroms} - self.chromosomes):
             message = (
-                f"These files have nothing of chromosome {chrom or 'unknown'}; calls of their samples go there too."
+                f"These files have nothing of chromosome {chrom or 'unknown'}; calls that their samples had there "
             )
+            message += "go too, if there were any."
             self._warn(report, chrom, message, None, "vcf-part-vanished")
         for id in admin.other_samples(self.dataset, ids_of(self.amended), now.called) if self.amended else ():
             message = f"The sample {id!r} has calls that came with more files than these, and none in these; they stay."
@@ -123,13 +128,22 @@ class Earlier:
     def _tell_of_elsewhere(self, admin: Admin, report: Report, now: Now) -> None:
         """Say whose records others replace: of files that were moved, all else would stay, unsaid."""
         anybody = admin.vanished(self.dataset, ids_of(self.elsewhere), frozenset()) if self.elsewhere else ()
-        for load in self.elsewhere if not now.people.isdisjoint(anybody) else ():
-            if both := now.people & set(admin.vanished(self.dataset, {load.id}, frozenset())):
+        for load in self.elsewhere if not now.listed.isdisjoint(anybody) else ():
+            if both := now.listed & set(admin.vanished(self.dataset, {load.id}, frozenset())):
                 message = f"{load} brought {counted(len(both), 'individual')} of these files. "
                 message += "These records take the place of theirs, and all else that it brought stays."
                 delete = f"skerry delete --load {load.id[:SHORT]} --dataset {shlex.quote(self.dataset)}"
                 hint = f"If it was of the same files elsewhere, what is left of it, people too, goes by: {delete}"
                 self._warn(report, load.id, message, hint, "bff-elsewhere")
+
+    def _tell_of_wider(self, admin: Admin, report: Report, now: Now) -> None:
+        """Say who is not removed for these are not all files that people came with."""
+        for load in self.wider if now.listed else ():
+            if others := admin.vanished(self.dataset, {load.id}, now.listed):
+                message = f"{load} brought {counted(len(others), 'individual')} who are not in these files, such as "
+                message += f"{others[0]!r}. They stay, for it had more files."
+                hint = "To remove who is in none of them any more, load the whole folder."
+                self._warn(report, load.id, message, hint)
 
     def _warn(self, report: Report, value: str, message: str, hint: str | None, rule: str = "record-vanished") -> None:
         report.add(Problem(self.source, None, None, rule, Severity.WARNING, message, value, hint))
@@ -143,18 +157,28 @@ def find_earlier(admin: Admin, dataset: str, source: str, files: Files, chromoso
     paths = [path.resolve() for path in files.paths]
     again = {str(path) for path in paths}
     variants = [path.resolve() for kind in ("genomicVariant", CASES, TARGETS) for path in files.by_kind.get(kind, ())]
-    same, amended, elsewhere = list[Load](), list[Load](), list[Load]()
+    people = [path.resolve() for path in files.by_kind.get("individual", ())]
+    same, amended, elsewhere, wider = list[Load](), list[Load](), list[Load](), list[Load]()
     for name in sorted({entry.source for entry in admin.loads(dataset) if entry.format == FORMAT}):
-        loads = [Load(load["id"], name, frozenset(load["chroms"])) for load in admin.earlier(dataset, name, FORMAT)]
+        loads = [_load(admin, dataset, load) for load in admin.earlier(dataset, name, FORMAT)]
         if name == source or again.issuperset(name.split(_BETWEEN)):
             same += loads
-        elif _holds(name, variants):
+            continue
+        if _holds(name, people):
+            wider += loads
+        if _holds(name, variants):
             amended += [load for load in loads if not chromosomes.isdisjoint(load.chroms)]
         elif not _reaches(name, paths):
             elsewhere += loads
     corrected = same if chromosomes else []
-    kinds = tuple(same), tuple(corrected), tuple(amended), tuple(elsewhere)
+    kinds = tuple(same), tuple(corrected), tuple(amended), tuple(elsewhere), tuple(wider)
     return Earlier(dataset, source, *kinds, frozenset(chromosomes))
+
+
+def _load(admin: Admin, dataset: str, load: Mapping[str, Any]) -> Load:
+    """Return an earlier load. One whose calls gave way to others, and that stays for its people, has no chromosomes."""
+    shown = load["intact"] or admin.other_samples(dataset, {load["id"]}, ())
+    return Load(load["id"], load["source"], frozenset(load["chroms"] if shown else ()))
 
 
 def others_left(admin: Admin, dataset: str, source: str, files: Files, held: str) -> bool:

@@ -494,6 +494,32 @@ def test_who_goes_is_not_counted_in_a_cohort_that_still_lists_them(admin: Admin,
     assert "it has 1 member here" in report.problems[1].message
 
 
+def test_a_chromosome_whose_calls_went_is_told_of_once(admin: Admin, tmp_path: Path) -> None:
+    second = variant(500, {"S1": "het"})
+    second["variation"]["location"]["sequence_id"] = "NC_000002.12"
+    people = {"individuals": [person("S1"), person("P2")]}
+    folder = write(tmp_path / "in", genomicVariations=[variant(99, {"S1": "het"}), second], **people)
+    load_bff(admin, [folder], "d")
+    people = {"individuals": [person("S1")]}
+    for start, parts in ((100, ["2"]), (101, [])):
+        write(folder, genomicVariations=[variant(start, {"S1": "het"})], **people)
+        report = load_bff(admin, [folder], "d")
+        assert [value for rule, value in told(report) if rule == "vcf-part-vanished"] == parts
+
+
+def test_of_one_file_of_a_folder_nobody_is_removed_and_that_is_said(admin: Admin, tmp_path: Path) -> None:
+    folder = write(tmp_path / "in", individuals=[person("P1"), person("P2")], runs=[])
+    load_bff(admin, [folder], "d")
+    first = admin.loads("d")[-1].id
+    path = write(folder, individuals=[person("P1")]) / "individuals.json"
+    checked = check_bff([path], admin=admin, dataset="d", remove_vanished=True)
+    report = load_bff(admin, [path], "d", remove_vanished=True)
+    assert told(checked) == told(report) == [("record-vanished", first)]
+    assert "brought 1 individual who are not in these files, such as 'P2'" in report.problems[0].message
+    assert "load the whole folder" in str(report.problems[0].hint)
+    assert counts(admin) == {"individual": 2}
+
+
 def test_nobody_is_removed_of_whom_the_corrected_files_have_a_sample(admin: Admin, tmp_path: Path) -> None:
     folder = write(tmp_path / "in", **FOLDER)
     load_bff(admin, [folder], "d")
