@@ -83,6 +83,7 @@ _ROWS: tuple[tuple[str, Severity, str], ...] = (
     ("vcf-hgvs", WARNING, "The VCF record and the genomic HGVS name different alleles; the VCF record counts."),
     ("vcf-header", ERROR, "The header of a VCF cannot be understood; the file is refused."),
     ("vcf-order", ERROR, "The records are not sorted by contig and position; the file is refused."),
+    ("vcf-blank", ERROR, "A line between others is empty, so something may be missing."),
     ("vcf-columns", ERROR, "A record has another number of columns than the header."),
     ("vcf-encoding", ERROR, "A record is not in UTF-8."),
     ("vcf-contig", ERROR, "CHROM is not among the header's contigs."),

@@ -74,14 +74,14 @@ class Record(NamedTuple):
 
 
 Outcome = Record | Problem
-_BLANK = "The line is empty."
+_BLANK = "vcf-blank"
 
 
 def without_blank_end(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
     """Yield what lines are, save empty ones at the end, which say nothing; elsewhere something may be lost."""
     blank: list[Outcome] = []
     for one in outcomes:
-        if isinstance(one, Problem) and one.message == _BLANK:
+        if isinstance(one, Problem) and one.rule == _BLANK:
             blank.append(one)
             continue
         if blank:
@@ -209,7 +209,8 @@ class RecordReader:
         # Of the samples, which are all in the last part, ``decode`` counts the columns.
         if len(parts) != min(expected, 10):
             if not raw:
-                raise self._unusable(line, None, "columns", _BLANK, None, "Only the end of a file may have such lines.")
+                hint = "Only the end of a file may have such lines."
+                raise self._unusable(line, None, "blank", "The line is empty.", None, hint)
             raise self._width(line, raw.count(b"\t") + 1)
 
     def _width(self, line: int, found: int) -> Unusable:

@@ -323,7 +323,7 @@ def test_empty_lines_are_ignored_at_the_end_and_told_elsewhere(packed: bool, tmp
             report = check_vcf(Path(f"{path}{ending}"), manner=Manner("GRCh38", workers=some))
             assert (report.problems, report.counts["record"], report.exit_code) == ([], 2, 0)
             report = check_vcf(Path(f"{gap}{ending}"), manner=Manner("GRCh38", workers=some))
-            assert [(one.line, one.message) for one in report.problems] == [(len(lines) - 2, "The line is empty.")]
+            assert [(one.line, one.rule) for one in report.problems] == [(len(lines) - 2, "vcf-blank")]
             assert report.counts["genomicVariant"] == 2
 
 
