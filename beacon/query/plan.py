@@ -17,7 +17,7 @@ from beacon.model.variant import matching_types
 from beacon.query import short_form
 from beacon.query.filters import NameCondition, SimilarCondition, ZygosityCondition, conditions
 from beacon.query.index import IndexCondition
-from beacon.query.short_form import ShortForm
+from beacon.query.short_form import WHERE, ShortForm
 from beacon.store.base import ALLELE, AllelePredicate, KeyCondition, NumberCondition, TextCondition
 
 MAX_WILD = 50
@@ -117,7 +117,7 @@ def plan(query: Query) -> Plan:
     groups = tuple((item.group,) for item in found if isinstance(item, ZygosityCondition))
     named = [item for item in found if isinstance(item, NameCondition)]
     variant = query.variant if not named else _with_name(query.variant, named)
-    edit = text = None
+    form = edit = text = None
     alleles = None
     refusal = None
     if variant is not None:
@@ -164,14 +164,18 @@ def plan(query: Query) -> Plan:
     )
     if refusal is not None:
         return asked.as_recorded(refusal)
-    if (unmapped := _unmapped(variant)) is not None:
+    if (unmapped := _unmapped(variant, form)) is not None:
         return replace(asked, refusal=unmapped[0], unsure=unmapped[1])
     return asked
 
 
-def _unmapped(variant: VariantQuery | None) -> tuple[CannotAnswer, str] | None:
+def _unmapped(variant: VariantQuery | None, form: ShortForm | None) -> tuple[CannotAnswer, str] | None:
     """Return the refusal, and a sentence, for a sequence of which only the data or the store can tell what it is."""
-    for where, name in (("referenceName", variant and variant.chrom), ("mateName", variant and variant.mate)):
+    named = (
+        ("referenceName", variant and variant.chrom), ("mateName", variant and variant.mate),
+        (WHERE, form and form.chrom),
+    )  # fmt: skip
+    for where, name in named:
         if name and genome.sequence_digest(name):
             said = f"The sequence {name!r} is none of those that are loaded here; name it by its chromosome."
             return CannotAnswer(said, where=where), ""

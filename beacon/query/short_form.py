@@ -79,7 +79,8 @@ def _vrs(text: str, assembly: str | None) -> ShortForm:
 def _place(text: str, sequence: str, assembly: str | None) -> tuple[str | None, str]:
     """Return assembly, if it matters, and chromosome of the sequence that a short form names."""
     accession = genome.named_by(sequence)
-    if accession is None and (genome.is_of_elsewhere(sequence) or genome.is_unknown(sequence)):
+    # Of an accession from elsewhere the data tell whether a file calls a sequence so.
+    if accession is None and genome.is_unknown(sequence):
         raise CannotAnswer(
             f"The sequence {sequence!r} is not known here; give the accession of a chromosome of "
             f"{', '.join(genome.ASSEMBLIES)} with its version, such as NC_000007.14.",

@@ -341,6 +341,17 @@ def test_a_contig_is_found_by_every_name_that_can_be_mapped_and_refused_by_other
             asked(name, start)
         assert raised.value.where == "referenceName"
 
+    def named_so(text: str) -> int | None:
+        asked = VariantQuery("GRCh38", short_form=text)
+        return count(world, dataset, Query("genomicVariant", variant=asked))
+
+    assert named_so("NT_113949.2:g.101A>G") == named_so("KI270302.1:g.101A>G") == 1
+    assert named_so("KI270302.1:g.201A>G") == 0
+    for text in ("NT_113949.2:g.201A>G", "NT_187396.1:g.101A>G", "NT_187396.1:100:A:G"):
+        with pytest.raises(CannotAnswer) as raised:
+            named_so(text)
+        assert raised.value.where == "genomicAlleleShortForm"
+
 
 def test_what_has_no_place_overlaps_nothing_and_is_found_by_gene_type_and_person(world: World) -> None:
     case = Case(NOWHERE, None, "het", ("FBN1",))
