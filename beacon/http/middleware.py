@@ -31,7 +31,7 @@ from beacon.http.compression import compress, mismatch, too_large, unpacked
 from beacon.http.handlers import respond
 from beacon.http.hops import arrived
 from beacon.http.proxies import client_address
-from beacon.http.rate import charge
+from beacon.http.rate import charge, charge_network
 from beacon.http.site import BODY, DEADLINE, DOOR, ENTRY_TYPE, PRINCIPAL, QUERY, Door
 from beacon.http.streams import StreamedAnswer
 from beacon.model.access import ANONYMOUS, Granularity
@@ -156,20 +156,23 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 async def _identify(request: web.Request, door: Door) -> None:
-    """Find out who asks, and count it. A bad token counts against the address, so that nobody can try out many."""
+    """Find out who asks, and count it. A bad token counts against the address, as nobody else is known to send it."""
     settings = door.settings
     address = client_address(request, settings.listen)
     principal = ANONYMOUS
+    if request.method == "OPTIONS":  # browsers send it before the question, and never with a token
+        request[PRINCIPAL] = principal
+        charge_network(door.buckets, "preflight", address, settings.rate)
+        return
     try:
-        # Browsers ask with OPTIONS before the question, and never with a token.
-        if request.method != "OPTIONS" and (authorization := _authorization(request)) is not None:
+        if (authorization := _authorization(request)) is not None:
             async with asyncio.timeout(settings.limits.query_seconds):
                 principal = await door.verifier.principal(authorization)
     except (SkerryError, TimeoutError):
-        charge(door.buckets, ANONYMOUS, address, settings.rate, settings.nodes)
+        charge_network(door.buckets, "address", address, settings.rate)
         raise
+    request[PRINCIPAL] = principal  # before it is charged: a refusal's line says whose it is
     charge(door.buckets, principal, address, settings.rate, settings.nodes)
-    request[PRINCIPAL] = principal
 
 
 def _authorization(request: web.Request) -> str | None:

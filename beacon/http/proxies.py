@@ -23,7 +23,8 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
-def _trusted(listen: Listen, address: str) -> bool:
+def trusted(listen: Listen, address: str) -> bool:
+    """Say whether this is the address of a proxy that is believed."""
     one = _address(address)
     # Where both kinds of address are listened to, IPv4 comes in the dress of IPv6.
     forms = [form for form in (one, getattr(one, "ipv4_mapped", None)) if form is not None]
@@ -42,7 +43,7 @@ def client_address(request: web.BaseRequest, listen: Listen) -> str:
         for part in line.split(",")
         if part.strip()
     ]
-    while forwarded and _trusted(listen, address):
+    while forwarded and trusted(listen, address):
         if (said := _address(forwarded.pop())) is None:
             break
         address = str(said)
@@ -57,7 +58,7 @@ def base_url(request: web.Request, listen: Listen) -> str:
     if listen.public_url:
         return listen.public_url.rstrip("/")
     scheme, host = request.scheme, request.headers.get("Host", "")
-    if _trusted(listen, request.remote or ""):
+    if trusted(listen, request.remote or ""):
         said = request.headers.get("X-Forwarded-Proto", "").lower()
         scheme = said if said in ("http", "https") else scheme
         host = request.headers.get("X-Forwarded-Host", host)

@@ -17,7 +17,7 @@ import secrets
 import struct
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal
 
 from beacon.errors import TooOften
 from beacon.model.access import Principal
@@ -52,7 +52,7 @@ class Buckets:
         now = self._clock()
         seat = self._seat(asker)
         step = 1 / rate.per_second
-        full_at = max(abs(self._full_at[seat]), now) + step
+        full_at = max(self._when_full(seat), now) + step
         wait = full_at - now - rate.burst * step
         if wait > 1e-9:  # what adding up seconds loses must not cost anybody a token
             return wait
@@ -62,9 +62,12 @@ class Buckets:
     def refuse(self, asker: str) -> bool:
         """Note that an asker is refused; return whether they had been already, since their last token."""
         seat = self._seat(asker)
-        full_at = self._full_at[seat]
-        self._full_at[seat] = -abs(full_at)
-        return full_at < 0
+        refused = self._full_at[seat] < 0
+        self._full_at[seat] = -self._when_full(seat)
+        return refused
+
+    def _when_full(self, seat: int) -> float:
+        return abs(self._full_at[seat])  # its sign only says whether there was a refusal
 
     def _seat(self, asker: str) -> int:
         digest = hashlib.blake2b(asker.encode("utf-8", "surrogatepass"), key=self._secret, digest_size=16).digest()
@@ -73,7 +76,7 @@ class Buckets:
         for seat in seats:
             if self._who[seat] == who:
                 return seat
-        seat = min(seats, key=lambda one: abs(self._full_at[one]))
+        seat = min(seats, key=self._when_full)
         self._full_at[seat] = 0.0
         self._who[seat] = who
         return seat
@@ -87,16 +90,29 @@ def charge(buckets: Buckets, principal: Principal, address: str, rate: Rate, nod
     """
     person = principal.person
     if person is None:
-        accounts = [(f"address {network_of(address)}", rate)]
-    else:
-        accounts = [(f"person {principal.node or ''} {person.issuer} {person.subject}", rate)]
-        accounts += [(f"node {node.id}", node.rate) for node in nodes if node.id == principal.node]
-    for account, allowed in accounts:
-        if wait := buckets.take(account, allowed):
-            seconds = math.ceil(wait)
-            raise TooOften(
-                f"You ask too often; ask again in {seconds} s.", retry_seconds=seconds, repeated=buckets.refuse(account)
-            )
+        charge_network(buckets, "address", address, rate)
+        return
+    _charge(buckets, f"person {principal.node or ''} {person.issuer} {person.subject}", rate)
+    for node in nodes:
+        if node.id == principal.node:
+            _charge(buckets, f"node {node.id}", node.rate)
+
+
+def charge_network(buckets: Buckets, what: Literal["address", "preflight", "unread"], address: str, rate: Rate) -> None:
+    """Count what comes from an ``address`` and says nothing of whose it is. Raises ``TooOften``.
+
+    Strangers' questions, browsers' preflights and what cannot be read have a bucket each: behind one address there
+    may be many, and whoever sends too much of one must not use up what others need of another.
+    """
+    _charge(buckets, f"{what} {network_of(address)}", rate)
+
+
+def _charge(buckets: Buckets, account: str, rate: Rate) -> None:
+    if wait := buckets.take(account, rate):
+        seconds = math.ceil(wait)
+        raise TooOften(
+            f"You ask too often; ask again in {seconds} s.", retry_seconds=seconds, repeated=buckets.refuse(account)
+        )
 
 
 @functools.lru_cache(maxsize=4096)

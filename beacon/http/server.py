@@ -19,10 +19,9 @@ from beacon.errors import AuditUnavailable, BadRequest, ConfigurationError, Line
 from beacon.http.account import JOURNAL, account_unread
 from beacon.http.meter import Meter
 from beacon.http.middleware import HEADERS, refusal
-from beacon.http.proxies import client_address
-from beacon.http.rate import charge
+from beacon.http.proxies import client_address, trusted
+from beacon.http.rate import charge_network
 from beacon.http.site import DOOR, Door
-from beacon.model.access import ANONYMOUS
 from beacon.settings import Listen, SiteSettings
 
 _log = logging.getLogger("skerry.error")
@@ -96,26 +95,38 @@ class Connection(web.RequestHandler):
 
     def _refusal(self, request: web.BaseRequest, error: SkerryError) -> web.Response:
         """Refuse what nobody has counted yet; a stranger sent it, whoever it may be."""
-        repeated = False
-        if self._door is not None:
-            settings = self._door.settings
-            # What is not HTTP has no headers, so that no proxy can say for whom it forwards it.
-            address = client_address(request, settings.listen) if request.headers else request.remote or ""
-            try:
-                charge(self._door.buckets, ANONYMOUS, address, settings.rate, ())
-            except TooOften as instead:
-                error, repeated = instead, instead.repeated
-        if self._journal is not None and not repeated:
-            try:
-                account_unread(self._journal, error)
-            except AuditUnavailable as instead:
-                error = instead
+        error, repeated = self._charged(request, error)
+        if not repeated:
+            error = self._accounted(error)
         self._meter.begin()
         self._meter.end("", request.method, error.status, 0.0)
         response = refusal(self._beacon_id, error)
         response.headers.update(HEADERS)
         response.force_close()
         return response
+
+    def _charged(self, request: web.BaseRequest, error: SkerryError) -> tuple[SkerryError, bool]:
+        """Count it; return what to refuse it with, and whether so many came that this needs no line of its own."""
+        if self._door is None:
+            return error, False
+        settings = self._door.settings
+        # What is not HTTP has no headers, so that no proxy can say for whom it forwards it.
+        address = client_address(request, settings.listen) if request.headers else request.remote or ""
+        try:
+            charge_network(self._door.buckets, "unread", address, settings.rate)
+        except TooOften as instead:
+            # A proxy forwards what others sent too: they are told what is wrong with theirs.
+            return error if trusted(settings.listen, address) else instead, instead.repeated
+        return error, False
+
+    def _accounted(self, error: SkerryError) -> SkerryError:
+        """Write its line; where that cannot be, the refusal is that instead."""
+        if self._journal is not None:
+            try:
+                account_unread(self._journal, error)
+            except AuditUnavailable as instead:
+                return instead
+        return error
 
 
 class Acceptor:

@@ -165,6 +165,19 @@ async def test_nobody_can_have_lines_written_without_end(mongo_uri: str, filled:
         assert [line["status"] for line in lines(folder)] == [status, status, 429]
 
 
+async def test_the_line_of_a_refusal_for_asking_too_often_says_who_was_refused(
+    mongo_uri: str, filled: str, tmp_path: Path
+) -> None:
+    rate = Rate(per_second=0.01, burst=1)
+    async with site(mongo_uri, filled, audit=Audit(dir=tmp_path), rate=rate) as client:
+        for asker in (client.as_person("rosa"), client):
+            assert [(await asker.get("/info")).status for _ in range(3)] == [200, 429, 429]
+        rosa = {"issuer": client.issuer.url, "subject": "rosa"}
+    assert [(line["status"], line["who"]) for line in lines(tmp_path)] == [
+        (200, rosa), (429, rosa), (200, None), (429, None),
+    ]  # fmt: skip
+
+
 @contextmanager
 def no_room() -> Iterator[None]:
     """No file may grow beyond a few bytes, as on a disk that is full."""

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
 from hypothesis import given
 from hypothesis import strategies as st
 
+from beacon.app import running
 from beacon.errors import TooOften
 from beacon.http.proxies import client_address
 from beacon.http.rate import Buckets, charge, network_of
 from beacon.model.access import ANONYMOUS, Person, Principal
-from beacon.settings import Issuer, Listen, Node, Rate
+from beacon.settings import Audit, Issuer, Listen, Mongo, Node, Rate, SiteSettings
 from network.issuer import DemonstrationIssuer
 from tests.ports import free_port
 from tests.unit.http.conftest import site
+from tests.unit.http.test_account import lines
+from tests.unit.http.test_server import wire
 
 ROSA = Person("https://a.example", "rosa")
 
@@ -216,9 +220,33 @@ async def test_tokens_whose_keys_are_out_of_reach_count_too(mongo_uri: str, fill
     assert statuses == [503, 503, 503, 429]
 
 
-async def test_health_is_never_refused_and_preflights_count_against_the_address(mongo_uri: str, filled: str) -> None:
+async def test_health_is_never_refused_and_an_address_has_only_so_many_preflights(mongo_uri: str, filled: str) -> None:
     async with site(mongo_uri, filled, rate=SLOW) as client:
         preflights = [(await client.send("OPTIONS", "/api/individuals")).status for _ in range(4)]
         assert preflights == [204, 204, 204, 429]
         assert (await client.send("GET", "/health/ready")).status == 200
         assert (await client.as_person("rosa").get("/info")).status == 200
+
+
+async def test_a_stranger_who_asks_too_often_does_not_cost_neighbours_their_preflights(
+    mongo_uri: str, filled: str
+) -> None:
+    async with site(mongo_uri, filled, rate=SLOW) as client:
+        assert [(await client.get("/info")).status for _ in range(4)] == [200, 200, 200, 429]
+        assert (await client.send("OPTIONS", "/api/individuals")).status == 204
+        assert (await client.as_person("rosa").get("/info")).status == 200
+
+
+async def test_garbage_by_way_of_a_proxy_costs_nobody_else_there_an_answer(
+    mongo_uri: str, filled: str, tmp_path: Path
+) -> None:
+    listen = Listen(port=0, trusted_proxies=(ip_network("127.0.0.0/8"),))
+    settings = SiteSettings(listen=listen, mongo=Mongo(database=filled), audit=Audit(dir=tmp_path), rate=SLOW)
+    too_long = b"GET /api/info?" + b"x" * 70_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"
+    sent = [(b"GARBAGE\r\n\r\n", 400)] * 7 + [(too_long, 414), (b"GET /api/info HTTP/1.1\r\nHost: x\r\n\r\n", 200)]
+    async with running(settings, mongo_uri) as address:
+        for data, status in sent:
+            async with wire(address) as connection:
+                await connection.send(data)
+                assert (await connection.answer()).status == status
+    assert [line["status"] for line in lines(tmp_path)] == [400] * 4 + [200], "the disk is not filled with them either"
