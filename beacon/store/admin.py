@@ -49,7 +49,7 @@ from beacon.store.reference import decode_reference, index_alleles, store_sequen
 from beacon.store.reference import sweep as sweep_bases
 from beacon.store.segments import calls_of, heads_in, read_layout
 from beacon.store.tombstones import Tombstones
-from beacon.store.unusable import SELECTION_MS, unusable
+from beacon.store.unusable import SELECTION_MS, read_uri, unreadable, unusable
 from beacon.store.writer import SegmentWriter
 
 
@@ -102,10 +102,11 @@ class Admin:
 
         Raises ``StoreUnavailable`` or ``ConfigurationError``.
         """
-        try:
-            client: MongoClient[Document] = MongoClient(uri, serverSelectionTimeoutMS=SELECTION_MS, tz_aware=True)
-        except (PyMongoError, ValueError) as error:
-            raise not_an_address() from error
+        with read_uri():
+            client: MongoClient[Document] = MongoClient(
+                uri, serverSelectionTimeoutMS=SELECTION_MS, tz_aware=True, connect=False
+            )
+        asked = client.topology_description
         try:
             check_version(client[database]["meta"].find_one({"_id": "model"}))
             admin = cls(client, uri, database, grace, key_file)
@@ -113,7 +114,10 @@ class Admin:
         except PyMongoError as error:
             known = client.topology_description
             client.close()
-            raise unusable(known, error) from error
+            raise unusable(known, error, asked) from error
+        except OSError as error:  # of a host whose options are in its DNS, they are read only now
+            client.close()
+            raise unreadable(error) from error
         except ConfigurationError:
             client.close()
             raise
@@ -534,14 +538,6 @@ def _distinct_variants(db: Database[Document], segments: list[Document]) -> int:
             never = (carriers(head) <= 0) & (part.get("uncarried", 1) > 0)
             keys.append(head["key"][never | carried_by([(calls, np.arange(len(never), dtype=np.int32))], live)])
     return len(np.unique(np.concatenate(keys)))
-
-
-def not_an_address() -> ConfigurationError:
-    """Return the error for a URI that the driver cannot read; without the URI, which may hold a password."""
-    return ConfigurationError(
-        "the setting mongo.uri is not the address of a MongoDB; one looks like mongodb://localhost:27017",
-        where="mongo.uri",
-    )
 
 
 def check_version(document: Document | None) -> None:

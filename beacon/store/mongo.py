@@ -26,7 +26,7 @@ from beacon.model import similarity
 from beacon.model.entry_types import ENTRY_TYPES
 from beacon.model.genome import Gene, Reference
 from beacon.model.indexing import HELD, RECORDED
-from beacon.store.admin import check_version, not_an_address
+from beacon.store.admin import check_version
 from beacon.store.ahead import read_ahead
 from beacon.store.alleles import AlleleFinder
 from beacon.store.base import (
@@ -60,7 +60,7 @@ from beacon.store.packing import Arrays, unpack
 from beacon.store.reading import Reader, gone, unpacked
 from beacon.store.reference import chunk_ids, cut
 from beacon.store.segments import named, stored_alleles
-from beacon.store.unusable import SELECTION_MS, unusable
+from beacon.store.unusable import SELECTION_MS, read_uri, unreadable, unusable
 
 _log = logging.getLogger("skerry")
 
@@ -109,12 +109,11 @@ class MongoStore:
         Raises ``StoreUnavailable`` or ``ConfigurationError``.
         """
         # One connection more than the gate lets through, for ``ping``.
-        try:
+        with read_uri():
             client: AsyncMongoClient[Document] = AsyncMongoClient(
                 uri, maxPoolSize=pool_size + 1, serverSelectionTimeoutMS=SELECTION_MS, tz_aware=True
             )
-        except (PyMongoError, ValueError) as error:
-            raise not_an_address() from error
+        asked = client.topology_description
         store = cls(client, database, Gate(pool_size, max_waiting), keep_mb * 1_000_000, commons)
         try:
             check_version(await store._db["meta"].find_one({"_id": "model"}))
@@ -122,7 +121,9 @@ class MongoStore:
             known = client.topology_description
             await client.close()
             if isinstance(error, PyMongoError):
-                raise unusable(known, error) from error
+                raise unusable(known, error, asked) from error
+            if isinstance(error, OSError):  # of a host whose options are in its DNS, they are read only now
+                raise unreadable(error) from error
             raise
         return store
 

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 from pymongo import MongoClient
@@ -110,13 +111,58 @@ async def test_whoever_cannot_reach_a_database_is_told_where_and_why(web_server:
     socket = str(tmp_path / "no.sock")
     for address, host, reason in (
         (f"127.0.0.1:{closed}", f"127.0.0.1:{closed}", "Connection refused"),
-        (f"127.0.0.1:{web_server}", f"127.0.0.1:{web_server}", "what answers there is no MongoDB"),
+        (
+            f"127.0.0.1:{web_server}",
+            f"127.0.0.1:{web_server}",
+            "what answers there is no MongoDB, or one that wants TLS",
+        ),
+        (f"[::1]:{closed}", f"[::1]:{closed}", "Connection refused"),
         (socket.replace("/", "%2F"), socket, "No such file or directory"),
     ):
         said = await refusal(f"mongodb://user:s3cret@{address}/")
         assert said == f"the MongoDB at {host} cannot be used: {reason}"
     two = await refusal(f"mongodb://user:s3cret@127.0.0.1:{closed},localhost:{closed}/?replicaSet=rs0")
     assert f"127.0.0.1:{closed}: Connection refused" in two and f"localhost:{closed}: Connection refused" in two
+
+
+async def test_a_name_that_cannot_be_looked_up_is_no_wrong_address() -> None:
+    uri = "mongodb+srv://user:s3cret@nowhere.invalid/?connectTimeoutMS=500"
+    for opening in (MongoStore.open(uri, "skerry"), asyncio.to_thread(Admin.open, uri, "skerry")):
+        with pytest.raises(StoreUnavailable, match=r"^the MongoDB at nowhere\.invalid cannot be used: [^@]+$"):
+            await opening
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_whatever_closes_the_connection_is_no_mongodb_whoever_is_quicker() -> None:
+    async def close(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with await asyncio.start_server(close, "127.0.0.1", 0) as server:
+        said = await refusal(f"mongodb://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    assert said.endswith("what answers there is no MongoDB, or one that wants TLS")
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_a_member_of_another_replica_set_is_named(mongo_uri: str) -> None:
+    host = mongo_uri.removeprefix("mongodb://").partition("/")[0]
+    said = await refusal(f"mongodb://{host}/?replicaSet=other")
+    assert said.startswith(f"the MongoDB at {unquote(host)} cannot be used: ") and "other" in said
+
+
+@pytest.mark.parametrize("options", ["tlsCAFile=/nope", "tls=true&tlsCertificateKeyFile=/nope"])
+async def test_a_file_of_certificates_that_cannot_be_read_is_named(options: str) -> None:
+    uri = f"mongodb://user:s3cret@127.0.0.1/?{options}"
+    for opening in (MongoStore.open(uri, "skerry"), asyncio.to_thread(Admin.open, uri, "skerry")):
+        with pytest.raises(
+            ConfigurationError, match=r"^the file /nope, which mongo\.uri names, cannot be used: No such"
+        ):
+            await opening
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_an_option_that_the_driver_does_not_know_is_a_line_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    await refusal(f"mongodb://127.0.0.1:{free_port()}/?nonsense=1")
+    assert [one.message[:34] for one in caplog.records] == ["mongo.uri: Unknown option: nonsens"] * 2
 
 
 @pytest.mark.parametrize(
