@@ -78,7 +78,7 @@ def create_app(
         settings,
         verifier,
         lambda: (store.gate.running, store.gate.waiting),
-        lambda: store.reachable,
+        store.reachable,
         meter,
         shared.buckets if shared else Buckets(),
         shared.once if shared else Once(),

@@ -133,7 +133,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         async with asyncio.timeout(seconds):
             return await handler(request)
     except TimeoutError:
-        if not door.reachable():  # then it was waited for, and asking for less would not help
+        if not await door.reachable():  # then it was waited for, and asking for less would not help
             raise StoreUnavailable("The site's database does not answer; ask again later.") from None
         raise QueryTimeout(f"The answer took longer than {seconds:g} seconds; ask for less.") from None
     except web.HTTPMethodNotAllowed as refused:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -57,7 +57,7 @@ def no_database() -> tuple[int, int]:
     return 0, 0
 
 
-def nothing_to_reach() -> bool:
+async def nothing_to_reach() -> bool:
     """A server that has no database never waits for one."""
     return True
 
@@ -66,15 +66,15 @@ def nothing_to_reach() -> bool:
 class Door:
     """What stands before every handler, of a site or of a network: who we are, who asks, how much and how often.
 
-    ``load`` gives the operations that the database has, and those that wait for it; ``reachable`` whether it is there
-    at all. ``prefix`` is the path below which its Beacon stands, where that is not the server's root. ``once``
+    ``load`` gives the operations that the database has, and those that wait for it; ``reachable`` whether it gives
+    a sign of life. ``prefix`` is the path below which its Beacon stands, where that is not the server's root. ``once``
     remembers assertions, ``questions`` those that other nodes have asked.
     """
 
     settings: SiteSettings
     verifier: Verifier
     load: Callable[[], tuple[int, int]] = no_database
-    reachable: Callable[[], bool] = nothing_to_reach
+    reachable: Callable[[], Awaitable[bool]] = nothing_to_reach
     meter: Meter = field(default_factory=Meter)
     buckets: Buckets = field(default_factory=Buckets)
     once: Once = field(default_factory=Once)

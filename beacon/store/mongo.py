@@ -65,6 +65,8 @@ from beacon.store.unusable import SELECTION_MS, read_uri, unreadable, unusable
 _log = logging.getLogger("skerry")
 
 _LOOK_SECONDS: Final = 60.0
+_SIGN_SECONDS: Final = 1.0
+"""In which a database that is alive answers a ping, however busy it is."""
 _ONTOLOGIES: Final = 100
 """Prefixes of which it is known again what was replaced, be it nothing: whoever asks may name any."""
 _LISTED: Final = {"$regex": f"[{RECORDED}{HELD}]"}
@@ -89,6 +91,7 @@ class MongoStore:
         self._changed = asyncio.Event()
         self._learner = Learner(self._db, self._reader, changed=self._changed.set, outdated=self._read_again)
         self._ahead: set[str] = set()
+        self._sign: asyncio.Task[bool] | None = None
         self._successors: dict[str, tuple[float, Mapping[str, str]]] = {}
 
     @classmethod
@@ -129,6 +132,8 @@ class MongoStore:
 
     async def close(self) -> None:
         """Close all connections."""
+        if self._sign is not None:
+            self._sign.cancel()
         self._learner.close()
         await self._client.close()
 
@@ -137,10 +142,24 @@ class MongoStore:
         """The queue in front of the database."""
         return self._gate
 
-    @property
-    def reachable(self) -> bool:
-        """Whether the driver knows of a server that could answer; False from when it has lost the last one."""
-        return self._client.topology_description.has_readable_server(self._client.read_preference)
+    async def reachable(self) -> bool:
+        """Whether there is a server that gives a sign of life, soon; one that hangs gives none.
+
+        It is asked once for all who want to know at the same time, as many do whose time has run out.
+        """
+        if not self._client.topology_description.has_readable_server(self._client.read_preference):
+            return False  # the driver has lost the last one, and would wait for another
+        if self._sign is None or self._sign.done():
+            self._sign = asyncio.create_task(self._sign_of_life())
+        return await asyncio.shield(self._sign)
+
+    async def _sign_of_life(self) -> bool:
+        try:
+            async with asyncio.timeout(_SIGN_SECONDS):
+                await self.ping()
+        except (TimeoutError, StoreUnavailable):
+            return False
+        return True
 
     async def ping(self) -> None:
         """Ask the database for a sign of life, past the gate. Raises ``StoreUnavailable``."""

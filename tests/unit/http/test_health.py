@@ -91,6 +91,25 @@ async def test_a_database_that_is_gone_is_not_the_askers_fault_however_short_the
         own_mongod.wait()
 
 
+async def test_a_database_that_hangs_is_not_the_askers_fault(
+    own_mongod: subprocess.Popen[bytes], tmp_path: Path
+) -> None:
+    uri = f"mongodb://{str(tmp_path / 'm.sock').replace('/', '%2F')}"
+    try:
+        async with site(uri, Mongo().database, limits=Limits(query_seconds=0.5)) as client:
+            assert (await client.get("/filtering_terms")).status == 200
+            own_mongod.send_signal(signal.SIGSTOP)
+            await asyncio.to_thread(os.waitpid, own_mongod.pid, os.WUNTRACED)
+            await asyncio.sleep(freshness.SECONDS)  # until then it need not be asked
+            began = time.monotonic()
+            answers = await asyncio.gather(*(client.get("/filtering_terms") for _ in range(30)))
+            assert {(one.status, one.body["error"]["skerryCode"]) for one in answers} == {(503, "store_unavailable")}
+            assert time.monotonic() - began < 5
+    finally:
+        own_mongod.kill()
+        own_mongod.wait()
+
+
 async def test_readiness_is_asked_past_the_queue(mongo_uri: str, database_name: str) -> None:
     store = await MongoStore.open(mongo_uri, database_name, pool_size=1)
     try:
