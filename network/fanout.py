@@ -13,7 +13,7 @@ from urllib.parse import quote
 from beacon.auth.hop import Hop, digests
 from beacon.errors import CannotAnswer
 from beacon.model.entry_types import ENTRY_TYPES
-from beacon.model.query import Query
+from beacon.model.query import Anchor, Query
 from network import pages
 from network.client import Client
 from network.credentials import Behalf
@@ -45,7 +45,7 @@ def plan(registry: Registry, query: Query) -> tuple[Ask, ...]:
     asked for there alone; a member of which nothing but other members' datasets are wanted is not asked at all.
     """
     anchor = query.anchor
-    if anchor and ENTRY_TYPES[anchor.entry_type].collection and (owner := registry.owner(anchor.id)):
+    if anchor and (owner := _owner(registry, anchor)):
         return (Ask(owner[0], _question(replace(query, anchor=replace(anchor, id=owner[1])))),)
     if not query.datasets and not pages.placed(query):
         question = _question(query)
@@ -71,13 +71,25 @@ def _ask(member: Member, query: Query, places: pages.Places | None) -> Ask:
     return Ask(member, first, more=tuple(rest))
 
 
+def _owner(registry: Registry, anchor: Anchor) -> tuple[Member, str] | None:
+    """Split the name of one dataset or cohort into its member and what that calls it; None where none is named."""
+    return registry.owner(anchor.id) if ENTRY_TYPES[anchor.entry_type].collection else None
+
+
 def plan_terms(
-    registry: Registry, path: str, purpose: Collection[str] = (), *, single: bool = False
+    registry: Registry, path: str, purpose: Collection[str] = (), *, anchor: Anchor | None = None
 ) -> tuple[Ask, ...]:
-    """Ask everybody for all filtering terms at ``path`` (percent-encoded, ``/filtering_terms``), for this purpose."""
+    """Ask for all filtering terms at ``path`` (percent-encoded, ``/filtering_terms``), for this purpose.
+
+    ``anchor`` is the record in the path, where there is one: as in ``plan``, a member named with it is asked alone.
+    """
+    members = registry.members
+    if anchor and (owner := _owner(registry, anchor)):
+        members = (owner[0],)
+        path = f"/{ENTRY_TYPES[anchor.entry_type].path}/{quote(owner[1], safe='')}/filtering_terms"
     declared = f"&purpose={quote(','.join(sorted(purpose)), safe=':,')}" if purpose else ""
-    question = Question(f"{path}?limit=0{declared}", filtering_terms, single=single)
-    return tuple(Ask(member, question) for member in registry.members)
+    question = Question(f"{path}?limit=0{declared}", filtering_terms, single=anchor is not None)
+    return tuple(Ask(member, question) for member in members)
 
 
 async def outcomes(client: Client, asks: Sequence[Ask], behalf: Behalf, deadline: float) -> AsyncGenerator[Outcome]:

@@ -77,7 +77,10 @@ def entries(entry_type: str, anchor_type: str | None = None) -> Handler:
 
 
 def terms(scope: str | None = None, anchor_type: str | None = None) -> Handler:  # noqa: ARG001 - the path says it
-    """Make a handler of ``filtering_terms``: those of all members at the same path, with who has what."""
+    """Make a handler of ``filtering_terms``: those of all members at the same path, with who has what.
+
+    Those of a dataset or cohort that is named with its member (``site-a:cases``) are that member's alone.
+    """
 
     async def handle(request: web.Request) -> web.StreamResponse:
         asked = read_terms(request)
@@ -85,7 +88,8 @@ def terms(scope: str | None = None, anchor_type: str | None = None) -> Handler: 
             return respond(terms_page(request.app[DOOR].settings.id, asked, testmode.terms()))
         path = request.rel_url.raw_path.removeprefix(request.app[DOOR].prefix).removeprefix(ROOT)
         purpose = asked.purpose or request[PRINCIPAL].purpose
-        asks = fanout.plan_terms(request.app[NODE].registry, path, purpose, single=anchor_type is not None)
+        anchor = None if anchor_type is None else Anchor(anchor_type, request.match_info["id"])
+        asks = fanout.plan_terms(request.app[NODE].registry, path, purpose, anchor=anchor)
         outcomes = await _ask(request, asks)
         try:
             joined, resources = join_terms(outcomes, anonymous=request[PRINCIPAL].person is None)

@@ -187,6 +187,10 @@ async def _receive(request: web.Request, seconds: float, most: int) -> None:
     request[BODY] = b""
     if not request.can_read_body:
         return
+    if ",".join(request.headers.getall("Transfer-Encoding", [])).strip().lower() not in ("", "chunked"):
+        raise BadRequest(
+            "The body's Transfer-Encoding is not taken here: send chunked, and compression as Content-Encoding."
+        )
     if (request.content_length or 0) > most:
         raise too_large(most)
     try:

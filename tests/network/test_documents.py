@@ -77,6 +77,18 @@ async def test_filtering_terms_are_everybodys_with_who_has_what(members: Group, 
     assert (await network.send("GET", "/filtering_terms?limit=x")).status == 400
 
 
+async def test_terms_of_a_dataset_named_with_its_member_are_asked_for_there_alone(members: Group, start: Start) -> None:
+    for name in ("a", "b"):
+        await members.add(name, replying(terms("HP:0000001")))
+    network = await start({name: member.url for name, member in members.members.items()})
+    for path in ("datasets", "cohorts"):
+        reply = await network.send("GET", f"/{path}/b:my%2Fown/filtering_terms")
+        assert (reply.status, reply.outcomes) == (200, {"b": "hit"})
+        assert members.members["b"].seen[-1].path.startswith(f"/api/{path}/my%2Fown/filtering_terms?")
+    assert (await network.send("GET", "/datasets/shared/filtering_terms")).outcomes == {"a": "hit", "b": "hit"}
+    assert len(members.members["a"].seen) == 1
+
+
 async def test_where_no_member_gives_its_terms_the_answer_is_an_error(members: Group, start: Start) -> None:
     await members.add("a", HTML)
     network = await start({"a": members.members["a"].url})

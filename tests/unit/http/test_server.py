@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -169,6 +170,17 @@ async def test_a_body_that_is_not_what_its_headers_say_is_a_bad_request(mongo_ur
         await connection.send(head + b"zz\r\nnot a chunk\r\n")
         answer = await connection.answer()
         assert (answer.status, answer.body["error"]["skerryCode"]) == (400, "bad_request")
+
+
+async def test_a_body_that_is_packed_for_its_transfer_is_refused_with_what_to_send(
+    mongo_uri: str, database_name: str
+) -> None:
+    head = b"POST /api/individuals HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"
+    packed = gzip.compress(QUESTION)
+    async with server(mongo_uri, database_name) as address, wire(address) as connection:
+        await connection.send(head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(packed), packed))
+        answer = await connection.answer()
+    assert (answer.status, "as Content-Encoding" in answer.body["error"]["errorMessage"]) == (400, True)
 
 
 async def test_a_body_announced_as_too_large_is_refused_before_it_is_sent(mongo_uri: str, database_name: str) -> None:
