@@ -18,6 +18,7 @@ import pytest_asyncio
 
 from beacon.model.access import Asker, DatasetPolicy, Granularity, Level, Person
 from beacon.model.entry_types import ENTRY_TYPES, entry_type_id
+from beacon.settings.server import Rate
 from loaders.synthetic import Question
 from network.issuer import GRANT, DemonstrationIssuer, running_issuer
 from tests.contract import official
@@ -151,7 +152,9 @@ async def site(databases: Databases) -> AsyncIterator[World]:
     """One site with all four datasets."""
     async with running_issuer() as issuer:
         databases.govern("mixed", {name: rule.policy(issuer.url) for name, rule in RULES.items()})
-        context = serve_site(databases.uri, databases.name("mixed"), site_settings("mixed", issuer))
+        # Nobody asks too often: on a fast machine these requests would come quicker than one person may ask.
+        settings = replace(site_settings("mixed", issuer), rate=Rate(per_second=0))
+        context = serve_site(databases.uri, databases.name("mixed"), settings)
         async with context as target:
             yield World(target, tokens(issuer), databases)
 
