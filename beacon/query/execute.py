@@ -25,7 +25,7 @@ from beacon.query.joins import Selection
 from beacon.query.plan import Plan, plan
 from beacon.query.relatives import without_unseen
 from beacon.query.rows import decided, fewest, left, refuse_unknown, selected
-from beacon.query.settle import settled
+from beacon.query.settle import settled, with_terms
 from beacon.query.sides import SIDES, cohort_record, dataset_record, meets
 from beacon.query.variant_records import write
 from beacon.query.variants import Found
@@ -59,6 +59,7 @@ async def execute(
         for decision, dataset in answering
         if decision.granularity > Granularity.NONE
     ]
+    asked = await with_terms(store, asked)
     asked = await settled(store, asked, [dataset for one, dataset in answering if _is_about(asked, one, dataset)])
     wanted = keys_of(asked.indexed) | (set() if asked.alleles is None else alleles.keys_of(asked.alleles))
     await store.prepare([segment for _, dataset in answering for segment in dataset.segments], wanted)

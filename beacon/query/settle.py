@@ -36,12 +36,11 @@ LONGEST = 100_000
 
 
 async def settled(store: Store, asked: Plan, datasets: Sequence[Dataset]) -> Plan:
-    """Return the plan with nothing left open; ``datasets`` are those that will be asked.
+    """Return the plan, ``with_terms``, with nothing left open; ``datasets`` are those that will be asked.
 
     Raises ``NeedsReference`` where a sequence would be needed that is not here, ``BadRequest`` where the short form
     contradicts it, and ``CannotAnswer`` where of no variants of a dataset it is known what is asked.
     """
-    asked = await _with_terms(store, asked)
     if asked.alleles is not None and (digest := genome.sequence_digest(asked.alleles.chrom or "")):
         asked = await _located(store, asked, digest)
     alleles = asked.alleles
@@ -67,8 +66,8 @@ async def settled(store: Store, asked: Plan, datasets: Sequence[Dataset]) -> Pla
     return replace(asked, alleles=replace(alleles, **names), called=called, edit=None, caveats=_joined(caveats))
 
 
-async def _with_terms(store: Store, asked: Plan) -> Plan:
-    """Name the similar terms that are meant, and those in whose place others are."""
+async def with_terms(store: Store, asked: Plan) -> Plan:
+    """Name the similar terms that are meant, and those in whose place others are. Raises ``UnknownFilter``."""
 
     async def renamed(alleles: AllelePredicate | None) -> AllelePredicate | None:
         if alleles is None or not alleles.told:

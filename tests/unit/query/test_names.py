@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from beacon.errors import BadRequest
+from beacon.errors import BadRequest, CannotAnswer
 from beacon.model.access import Asker, Decision, Granularity, Level
 from beacon.model.entry_types import FREQUENCY, HGVS
 from beacon.model.query import AlphanumericFilter, Anchor, Filter, OntologyFilter, Query, VariantQuery
@@ -137,3 +137,31 @@ def test_a_question_about_one_dataset_is_not_refused_for_what_another_does_not_t
     query = Query("individual", filters=(alone,), variant=VariantQuery(gene="FBN1"), granularity=Granularity.COUNT)
     decisions = [Decision(one, Granularity.RECORD, Asker.GRANTED, Level.REGISTERED, 0) for one in (tells, silent)]
     assert [result.count for result in world.run(execute(world.store, query, decisions))] == [1, 0]
+
+
+@pytest.mark.parametrize("excluded", [False, True])
+@pytest.mark.parametrize("variant", [VariantQuery(gene="BRAF"), VariantQuery(short_form=DELINS)], ids=str)
+def test_a_dataset_is_chosen_by_a_former_id_of_its_conditions_of_use_too(
+    mongo_uri: str, variant: VariantQuery, *, excluded: bool
+) -> None:
+    new, former = "DUO:0000042", "DUO:0000999"
+    with open_world(mongo_uri) as world:
+        resource = {"namespacePrefix": "DUO", "version": "1"}
+        world.admin.replace_ontology(resource, {new: "new", former: "former"}, {new: [], former: [new]}, {former: new})
+        dataset = loaded(world, of_changed=1)
+        (held,) = world.run(world.store.datasets()).values()
+        stated = {"dataUseConditions": {"duoDataUse": [{"id": new, "label": "new"}]}}
+        decision = Decision(dataset, Granularity.RECORD, Asker.GRANTED, Level.REGISTERED, 0)
+
+        def answer(term: str) -> object:
+            use = OntologyFilter(term, excluded=excluded, scope="dataset")
+            asked = Query("genomicVariant", variant=variant, filters=(use,), granularity=Granularity.COUNT)
+            datasets = {dataset: replace(held, stated=stated, kept={})}
+            try:
+                return world.run(execute(world.store, asked, [decision], datasets))
+            except CannotAnswer as error:
+                return error.message
+
+        assert answer(former) == answer(new)
+        finds = variant.short_form is not None and not excluded
+        assert not finds or "count=1" in str(answer(former))
