@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from pyroaring import BitMap
 
 from beacon.store.base import Dataset, Store
+from beacon.store.bitmaps import bitmap_of
 
 Row = tuple[str, int]
 """A segment's id and a row in it."""
@@ -32,15 +30,12 @@ async def _found(store: Store, dataset: Dataset, kind: str) -> dict[str, dict[in
     holding = [segment for segment in dataset.segments if segment.live.get(kind)]
     for segment in dataset.segments:
         others = [other for other in holding if other is not segment]
-        named = _rows(await store.column_rows(segment, kind)) if others else BitMap()
-        if not (gone := named - segment.live.get(kind, BitMap())):
+        of_column = await store.column_rows(segment, kind)
+        gone = bitmap_of(of_column[of_column >= 0]) - segment.live.get(kind, BitMap())
+        if not others or not gone:
             continue
         for row, id in (await store.record_ids(segment, kind, gone)).items():
             for other in others:
                 if (now := await store.row_of(other, kind, id)) is not None:
                     found.setdefault(segment.id, {})[row] = other.id, now
     return found
-
-
-def _rows(of_column: NDArray[Any]) -> BitMap:
-    return BitMap(np.unique(of_column[of_column >= 0]).astype(np.uint32))

@@ -159,11 +159,8 @@ async def counted_in(store: Store, dataset: Dataset, segment: Segment, heads: He
     """
     if segment.whole or segment.uncarried or not len(heads):
         return np.ones(len(heads), np.bool_)
-    columns = await columns_called(store, dataset, segment)
-    found = np.zeros(len(heads), np.bool_)
-    async for some in blocks(store, segment, heads, columns=columns):
-        at = np.concatenate([positions for _, positions, _ in some])
-        found[at] = carried_by([(calls, rows) for calls, _, rows in some], columns)
+    called = {segment.id: await columns_called(store, dataset, segment)}
+    found: NDArray[np.bool_] = (await carried_in(store, segment, heads, (GROUPS,), called))[0]
     return found
 
 

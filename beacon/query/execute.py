@@ -60,7 +60,11 @@ async def execute(
         if decision.granularity > Granularity.NONE
     ]
     asked = await with_terms(store, asked)
-    asked = await settled(store, asked, [dataset for one, dataset in answering if _is_about(asked, one, dataset)])
+    asked = await settled(
+        store,
+        asked,
+        [dataset for decision, dataset in answering if _is_about(within(asked, decision.withheld), dataset)],
+    )
     wanted = keys_of(asked.indexed) | (set() if asked.alleles is None else alleles.keys_of(asked.alleles))
     await store.prepare([segment for _, dataset in answering for segment in dataset.segments], wanted)
     await refuse_unknown(store, asked, answering)
@@ -75,9 +79,10 @@ async def execute(
     return tuple(results)
 
 
-def _is_about(asked: Plan, decision: Decision, dataset: Dataset) -> bool:
-    """Whether the conditions on datasets, as far as this asker may put them, leave this one."""
-    return meets("dataset", dataset_record(dataset), within(asked, decision.withheld).about("dataset"))
+def _is_about(asked: Plan, dataset: Dataset) -> bool:
+    """Whether the conditions on datasets, as far as an asker may put them, leave this one."""
+    conditions = asked.about("dataset")
+    return not conditions or meets("dataset", dataset_record(dataset), conditions)
 
 
 async def _with_name(store: Store, asked: Plan, query: Query, decision: Decision, dataset: Dataset) -> Plan:
@@ -126,7 +131,7 @@ class _Evaluation:
         anchor = self.plan.anchor
         if anchor and anchor.entry_type == "dataset" and anchor.id != self.dataset.id:
             return False
-        return self.answerable and meets("dataset", dataset_record(self.dataset), self.plan.about("dataset"))
+        return self.answerable and _is_about(self.plan, self.dataset)
 
     async def _records(self) -> DatasetResult:
         kind = self.plan.target

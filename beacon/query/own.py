@@ -6,8 +6,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
 from beacon.model.calls import GROUPS
 from beacon.query.joins import Selection
 from beacon.query.plan import Plan
@@ -55,9 +53,7 @@ async def variants(store: Store, dataset: Dataset, plan: Plan, columns: Selectio
             parts.append(part)
             many += len(part)
     heads = (Heads.joined(parts) if parts else Heads.empty()).in_order()
-    places = np.arange(len(heads))
-    everywhere = tuple(heads if at == number else Heads.empty() for at in range(len(dataset.segments)))
-    return Own(Found(everywhere, places, places + 1, np.full(len(heads), number), places, ()), total)
+    return Own(Found.in_one(heads, number, len(dataset.segments)), total)
 
 
 async def _carried(

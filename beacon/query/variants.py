@@ -157,6 +157,13 @@ class Found:
     index: NDArray[np.int64]
     limits: Sequence[Limits]
 
+    @classmethod
+    def in_one(cls, heads: Heads, number: int, segments: int) -> Found:
+        """Return variants of one segment, by its number among so many, each there once and in order."""
+        places = np.arange(len(heads))
+        everywhere = tuple(heads if at == number else Heads.empty() for at in range(segments))
+        return cls(everywhere, places, places + 1, np.full(len(heads), number), places, [()] * segments)
+
     def __len__(self) -> int:
         return len(self.first)
 
@@ -226,9 +233,7 @@ async def page(store: Store, dataset: Dataset, plan: Plan, begin: int, stop: int
     if held is None:
         return None
     heads, total = held
-    places = np.arange(len(heads))
-    everywhere = tuple(heads if at == number else Heads.empty() for at in range(len(dataset.segments)))
-    return Found(everywhere, places, places + 1, np.full(len(heads), number), places, [()] * len(everywhere)), total
+    return Found.in_one(heads, number, len(dataset.segments)), total
 
 
 def _joined(parts: Sequence[NDArray[Any]], dtype: Any) -> NDArray[Any]:
